@@ -1,0 +1,97 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let serviceLifecycle = Target.Dependency.product(
+    name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+/// A module of ours. It may name only modules that stand above it in the list of targets.
+func module(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+}
+
+/// The tests of one module; all of them share `TestSupport`.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: settings)
+}
+
+let package = Package(
+    name: "gatepost",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", exact: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CLibSASL", pkgConfig: "libsasl2", providers: [.apt(["libsasl2-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(name: "CLinux"),
+
+        module("Cryptography", ["COpenSSL"]),
+        module("SMTP", [nioCore]),
+        module("MailMessage", ["SMTP", nioCore]),
+        module("TLS", ["COpenSSL", "Cryptography", nioCore]),
+        module("SASL", ["CLibSASL", "Cryptography"]),
+        .target(
+            name: "SQL", path: "SQL", exclude: ["schema.sql"],
+            resources: [.embedInCode("migrations"), .embedInCode("functions")],
+            swiftSettings: settings),
+        module("Postgres", ["CLibPQ", "CLinux", "SQL", "Cryptography", logging]),
+        module("Tenancy", ["Postgres", "SMTP", "Cryptography", "SASL", logging]),
+        module("Ledger", ["Postgres", "SMTP", "Cryptography", logging, nioCore]),
+        module(
+            "Submission",
+            [
+                "SMTP", "MailMessage", "TLS", "SASL", "Tenancy", "Ledger", "Cryptography", "CLinux", nioCore,
+                nioPosix, logging,
+            ]),
+        module("Forwarding", ["SMTP", "TLS", "Tenancy", "Ledger", nioCore, nioPosix, logging]),
+        module("Relay", ["SMTP", "TLS", "CLinux", nioCore, nioPosix, logging]),
+        .executableTarget(
+            name: "gatepost",
+            dependencies: [
+                "Cryptography", "SMTP", "TLS", "SASL", "SQL", "Postgres", "Tenancy", "Ledger", "Submission",
+                "Forwarding", "Relay", "CLinux", nioCore, nioPosix, logging, serviceLifecycle, "Yams",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: settings),
+
+        .target(
+            name: "TestSupport", dependencies: ["Postgres", "Cryptography", nioCore], path: "Tests/TestSupport",
+            swiftSettings: settings),
+        tests("CryptographyTests", ["Cryptography"]),
+        tests("SMTPTests", ["SMTP", nioCore]),
+        tests("MailMessageTests", ["MailMessage", "SMTP", nioCore]),
+        tests("TLSTests", ["TLS", "Cryptography", nioCore, nioPosix, nioEmbedded]),
+        tests("SASLTests", ["SASL", "Cryptography"]),
+        tests("PostgresTests", ["Postgres", "SQL"]),
+        tests("SQLTests", ["SQL", "Postgres"]),
+        tests("TenancyTests", ["Tenancy", "Postgres", "Cryptography"]),
+        tests("LedgerTests", ["Ledger", "Tenancy", "Postgres", nioCore, nioPosix]),
+        tests("SubmissionTests", ["Submission", "SMTP", nioCore, nioPosix, nioEmbedded]),
+        tests("ForwardingTests", ["Forwarding", "SMTP", nioCore, nioPosix, nioEmbedded]),
+        tests("RelayTests", ["Relay", "SMTP", nioCore, nioPosix, nioEmbedded]),
+        tests("CommandTests", ["gatepost"]),
+        tests("EndToEnd", []),
+    ]
+)

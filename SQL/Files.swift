@@ -1,0 +1,1 @@
+// Placeholder: the list of embedded files.

@@ -1,0 +1,4 @@
+@main
+struct Gatepost {
+    static func main() {}
+}
