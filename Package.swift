@@ -34,6 +34,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", exact: "1.4.0", traits: ["YAML"]),
         .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
@@ -48,6 +49,7 @@ let package = Package(
         module("SMTP", [nioCore]),
         module("MailMessage", ["SMTP", nioCore]),
         module("TLS", ["COpenSSL", "Cryptography", nioCore]),
+        module("Network", [nioCore, nioPosix]),
         module("SASL", ["CLibSASL", "Cryptography"]),
         .target(
             name: "SQL", path: "SQL", exclude: ["schema.sql"],
@@ -59,16 +61,21 @@ let package = Package(
         module(
             "Submission",
             [
-                "SMTP", "MailMessage", "TLS", "SASL", "Tenancy", "Ledger", "Cryptography", "CLinux", nioCore,
+                "SMTP", "MailMessage", "TLS", "Network", "SASL", "Tenancy", "Ledger", "Cryptography", nioCore,
                 nioPosix, logging,
             ]),
-        module("Forwarding", ["SMTP", "TLS", "Tenancy", "Ledger", nioCore, nioPosix, logging]),
-        module("Relay", ["SMTP", "TLS", "CLinux", nioCore, nioPosix, logging]),
+        module(
+            "Forwarding",
+            [
+                "SMTP", "TLS", "Network", "Postgres", "Tenancy", "Ledger", nioCore, nioPosix, logging,
+                .product(name: "DequeModule", package: "swift-collections"),
+            ]),
+        module("Relay", ["SMTP", "TLS", "Network", nioCore, nioPosix, logging]),
         .executableTarget(
             name: "gatepost",
             dependencies: [
                 "Cryptography", "SMTP", "TLS", "SASL", "SQL", "Postgres", "Tenancy", "Ledger", "Submission",
-                "Forwarding", "Relay", "CLinux", nioCore, nioPosix, logging, serviceLifecycle, "Yams",
+                "Forwarding", "Relay", "Network", "CLinux", nioCore, nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "SystemPackage", package: "swift-system"),
