@@ -1,4 +1,0 @@
-@main
-struct Gatepost {
-    static func main() {}
-}

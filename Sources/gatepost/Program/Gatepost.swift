@@ -1,0 +1,31 @@
+import ArgumentParser
+
+/// The root of the commands; each group has a file of its own under Commands/.
+struct Gatepost: AsyncParsableCommand {
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "gatepost",
+        abstract: "The gate between customers' applications and the internet's mail.",
+        discussion: """
+            Examples:
+              gatepost quickstart                       try everything on this machine
+              gatepost migrate                          bring the database up to date
+              gatepost serve                            submission, forwarder and relay
+              gatepost tenant create acme --daily 300   a customer and its cap
+              gatepost domain add acme acme.example --trust
+              gatepost credential issue acme            user name and secret, shown once
+
+            Exit status:
+              0   done
+              1   refused or failed
+              2   differs, or a check found something
+              64  the command line is wrong
+              69  the database is away, or the outcome of a change is unknown
+              77  not permitted
+            """,
+        version: version,
+        groupedSubcommands: [
+            CommandGroup(name: "Running", subcommands: [Serve.self, Quickstart.self, Bench.self])
+        ])
+}

@@ -1,0 +1,114 @@
+import ArgumentParser
+import CLinux
+import Glibc
+
+/// Parses the command line, runs the command, and ends with its exit status.
+///
+/// swift-argument-parser's own `main` prints `Error:` and its usage; ours says what is wrong and what helps, the
+/// same way for a mistyped flag and for a database that is away.
+@main
+enum Program {
+    static func main() async {
+        _ = clinux_forbid_dumps()
+        let status = await run(Array(CommandLine.arguments.dropFirst()))
+        fflush(nil)
+        exit(status.rawValue)
+    }
+
+    /// Off the main actor, for nothing here belongs to it.
+    @concurrent
+    private static func run(_ arguments: [String]) async -> ExitStatus {
+        do {
+            var command = try Gatepost.parseAsRoot(arguments)
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+            return .done
+        } catch {
+            let ending = Ending(of: error, arguments: arguments)
+            write(ending.output, to: STDOUT_FILENO)
+            write(ending.errors, to: STDERR_FILENO)
+            return ending.status
+        }
+    }
+}
+
+/// What is printed, and where, when a command throws.
+struct Ending: Equatable {
+    var output = ""
+    var errors = ""
+    var status: ExitStatus
+
+    init(of error: any Error, arguments: [String]) {
+        if let failure = error as? Failure {
+            errors = failure.text
+            status = failure.status
+        } else if let settings = error as? SettingsError {
+            errors = Failure(settings.description, hint: Self.settingsHint).text
+            status = .failed
+        } else if Gatepost.exitCode(for: error).isSuccess {
+            // Help and version are asked for and go to the standard output.
+            let text = Gatepost.fullMessage(for: error)
+            output = text.isEmpty || text.hasSuffix("\n") ? text : text + "\n"
+            status = .done
+        } else if Gatepost.exitCode(for: error) == .validationFailure {
+            errors = Self.usageFailure(error, arguments).text
+            status = .usage
+        } else {
+            let message = Gatepost.message(for: error)
+            errors = message.isEmpty ? "" : Failure(message.printableLines).text
+            status = ExitStatus(rawValue: Gatepost.exitCode(for: error).rawValue) ?? .failed
+        }
+    }
+
+    private static let settingsHint =
+        "every key, with its default and unit, is in Config/gatepost.yaml; GATEPOST_… variables go before the file"
+
+    private static func usageFailure(_ error: any Error, _ arguments: [String]) -> Failure {
+        let path = CommandPath(arguments)
+        if let word = path.unknown {
+            let nearest = path.candidates.nearest(to: word).map { "did you mean `\(path.text) \($0)`? " } ?? ""
+            return Failure(
+                "`\(path.text)` has no command `\(word.shortened(to: 60).printable)`",
+                hint: nearest + "`\(path.text) --help` lists them", .usage)
+        }
+        return Failure(
+            Gatepost.message(for: error).printableLines.beginningSmall, hint: "see `\(path.text) --help`", .usage)
+    }
+}
+
+/// How far the words of a command line lead down the tree of commands.
+struct CommandPath {
+    private(set) var text = "gatepost"
+    private(set) var unknown: String?
+    private(set) var candidates: [String] = []
+
+    init(_ arguments: [String]) { follow(arguments[...], from: Gatepost.self) }
+
+    private mutating func follow(_ words: ArraySlice<String>, from command: any ParsableCommand.Type) {
+        let children = command.configuration.subcommands
+        guard let word = words.first, !word.hasPrefix("-"), !children.isEmpty else { return }
+        if let child = children.first(where: { $0.configuration.commandName == word }) {
+            text += " \(word)"
+            follow(words.dropFirst(), from: child)
+        } else {
+            unknown = word
+            candidates = children.compactMap { $0.configuration.shouldDisplay ? $0.configuration.commandName : nil }
+        }
+    }
+}
+
+extension String {
+    /// Like `printable`, but lines stay lines.
+    fileprivate var printableLines: String {
+        split(separator: "\n", omittingEmptySubsequences: false).map { String($0).printable }.joined(separator: "\n")
+    }
+
+    /// The library's sentences begin with a capital; ours go on after `error: `.
+    fileprivate var beginningSmall: String {
+        guard let first, dropFirst().first?.isUppercase == false else { return self }
+        return first.lowercased() + dropFirst()
+    }
+}

@@ -1,0 +1,143 @@
+/// One setting: where it stands in the file, what it takes, and what holds when nobody sets it.
+///
+/// The table below is the only list of settings there is. The file's reader, the environment's reader,
+/// `Config/gatepost.yaml` and its test all go by it.
+struct KnownKey: Sendable {
+    /// Section and name, `submission.listen`.
+    var path: String
+    var kind: SettingKind
+    /// The default as it would be written in the file, items apart by commas; nil where there is none.
+    var standard: String?
+    /// What stands in the commented file where there is no default to show.
+    var example: String?
+    /// What it is for, its unit and its default in words; a line of prose for the file.
+    var summary: String
+
+    init(_ path: String, _ kind: SettingKind, _ standard: String? = nil, example: String? = nil, _ summary: String) {
+        self.path = path
+        self.kind = kind
+        self.standard = standard
+        self.example = example
+        self.summary = summary
+    }
+
+    var section: String { String(path.prefix { $0 != "." }) }
+    var name: String { String(path.drop { $0 != "." }.dropFirst()) }
+
+    /// The variable that overrides the file: `GATEPOST_SUBMISSION_LISTEN`.
+    var variable: String {
+        "GATEPOST_" + path.uppercased().map { $0 == "." || $0 == "-" ? "_" : String($0) }.joined()
+    }
+}
+
+extension KnownKey {
+    /// Every setting, in the order of the file.
+    static let all: [KnownKey] = [
+        KnownKey(
+            "node.name", .text, example: "gate-1",
+            "Name of this node in logs and as a holder of leases. Default: the machine's host name."),
+
+        KnownKey(
+            "database.url", .databaseURL, example: "postgresql://gatepost_node@db.example/gatepost",
+            "Connection string of the node's role, gatepost_node (`serve`). No default."),
+        KnownKey(
+            "database.admin-url", .databaseURL, example: "postgresql://gatepost_admin@db.example/gatepost",
+            "Connection string of the operator's commands, gatepost_admin. Default: database.url."),
+        KnownKey(
+            "database.owner-url", .databaseURL, example: "postgresql://gatepost_owner@db.example/gatepost",
+            "Connection string of `gatepost migrate`, gatepost_owner. Default: database.admin-url."),
+        KnownKey(
+            "database.password-file", .path, example: "/etc/gatepost/database.password",
+            "File (mode 0600) with the password for all three. Default: none; GATEPOST_DATABASE_PASSWORD goes first."),
+
+        KnownKey(
+            "submission.listen", .addresses, "0.0.0.0:587",
+            "Addresses to take mail on, host:port, a list."),
+        KnownKey(
+            "submission.hostname", .hostName, example: "smtp.example.com",
+            "Name in the greeting and in Received. Default: the machine's host name."),
+        KnownKey(
+            "submission.certificate", .path, example: "/etc/gatepost/pki/server.pem",
+            "Certificate chain for STARTTLS, PEM. No default: the submission role needs it."),
+        KnownKey(
+            "submission.private-key", .path, example: "/etc/gatepost/pki/server.key",
+            "Its private key, PEM, mode 0600. No default: the submission role needs it."),
+        KnownKey(
+            "submission.threads", .countOrAuto(1...256), "auto",
+            "Event loops, 1 to 256; `auto` is one for each processor."),
+        KnownKey(
+            "submission.max-connections", .count(1...1_000_000), "10000",
+            "Connections at a time on this node; the next is told 421."),
+        KnownKey(
+            "submission.command-timeout", .duration, "5m",
+            "How long a client may be silent before 421 (ms, s, m, h, d)."),
+        KnownKey(
+            "submission.max-message-size", .size, "50MiB",
+            "Largest message that any tenant may send through this node, announced as SIZE (KiB, MiB, GiB)."),
+        KnownKey(
+            "submission.max-recipients", .count(1...100_000), "1000",
+            "Most recipients of one message that any tenant may have on this node."),
+        KnownKey(
+            "submission.body-memory", .size, "256MiB",
+            "Memory for bodies under way on this node; over it, sockets are not read (KiB, MiB, GiB)."),
+
+        KnownKey(
+            "forwarder.certificate", .path, example: "/etc/gatepost/pki/forwarder.pem",
+            "Client certificate that opens the relays' gate, PEM. No default: the forwarder role needs it."),
+        KnownKey(
+            "forwarder.private-key", .path, example: "/etc/gatepost/pki/forwarder.key",
+            "Its private key, PEM, mode 0600. No default: the forwarder role needs it."),
+        KnownKey(
+            "forwarder.authorities", .path, example: "/etc/gatepost/pki/ca.pem",
+            "Authorities that relays must be certified by, PEM. No default: the forwarder role needs it."),
+        KnownKey(
+            "forwarder.retry", .durations, "1m, 5m, 15m, 30m, 1h, 2h, 4h",
+            "Waits after the first, second, … deferral; the last one repeats (ms, s, m, h, d)."),
+        KnownKey(
+            "forwarder.expire-after", .duration, "5d",
+            "Age at which a recipient still deferred is given up as bounced (ms, s, m, h, d)."),
+        KnownKey(
+            "forwarder.connections-per-member", .count(1...1000), "10",
+            "Connections at a time from this node to one relay; a relay's own --connections goes first."),
+
+        KnownKey(
+            "relay.listen", .addresses, "0.0.0.0:2525",
+            "Addresses to take mail from forwarders on, host:port, a list."),
+        KnownKey(
+            "relay.hostname", .hostName, example: "relay-1.example.com",
+            "Name in the greeting and in Received. Default: the machine's host name."),
+        KnownKey(
+            "relay.certificate", .path, example: "/etc/gatepost/pki/relay.pem",
+            "Certificate chain of this relay, PEM. No default: the relay role needs it."),
+        KnownKey(
+            "relay.private-key", .path, example: "/etc/gatepost/pki/relay.key",
+            "Its private key, PEM, mode 0600. No default: the relay role needs it."),
+        KnownKey(
+            "relay.authorities", .path, example: "/etc/gatepost/pki/ca.pem",
+            "Authorities that forwarders must be certified by, PEM. No default: the relay role needs it."),
+        KnownKey(
+            "relay.route", .choice(["file"]), "file",
+            "Where mail goes from here: `file` writes each message into relay.file-directory."),
+        KnownKey(
+            "relay.file-directory", .path, example: "/var/lib/gatepost/outbox",
+            "Folder of the `file` route, one .eml for each message. No default: that route needs it."),
+
+        KnownKey(
+            "pki.directory", .path, "/etc/gatepost/pki",
+            "Folder of the pool's own authority (`gatepost ca`)."),
+
+        KnownKey(
+            "log.format", .choice(["auto", "text", "json"]), "auto",
+            "`text` for people, `json` for a line of JSON each; `auto` is text on a terminal, else JSON."),
+        KnownKey(
+            "log.level", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), "info",
+            "Least severity to log."),
+
+        KnownKey(
+            "shutdown.grace", .duration, "30s",
+            "How long transactions under way may go on after SIGTERM (ms, s, m, h, d)."),
+    ]
+
+    /// Variables that begin with GATEPOST_ and are no settings.
+    static let otherVariables = ["GATEPOST_CONFIG", "GATEPOST_DATABASE_PASSWORD"]
+}

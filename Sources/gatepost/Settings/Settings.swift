@@ -1,0 +1,101 @@
+import Logging
+
+/// What the operator decides outside the database: addresses, certificates, time limits, logging.
+///
+/// The environment (`GATEPOST_SUBMISSION_LISTEN`) goes before the file, the file before the defaults of
+/// `KnownKey.all`. Secrets come from files or the environment only and are not in here but for the database's
+/// password, which does not describe itself.
+struct Settings: Sendable {
+    struct Node: Sendable { var name: String }
+
+    struct Database: Sendable {
+        /// For `serve`, the operator's commands and `migrate`; each falls back on the one before it.
+        var url, adminURL, ownerURL: String?
+        var password: Redacted?
+    }
+
+    struct Submission: Sendable {
+        var listen: [HostPort]
+        var hostname: String
+        var certificate, privateKey: String?
+        /// nil: one for each processor.
+        var threads: Int?
+        var maxConnections: Int
+        var commandTimeout: Duration
+        var maxMessageSize, maxRecipients, bodyMemory: Int
+    }
+
+    struct Forwarder: Sendable {
+        var certificate, privateKey, authorities: String?
+        var retry: [Duration]
+        var expireAfter: Duration
+        var connectionsPerMember: Int
+    }
+
+    struct Relay: Sendable {
+        enum Route: String, Sendable { case file }
+        var listen: [HostPort]
+        var hostname: String
+        var certificate, privateKey, authorities: String?
+        var route: Route
+        var fileDirectory: String?
+    }
+
+    struct PKI: Sendable { var directory: String }
+    struct Log: Sendable {
+        var format: LogFormat
+        var level: Logger.Level
+    }
+    struct Shutdown: Sendable { var grace: Duration }
+
+    var node: Node
+    var database: Database
+    var submission: Submission
+    var forwarder: Forwarder
+    var relay: Relay
+    var pki: PKI
+    var log: Log
+    var shutdown: Shutdown
+
+    init(_ values: SettingsValues, password: Redacted?, machineName: String) {
+        node = Node(name: values.text("node.name") ?? machineName)
+        let url = values.text("database.url")
+        let adminURL = values.text("database.admin-url") ?? url
+        database = Database(
+            url: url, adminURL: adminURL, ownerURL: values.text("database.owner-url") ?? adminURL, password: password)
+        submission = Submission(
+            listen: values.addresses("submission.listen"),
+            hostname: values.text("submission.hostname") ?? machineName,
+            certificate: values.path("submission.certificate"), privateKey: values.path("submission.private-key"),
+            threads: values.optionalCount("submission.threads"),
+            maxConnections: values.count("submission.max-connections"),
+            commandTimeout: values.duration("submission.command-timeout"),
+            maxMessageSize: values.count("submission.max-message-size"),
+            maxRecipients: values.count("submission.max-recipients"),
+            bodyMemory: values.count("submission.body-memory"))
+        forwarder = Forwarder(
+            certificate: values.path("forwarder.certificate"), privateKey: values.path("forwarder.private-key"),
+            authorities: values.path("forwarder.authorities"), retry: values.durations("forwarder.retry"),
+            expireAfter: values.duration("forwarder.expire-after"),
+            connectionsPerMember: values.count("forwarder.connections-per-member"))
+        relay = Relay(
+            listen: values.addresses("relay.listen"), hostname: values.text("relay.hostname") ?? machineName,
+            certificate: values.path("relay.certificate"), privateKey: values.path("relay.private-key"),
+            authorities: values.path("relay.authorities"), route: values.word("relay.route"),
+            fileDirectory: values.path("relay.file-directory"))
+        pki = PKI(directory: values.path("pki.directory") ?? "")
+        log = Log(format: values.word("log.format"), level: values.word("log.level"))
+        shutdown = Shutdown(grace: values.duration("shutdown.grace"))
+    }
+}
+
+/// A secret that was read from a file or the environment. Prints as `[redacted]`, whatever prints it.
+struct Redacted: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    let value: String
+
+    init(_ value: String) { self.value = value }
+
+    var description: String { "[redacted]" }
+    var debugDescription: String { "[redacted]" }
+    var customMirror: Mirror { Mirror(self, children: []) }
+}

@@ -1,0 +1,114 @@
+import Glibc
+
+extension Settings {
+    /// Where the settings are when neither --config nor GATEPOST_CONFIG says so.
+    static let standardPath = "/etc/gatepost/gatepost.yaml"
+
+    /// Reads the file and the environment.
+    ///
+    /// - Parameters:
+    ///   - path: the file; nil: `GATEPOST_CONFIG`, else `/etc/gatepost/gatepost.yaml` where there is one, else none.
+    ///   - environment: all of the process's variables.
+    /// - Throws: every fault of the file and of the variables at once.
+    static func load(path: String?, environment: [String: String]) throws(SettingsError) -> Settings {
+        var path = path ?? environment["GATEPOST_CONFIG"]
+        if path == nil, access(standardPath, F_OK) == 0 { path = standardPath }
+        var faults: [SettingsFault] = []
+        var file = SettingsFile(text: "", path: "")
+        if let path {
+            do throws(FileReadError) {
+                let content = try readFile(path, limit: SettingsFile.maxBytes)
+                guard let text = String(validating: content.bytes, as: UTF8.self) else {
+                    throw FileReadError(path: path, reason: "is not UTF-8 text")
+                }
+                file = SettingsFile(text: text, path: path)
+                faults += file.faults.sorted { $0.position < $1.position }
+                faults += exposedPassword(in: file, path: path, mode: content.mode)
+            } catch {
+                faults.append(SettingsFault(place: .wholeFile(path), text: error.reason))
+            }
+        }
+        let variables = environment.filter { $0.key.hasPrefix("GATEPOST_") }
+        faults += variableFaults(variables)
+        guard faults.isEmpty else { throw SettingsError(faults: faults) }
+
+        let values = SettingsValues(file: file, folder: path.map(folder(of:)), environment: variables)
+        let password = try readPassword(values, variables)
+        return Settings(values, password: password, machineName: machineName())
+    }
+
+    /// A connection string with a password in it makes the settings file a secret file.
+    private static func exposedPassword(in file: SettingsFile, path: String, mode: mode_t) -> [SettingsFault] {
+        guard mode & 0o077 != 0 else { return [] }
+        return file.entries.sorted { $0.key < $1.key }.compactMap { name, entry in
+            guard KnownKey.named(name)?.kind == .databaseURL, entry.items.contains(where: \.holdsPassword) else {
+                return nil
+            }
+            return SettingsFault(
+                place: .file(path, line: entry.line, column: entry.column),
+                text: "'\(name)' holds a password and others can read this file; use database.password-file, or "
+                    + "run: chmod 600 \(path.printable)")
+        }
+    }
+
+    private static func variableFaults(_ variables: [String: String]) -> [SettingsFault] {
+        let known = Dictionary(uniqueKeysWithValues: KnownKey.all.map { ($0.variable, $0) })
+        return variables.sorted { $0.key < $1.key }.compactMap { name, text -> SettingsFault? in
+            if KnownKey.otherVariables.contains(name) { return nil }
+            guard let key = known[name] else {
+                let nearest = (Array(known.keys) + KnownKey.otherVariables).nearest(to: name)
+                let hint = nearest.map { "; did you mean \($0)?" } ?? ""
+                return SettingsFault(place: .variable(name), text: "unknown setting in the environment\(hint)")
+            }
+            do throws(SettingProblem) {
+                _ = try key.kind.value(key.kind.isList ? KnownKey.items(of: text) : [text])
+                return nil
+            } catch {
+                let shown = key.kind.isList ? KnownKey.items(of: text)[error.item] : text
+                return SettingsFault(place: .variable(name), text: SettingsFile.badValue(key, shown, error))
+            }
+        }
+    }
+
+    private static func readPassword(
+        _ values: SettingsValues, _ variables: [String: String]
+    ) throws(SettingsError) -> Redacted? {
+        if let password = variables["GATEPOST_DATABASE_PASSWORD"] { return Redacted(password) }
+        guard let path = values.path("database.password-file") else { return nil }
+        do {
+            return Redacted(try readSecretFile(path))
+        } catch {
+            throw SettingsError(faults: [SettingsFault(place: .wholeFile(path), text: error.reason)])
+        }
+    }
+
+    private static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    private static func machineName() -> String {
+        var buffer = [CChar](repeating: 0, count: 256)
+        guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
+        let name = String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        return HostPort.isHostName(name) ? name : "localhost"
+    }
+}
+
+extension SettingsFault {
+    fileprivate var position: (Int, Int) {
+        guard case .file(_, let line, let column) = place else { return (0, 0) }
+        return (line, column)
+    }
+}
+
+extension String {
+    /// `postgresql://user:password@host/…` or `… password=…`.
+    fileprivate var holdsPassword: Bool {
+        if contains("password=") { return true }
+        guard let scheme = firstRange(of: "://") else { return false }
+        let authority = self[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" }
+        guard let at = authority.lastIndex(of: "@") else { return false }
+        return authority[..<at].contains(":")
+    }
+}
