@@ -52,9 +52,9 @@ let package = Package(
         module("TLS", ["COpenSSL", "Cryptography", nioCore]),
         module("Network", [nioCore, nioPosix]),
         module("SASL", ["CLibSASL", "Cryptography"]),
+        .target(name: "CSQL", path: "SQL/CSQL"),
         .target(
-            name: "SQL", path: "SQL", exclude: ["schema.sql"],
-            resources: [.embedInCode("migrations"), .embedInCode("functions")],
+            name: "SQL", dependencies: ["CSQL"], path: "SQL", exclude: ["CSQL", "migrations", "functions", "schema.sql"],
             swiftSettings: settings),
         module("Postgres", ["CLibPQ", "CLinux", "SQL", "Cryptography", logging]),
         module("Tenancy", ["Postgres", "SMTP", "Cryptography", "SASL", logging]),

@@ -1,0 +1,169 @@
+// Every file of migrations/ and functions/, in the order in which they are applied. C, because #embed reads a file in no
+// time, where the same octets as a Swift array literal took the compiler 20 s.
+// A new file needs its line in one of the two lists and its array above them.
+
+#include "CSQL.h"
+
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
+static const char migrations_0001_schema[] = {
+#embed "../migrations/0001_schema.sql" suffix(, 0)
+};
+
+static const struct sql_file migrations[] = {
+    {"0001_schema", migrations_0001_schema},
+    {0, 0},
+};
+
+const struct sql_file *sql_migrations_list(void) { return migrations; }
+
+static const char functions_accept[] = {
+#embed "../functions/accept.sql" suffix(, 0)
+};
+static const char functions_admin_credential_issue[] = {
+#embed "../functions/admin_credential_issue.sql" suffix(, 0)
+};
+static const char functions_admin_credential_revoke[] = {
+#embed "../functions/admin_credential_revoke.sql" suffix(, 0)
+};
+static const char functions_admin_domain_add[] = {
+#embed "../functions/admin_domain_add.sql" suffix(, 0)
+};
+static const char functions_admin_domain_remove[] = {
+#embed "../functions/admin_domain_remove.sql" suffix(, 0)
+};
+static const char functions_admin_pool_create[] = {
+#embed "../functions/admin_pool_create.sql" suffix(, 0)
+};
+static const char functions_admin_queue_list[] = {
+#embed "../functions/admin_queue_list.sql" suffix(, 0)
+};
+static const char functions_admin_queue_show[] = {
+#embed "../functions/admin_queue_show.sql" suffix(, 0)
+};
+static const char functions_admin_relay_add[] = {
+#embed "../functions/admin_relay_add.sql" suffix(, 0)
+};
+static const char functions_admin_relay_drain[] = {
+#embed "../functions/admin_relay_drain.sql" suffix(, 0)
+};
+static const char functions_admin_relay_remove[] = {
+#embed "../functions/admin_relay_remove.sql" suffix(, 0)
+};
+static const char functions_admin_tenant_create[] = {
+#embed "../functions/admin_tenant_create.sql" suffix(, 0)
+};
+static const char functions_admin_tenant_resume[] = {
+#embed "../functions/admin_tenant_resume.sql" suffix(, 0)
+};
+static const char functions_admin_tenant_set[] = {
+#embed "../functions/admin_tenant_set.sql" suffix(, 0)
+};
+static const char functions_admin_tenant_suspend[] = {
+#embed "../functions/admin_tenant_suspend.sql" suffix(, 0)
+};
+static const char functions_admin_usage[] = {
+#embed "../functions/admin_usage.sql" suffix(, 0)
+};
+static const char functions_cancel[] = {
+#embed "../functions/cancel.sql" suffix(, 0)
+};
+static const char functions_claim[] = {
+#embed "../functions/claim.sql" suffix(, 0)
+};
+static const char functions_clock[] = {
+#embed "../functions/clock.sql" suffix(, 0)
+};
+static const char functions_credential_used[] = {
+#embed "../functions/credential_used.sql" suffix(, 0)
+};
+static const char functions_login[] = {
+#embed "../functions/login.sql" suffix(, 0)
+};
+static const char functions_owner_free[] = {
+#embed "../functions/owner_free.sql" suffix(, 0)
+};
+static const char functions_owner_reclaim[] = {
+#embed "../functions/owner_reclaim.sql" suffix(, 0)
+};
+static const char functions_owner_renew[] = {
+#embed "../functions/owner_renew.sql" suffix(, 0)
+};
+static const char functions_owner_start[] = {
+#embed "../functions/owner_start.sql" suffix(, 0)
+};
+static const char functions_owner_stop[] = {
+#embed "../functions/owner_stop.sql" suffix(, 0)
+};
+static const char functions_owners[] = {
+#embed "../functions/owners.sql" suffix(, 0)
+};
+static const char functions_pools[] = {
+#embed "../functions/pools.sql" suffix(, 0)
+};
+static const char functions_resolve[] = {
+#embed "../functions/resolve.sql" suffix(, 0)
+};
+static const char functions_secret[] = {
+#embed "../functions/secret.sql" suffix(, 0)
+};
+static const char functions_settle[] = {
+#embed "../functions/settle.sql" suffix(, 0)
+};
+static const char functions_upkeep_cancelled[] = {
+#embed "../functions/upkeep_cancelled.sql" suffix(, 0)
+};
+static const char functions_upkeep_expired[] = {
+#embed "../functions/upkeep_expired.sql" suffix(, 0)
+};
+static const char functions_upkeep_orphans[] = {
+#embed "../functions/upkeep_orphans.sql" suffix(, 0)
+};
+static const char functions_upkeep_partitions[] = {
+#embed "../functions/upkeep_partitions.sql" suffix(, 0)
+};
+static const char functions_views[] = {
+#embed "../functions/views.sql" suffix(, 0)
+};
+
+static const struct sql_file functions[] = {
+    {"accept", functions_accept},
+    {"admin_credential_issue", functions_admin_credential_issue},
+    {"admin_credential_revoke", functions_admin_credential_revoke},
+    {"admin_domain_add", functions_admin_domain_add},
+    {"admin_domain_remove", functions_admin_domain_remove},
+    {"admin_pool_create", functions_admin_pool_create},
+    {"admin_queue_list", functions_admin_queue_list},
+    {"admin_queue_show", functions_admin_queue_show},
+    {"admin_relay_add", functions_admin_relay_add},
+    {"admin_relay_drain", functions_admin_relay_drain},
+    {"admin_relay_remove", functions_admin_relay_remove},
+    {"admin_tenant_create", functions_admin_tenant_create},
+    {"admin_tenant_resume", functions_admin_tenant_resume},
+    {"admin_tenant_set", functions_admin_tenant_set},
+    {"admin_tenant_suspend", functions_admin_tenant_suspend},
+    {"admin_usage", functions_admin_usage},
+    {"cancel", functions_cancel},
+    {"claim", functions_claim},
+    {"clock", functions_clock},
+    {"credential_used", functions_credential_used},
+    {"login", functions_login},
+    {"owner_free", functions_owner_free},
+    {"owner_reclaim", functions_owner_reclaim},
+    {"owner_renew", functions_owner_renew},
+    {"owner_start", functions_owner_start},
+    {"owner_stop", functions_owner_stop},
+    {"owners", functions_owners},
+    {"pools", functions_pools},
+    {"resolve", functions_resolve},
+    {"secret", functions_secret},
+    {"settle", functions_settle},
+    {"upkeep_cancelled", functions_upkeep_cancelled},
+    {"upkeep_expired", functions_upkeep_expired},
+    {"upkeep_orphans", functions_upkeep_orphans},
+    {"upkeep_partitions", functions_upkeep_partitions},
+    {"views", functions_views},
+    {0, 0},
+};
+
+const struct sql_file *sql_functions_list(void) { return functions; }

@@ -1,0 +1,16 @@
+-- ledger.resolve: the fence. Was this batch committed? If not, it never will be.
+--   In     batch, whose commit is in doubt
+--   Out    the rows that accept returned, if it was committed; no rows: fenced, it can never commit any more, what has
+--          a waiting session is sent again under a new batch id and new message ids
+--   Locks  the batch row; waits as long as the old transaction takes to end.
+--   Repeat says the same, and writes each time (a commit only then proves something).    Role  gatepost_node
+CREATE OR REPLACE FUNCTION ledger.resolve(batch uuid) RETURNS SETOF ledger.verdict
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'not yet written' USING ERRCODE = 'feature_not_supported';
+END
+$$;
+
+ALTER FUNCTION ledger.resolve(uuid) OWNER TO gatepost_owner;
+REVOKE ALL ON FUNCTION ledger.resolve(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.resolve(uuid) TO gatepost_node;

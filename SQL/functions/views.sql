@@ -1,0 +1,50 @@
+-- admin's views: the directory as operators read it. Replaced whole when this file changes.
+--   Role   gatepost_admin (SELECT)
+
+DROP VIEW IF EXISTS admin.tenant, admin.credential, admin.sender_domain, admin.relay_pool, admin.relay, admin.audit;
+
+CREATE VIEW admin.tenant AS
+SELECT t.id, t.slug, t.status, t.reason, t.hold_queue,
+       CASE WHEN t.next_zone_from <= ledger.clock() THEN t.next_zone ELSE t.zone END AS zone,
+       CASE WHEN t.next_zone_from > ledger.clock() THEN t.next_zone END AS next_zone,
+       CASE WHEN t.next_zone_from > ledger.clock() THEN t.next_zone_from END AS next_zone_from,
+       t.daily_cap, t.monthly_cap, t.rate, t.burst, t.message_size, t.recipients_per_message, t.sessions,
+       t.policy, t.partial, t.resubmission, t.null_sender, t.warn_percents, p.name AS pool, t.created_at
+FROM gatepost.tenant t JOIN gatepost.relay_pool p ON p.id = t.pool_id;
+
+CREATE VIEW admin.credential AS
+SELECT c.id, t.slug AS tenant, c.name, c.label, c.daily_cap, c.networks::text[] AS networks, c.expires_at, c.revoked_at,
+       c.revoked_reason, c.created_at, u.used_at, host(u.client) AS used_from, ul.name AS used_login,
+       ARRAY(SELECT l.name FROM gatepost.login l WHERE l.tenant_id = c.tenant_id AND l.credential_id = c.id
+             ORDER BY l.id) AS logins
+FROM gatepost.credential c
+JOIN gatepost.tenant t ON t.id = c.tenant_id
+LEFT JOIN gatepost.credential_use u ON u.tenant_id = c.tenant_id AND u.credential_id = c.id
+LEFT JOIN gatepost.login ul ON ul.tenant_id = u.tenant_id AND ul.id = u.login_id;
+
+CREATE VIEW admin.sender_domain AS
+SELECT t.slug AS tenant, d.domain, d.verified_at, d.verified_by, d.token, d.created_at
+FROM gatepost.sender_domain d JOIN gatepost.tenant t ON t.id = d.tenant_id;
+
+CREATE VIEW admin.relay_pool AS
+SELECT p.id, p.name, p.created_at,
+       (SELECT count(*) FROM gatepost.relay r WHERE r.pool_id = p.id) AS members,
+       (SELECT count(*) FROM gatepost.tenant t WHERE t.pool_id = p.id AND t.status <> 'deleted') AS tenants
+FROM gatepost.relay_pool p;
+
+CREATE VIEW admin.relay AS
+SELECT r.id, p.name AS pool, r.host, r.port, r.protocol, r.tls, r.weight, r.status, r.created_at
+FROM gatepost.relay r JOIN gatepost.relay_pool p ON p.id = r.pool_id;
+
+CREATE VIEW admin.audit AS
+SELECT a.id, a.at, a.os_user, a.database_user, t.slug AS tenant, a.action, a.object, a.detail
+FROM gatepost.audit a LEFT JOIN gatepost.tenant t ON t.id = a.tenant_id;
+
+ALTER VIEW admin.tenant OWNER TO gatepost_owner;
+ALTER VIEW admin.credential OWNER TO gatepost_owner;
+ALTER VIEW admin.sender_domain OWNER TO gatepost_owner;
+ALTER VIEW admin.relay_pool OWNER TO gatepost_owner;
+ALTER VIEW admin.relay OWNER TO gatepost_owner;
+ALTER VIEW admin.audit OWNER TO gatepost_owner;
+GRANT SELECT ON admin.tenant, admin.credential, admin.sender_domain, admin.relay_pool, admin.relay, admin.audit
+    TO gatepost_admin;
