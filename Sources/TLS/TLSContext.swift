@@ -1,18 +1,193 @@
 internal import COpenSSL
+internal import Glibc
+
+// TLS: OpenSSL over NIO's byte buffers. Contexts hold keys and rules, `TLSConnection` the protocol, `TLSHandler` the
+// place in a pipeline; `CertificateAuthority` makes the certificates by which forwarders and relays know each other.
+// It never decides who may do what: it says what the handshake showed.
+//
+// RFC 8446 and 5246 by OpenSSL, 3207's use of it, 9266 (tls-exporter), 9525 (server names).
 
 /// Keys, certificates and rules shared by many connections. Any thread may use it.
+///
+/// TLS 1.2 or 1.3 with forward secrecy and authenticated ciphers. No renegotiation, compression or early data.
 package final class TLSContext: @unchecked Sendable {
+    // Sendable: nothing changes an SSL_CTX after `init`, and OpenSSL counts references to it atomically.
+
     package enum Version: Sendable, Hashable { case tls12, tls13 }
 
+    let pointer: OpaquePointer
+    /// DNS names and IP addresses of our own certificate.
+    package let certificateNames: [String]
+    /// When our own certificate ends, in seconds since the Unix epoch.
+    package let certificateExpiry: Int64?
+
+    /// For the listening side. With `clientAuthorities` clients are asked for a certificate, and whatever they show or
+    /// do not show, the handshake completes: ask the session's `peer`.
     package static func server(
         certificateChain: String, privateKey: String, clientAuthorities: String? = nil, minimum: Version = .tls12
     ) throws(TLSError) -> TLSContext {
-        throw .configuration(reason: "not built yet")
+        let context = try TLSContext(
+            method: TLS_server_method(), minimum: minimum, identity: (certificateChain, privateKey))
+        let pointer = context.pointer
+        SSL_CTX_set_options(pointer, copenssl_op_cipher_server_preference)
+        SSL_CTX_set_alpn_select_cb(pointer, selectSMTP, nil)
+        copenssl_ctx_set_session_cache_mode(pointer, Int(SSL_SESS_CACHE_OFF))
+        SSL_CTX_set_session_id_context(pointer, "gatepost", 8)
+        if let clientAuthorities {
+            try context.trust(clientAuthorities)
+            guard let names = SSL_load_client_CA_file(clientAuthorities) else {
+                throw .file(path: clientAuthorities, reason: drainedReason("it has no authorities' names"))
+            }
+            SSL_CTX_set_client_CA_list(pointer, names)
+            SSL_CTX_set_verify(pointer, SSL_VERIFY_PEER, nil)
+            // A resumed session would carry the judgement of an older handshake.
+            SSL_CTX_set_options(pointer, copenssl_op_no_ticket)
+            SSL_CTX_set_num_tickets(pointer, 0)
+        } else {
+            SSL_CTX_set_num_tickets(pointer, 1)
+        }
+        return context
     }
 
+    /// For the connecting side. With `authorities` the server's certificate must be signed by one of them and name the
+    /// server; without, any certificate will do.
     package static func client(
         authorities: String?, certificateChain: String? = nil, privateKey: String? = nil, minimum: Version = .tls12
     ) throws(TLSError) -> TLSContext {
-        throw .configuration(reason: "not built yet")
+        var identity: (String, String)?
+        switch (certificateChain, privateKey) {
+        case (let chain?, let key?): identity = (chain, key)
+        case (nil, nil): identity = nil
+        case (let chain?, nil): throw .file(path: chain, reason: "a certificate needs its private key: none was named")
+        case (nil, let key?): throw .file(path: key, reason: "a private key needs its certificate: none was named")
+        }
+        let context = try TLSContext(method: TLS_client_method(), minimum: minimum, identity: identity)
+        copenssl_ctx_set_session_cache_mode(context.pointer, Int(SSL_SESS_CACHE_OFF))
+        if let authorities {
+            try context.trust(authorities)
+            SSL_CTX_set_verify(context.pointer, SSL_VERIFY_PEER, nil)
+        } else {
+            SSL_CTX_set_verify(context.pointer, SSL_VERIFY_NONE, nil)
+        }
+        return context
+    }
+
+    private init(
+        method: OpaquePointer?, minimum: Version, identity: (chain: String, key: String)?
+    ) throws(TLSError) {
+        ERR_clear_error()
+        guard let pointer = SSL_CTX_new(method) else {
+            throw .configuration(reason: drainedReason("OpenSSL makes no context"))
+        }
+        self.pointer = pointer
+        var names: [String] = []
+        var expiry: Int64?
+        do throws(TLSError) {
+            try Self.setRules(pointer, minimum)
+            if let identity {
+                let leaf = try Self.setIdentity(pointer, chain: identity.chain, key: identity.key)
+                names = subjectAlternativeNames(of: leaf.pointer)
+                expiry = leaf.notAfter
+            }
+        } catch {
+            certificateNames = []
+            certificateExpiry = nil
+            throw error
+        }
+        certificateNames = names
+        certificateExpiry = expiry
+    }
+
+    deinit { SSL_CTX_free(pointer) }
+
+    private static func setRules(_ pointer: OpaquePointer, _ minimum: Version) throws(TLSError) {
+        let version = minimum == .tls12 ? TLS1_2_VERSION : TLS1_3_VERSION
+        guard copenssl_ctx_set_min_version(pointer, version) == 1,
+            SSL_CTX_set_cipher_list(pointer, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1
+        else { throw .configuration(reason: drainedReason("OpenSSL refuses the protocol versions or ciphers")) }
+        SSL_CTX_set_security_level(pointer, 2)
+        SSL_CTX_set_options(pointer, copenssl_op_no_renegotiation | copenssl_op_no_compression)
+        SSL_CTX_set_cert_verify_callback(pointer, judgePeer, nil)
+        // Buffers of 16 KiB that an idle connection does not need.
+        copenssl_ctx_set_mode(pointer, Int(SSL_MODE_RELEASE_BUFFERS))
+    }
+
+    private static func setIdentity(
+        _ pointer: OpaquePointer, chain: String, key: String
+    ) throws(TLSError) -> Certificate {
+        let certificates = try readCertificates(chain)
+        let leaf = certificates[0]
+        let now = Int64(time(nil))
+        if let end = leaf.notAfter, end < now {
+            throw .file(path: chain, reason: "the certificate expired on \(dateText(end))")
+        }
+        if let start = leaf.notBefore, start > now {
+            throw .file(path: chain, reason: "the certificate is not valid before \(dateText(start))")
+        }
+        ERR_clear_error()
+        guard SSL_CTX_use_certificate(pointer, leaf.pointer) == 1 else {
+            throw .file(path: chain, reason: drainedReason("OpenSSL refuses the certificate"))
+        }
+        for issuer in certificates.dropFirst() {
+            X509_up_ref(issuer.pointer)
+            guard copenssl_ctx_add0_chain_cert(pointer, issuer.pointer) == 1 else {
+                X509_free(issuer.pointer)
+                throw .file(path: chain, reason: drainedReason("OpenSSL refuses a certificate of the chain"))
+            }
+        }
+        let privateKey = try readPrivateKey(key)
+        ERR_clear_error()
+        guard X509_check_private_key(leaf.pointer, privateKey.pointer) == 1 else {
+            _ = drainErrorQueue()
+            throw .file(path: key, reason: "the private key does not belong to the certificate in \(chain)")
+        }
+        guard SSL_CTX_use_PrivateKey(pointer, privateKey.pointer) == 1 else {
+            throw .file(path: key, reason: drainedReason("OpenSSL refuses the private key"))
+        }
+        return leaf
+    }
+
+    /// Makes every certificate in the file an authority, and nothing else one.
+    private func trust(_ path: String) throws(TLSError) {
+        let store = SSL_CTX_get_cert_store(pointer)
+        for authority in try readCertificates(path) {
+            ERR_clear_error()
+            guard X509_STORE_add_cert(store, authority.pointer) == 1 else {
+                throw .file(path: path, reason: drainedReason("OpenSSL refuses an authority in it"))
+            }
+        }
     }
 }
+
+/// `2026-11-24T13:30:00Z`
+func dateText(_ seconds: Int64) -> String {
+    var instant = time_t(seconds)
+    var broken = tm()
+    gmtime_r(&instant, &broken)
+    var buffer = [CChar](repeating: 0, count: 32)
+    let length = strftime(&buffer, buffer.count, "%Y-%m-%dT%H:%M:%SZ", &broken)
+    return String(decoding: buffer.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}
+
+/// A client that names protocols must name ours: another one's request is not to be answered by a mail server, whatever
+/// certificate they share (ALPACA). RFC 7301 §3.2.
+private let selectSMTP:
+    @convention(c) (
+        OpaquePointer?, UnsafeMutablePointer<UnsafePointer<UInt8>?>?, UnsafeMutablePointer<UInt8>?,
+        UnsafePointer<UInt8>?, UInt32, UnsafeMutableRawPointer?
+    ) -> Int32 = { _, selected, selectedLength, offered, offeredLength, _ in
+        guard let offered else { return SSL_TLSEXT_ERR_ALERT_FATAL }
+        let list = UnsafeBufferPointer(start: offered, count: Int(offeredLength))
+        var start = 0
+        while start < list.count {
+            let end = start + 1 + Int(list[start])
+            guard end <= list.count else { break }
+            if list[(start + 1)..<end].elementsEqual("smtp".utf8) {
+                selected?.pointee = offered + start + 1
+                selectedLength?.pointee = list[start]
+                return SSL_TLSEXT_ERR_OK
+            }
+            start = end
+        }
+        return SSL_TLSEXT_ERR_ALERT_FATAL
+    }

@@ -1,6 +1,10 @@
 package import NIOCore
 
 /// TLS on one connection, on that connection's event loop.
+///
+/// Add it in front of everything else. On a channel that is active already (STARTTLS) it starts at once, else when the
+/// channel becomes active. Writes wait for the handshake. What fails comes as `errorCaught(TLSError)`, then the channel
+/// closes. Closing the channel sends `close_notify`.
 package final class TLSHandler: ChannelDuplexHandler {
     package typealias InboundIn = ByteBuffer
     package typealias InboundOut = ByteBuffer
@@ -13,8 +17,28 @@ package final class TLSHandler: ChannelDuplexHandler {
         case client(serverName: String)
     }
 
+    private enum State {
+        case idle  // → handshaking, ended
+        case handshaking(TLSConnection)  // → open, ended
+        case open(TLSConnection)  // → ended
+        case ended
+    }
+
+    private struct Write {
+        let data: ByteBuffer
+        let promise: EventLoopPromise<Void>?
+    }
+
     private let context: TLSContext
     private let mode: Mode
+    private var state = State.idle
+    private var writes: [Write] = []
+    /// How many of `writes` may go: those written before the last flush.
+    private var flushed = 0
+    /// Someone asked for a read and has not been given anything since.
+    private var isReadOutstanding = false
+
+    /// What the handshake settled, once it is complete.
     package private(set) var session: TLSSession?
 
     package init(context: TLSContext, mode: Mode) {
@@ -22,9 +46,223 @@ package final class TLSHandler: ChannelDuplexHandler {
         self.mode = mode
     }
 
-    package func exportKeyingMaterial(label: String, length: Int) throws(TLSError) -> [UInt8] { throw .notEstablished }
+    /// RFC 5705, RFC 8446 §7.5, with an empty context.
+    package func exportKeyingMaterial(label: String, length: Int) throws(TLSError) -> [UInt8] {
+        guard case .open(let connection) = state else { throw .notEstablished }
+        return try connection.exportKeyingMaterial(label: label, length: length)
+    }
 
+    /// `tls-exporter` (RFC 9266): what SCRAM-SHA-256-PLUS binds itself to.
     package func channelBinding() throws(TLSError) -> [UInt8] {
         try exportKeyingMaterial(label: "EXPORTER-Channel-Binding", length: 32)
+    }
+
+    // MARK: Life
+
+    package func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { start(context) }
+    }
+
+    package func channelActive(context: ChannelHandlerContext) {
+        start(context)
+        context.fireChannelActive()
+    }
+
+    package func handlerRemoved(context: ChannelHandlerContext) {
+        end(ChannelError.ioOnClosedChannel)
+    }
+
+    package func channelInactive(context: ChannelHandlerContext) {
+        if case .handshaking = state {
+            end(ChannelError.ioOnClosedChannel)
+            context.fireErrorCaught(TLSError.handshake(reason: "the peer closed the connection before it was complete"))
+        }
+        end(ChannelError.ioOnClosedChannel)
+        context.fireChannelInactive()
+    }
+
+    private func start(_ context: ChannelHandlerContext) {
+        guard case .idle = state else { return }
+        do throws(TLSError) {
+            let connection = try TLSConnection(context: self.context, mode: mode)
+            state = .handshaking(connection)
+            continueHandshake(connection, context)
+        } catch {
+            fail(error, nil, context)
+        }
+    }
+
+    /// Lets go of OpenSSL's memory now, not when the channel's last reference goes.
+    private func end(_ error: any Error) {
+        state = .ended
+        let unsent = writes
+        writes = []
+        flushed = 0
+        for write in unsent { write.promise?.fail(error) }
+    }
+
+    private func fail(_ error: TLSError, _ connection: TLSConnection?, _ context: ChannelHandlerContext) {
+        // The alert that tells the peer why.
+        if let connection { send(connection, promise: nil, context) }
+        end(error)
+        context.fireErrorCaught(error)
+        context.close(promise: nil)
+    }
+
+    // MARK: In
+
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let ciphertext = unwrapInboundIn(data)
+        switch state {
+        case .idle:
+            start(context)
+            guard case .handshaking(let connection) = state else { return }
+            take(ciphertext, connection)
+            continueHandshake(connection, context)
+        case .handshaking(let connection):
+            take(ciphertext, connection)
+            continueHandshake(connection, context)
+        case .open(let connection):
+            take(ciphertext, connection)
+            decrypt(connection, context)
+        case .ended: break
+        }
+    }
+
+    private func take(_ ciphertext: ByteBuffer, _ connection: TLSConnection) {
+        if connection.ciphertextIn.readableBytes == 0 {
+            connection.ciphertextIn = ciphertext
+        } else {
+            connection.ciphertextIn.writeImmutableBuffer(ciphertext)
+        }
+    }
+
+    private func continueHandshake(_ connection: TLSConnection, _ context: ChannelHandlerContext) {
+        switch connection.handshake() {
+        case .needsInput, .closed:
+            releaseInput(connection)
+            send(connection, promise: nil, context)
+        case .failed(let error): fail(error, connection, context)
+        case .complete:
+            state = .open(connection)
+            let session = connection.makeSession()
+            self.session = session
+            send(connection, promise: nil, context)
+            context.fireUserInboundEventTriggered(TLSEvent.handshakeCompleted(session))
+            // Whoever was told may have closed the channel.
+            guard case .open = state else { return }
+            encrypt(connection, context)
+            guard case .open = state else { return }
+            decrypt(connection, context)
+        }
+    }
+
+    private func decrypt(_ connection: TLSConnection, _ context: ChannelHandlerContext) {
+        guard connection.ciphertextIn.readableBytes > 0 else { return releaseInput(connection) }
+        var plaintext = context.channel.allocator.buffer(capacity: connection.ciphertextIn.readableBytes)
+        let outcome = connection.decrypt(into: &plaintext)
+        releaseInput(connection)
+        send(connection, promise: nil, context)
+        if plaintext.readableBytes > 0 {
+            isReadOutstanding = false
+            context.fireChannelRead(wrapInboundOut(plaintext))
+        }
+        guard case .open = state else { return }
+        switch outcome {
+        case .complete, .needsInput: break
+        case .closed:
+            context.fireUserInboundEventTriggered(TLSEvent.closedCleanly)
+            if case .open = state { context.channel.close(promise: nil) }
+        case .failed(let error): fail(error, connection, context)
+        }
+    }
+
+    /// An idle connection holds no receive buffer.
+    private func releaseInput(_ connection: TLSConnection) {
+        if connection.ciphertextIn.readableBytes == 0 { connection.ciphertextIn = ByteBuffer() }
+    }
+
+    package func channelReadComplete(context: ChannelHandlerContext) {
+        context.fireChannelReadComplete()
+        // A read that brought half a record or a handshake message has brought nobody anything yet.
+        switch state {
+        case .handshaking: context.read()
+        case .open: if isReadOutstanding { context.read() }
+        case .idle, .ended: break
+        }
+    }
+
+    package func read(context: ChannelHandlerContext) {
+        isReadOutstanding = true
+        context.read()
+    }
+
+    // MARK: Out
+
+    package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .ended = state {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        writes.append(Write(data: unwrapOutboundIn(data), promise: promise))
+    }
+
+    package func flush(context: ChannelHandlerContext) {
+        flushed = writes.count
+        if case .open(let connection) = state { encrypt(connection, context) }
+        context.flush()
+    }
+
+    /// Encrypts everything that was flushed and writes it as one.
+    private func encrypt(_ connection: TLSConnection, _ context: ChannelHandlerContext) {
+        guard flushed > 0 else { return }
+        let ready = writes.prefix(flushed)
+        writes.removeFirst(flushed)
+        flushed = 0
+        var size = 0
+        for write in ready { size += write.data.readableBytes }
+        // 16 KiB to a record, and less than 64 octets on top of each.
+        connection.ciphertextOut = context.channel.allocator.buffer(capacity: size + (size / 16_384 + ready.count) * 64)
+        for write in ready {
+            if let error = connection.encrypt(write.data) {
+                for write in ready { write.promise?.fail(error) }
+                return fail(error, connection, context)
+            }
+        }
+        let promises = ready.compactMap(\.promise)
+        send(connection, promise: joined(promises, context), context)
+    }
+
+    private func joined(_ promises: [EventLoopPromise<Void>], _ context: ChannelHandlerContext) -> EventLoopPromise<
+        Void
+    >? {
+        guard promises.count > 1 else { return promises.first }
+        let all = context.eventLoop.makePromise(of: Void.self)
+        for promise in promises { all.futureResult.cascade(to: promise) }
+        return all
+    }
+
+    /// Hands what OpenSSL has to say to the network.
+    private func send(_ connection: TLSConnection, promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext) {
+        guard connection.ciphertextOut.readableBytes > 0 else {
+            connection.ciphertextOut = ByteBuffer()
+            promise?.succeed()
+            return
+        }
+        let ciphertext = connection.ciphertextOut
+        connection.ciphertextOut = ByteBuffer()
+        context.writeAndFlush(wrapOutboundOut(ciphertext), promise: promise)
+    }
+
+    package func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        switch (state, mode) {
+        case (.open(let connection), .all), (.open(let connection), .output):
+            connection.shutdown()
+            send(connection, promise: nil, context)
+            if mode == .all { end(ChannelError.ioOnClosedChannel) }
+        case (.handshaking, .all): end(ChannelError.ioOnClosedChannel)
+        case (.idle, .all), (.ended, _), (_, .input), (.idle, .output), (.handshaking, .output): break
+        }
+        context.close(mode: mode, promise: promise)
     }
 }

@@ -1,0 +1,57 @@
+internal import COpenSSL
+
+/// What the verification of the peer's certificate came to, taken while the handshake runs.
+struct PeerJudgement {
+    let verification: PeerCertificate.Verification
+}
+
+/// Called by OpenSSL in place of its own verification. As a server it judges and lets the handshake go on whatever the
+/// judgement: the peer gets an answer in SMTP, not an alert that TLS 1.3 clients see too late or never.
+let judgePeer: @convention(c) (OpaquePointer?, UnsafeMutableRawPointer?) -> Int32 = { store, _ in
+    ERR_clear_error()
+    let passed = X509_verify_cert(store) == 1
+    let error = X509_STORE_CTX_get_error(store)
+    ERR_clear_error()
+    let ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx())
+    guard let connection = TLSConnection.of(ssl.map { OpaquePointer($0) }) else { return 0 }
+    let certificate = X509_STORE_CTX_get0_cert(store)
+    guard passed, error == X509_V_OK else {
+        connection.judgement = PeerJudgement(
+            verification: .untrusted(reason: explain(error, certificate: certificate)))
+        return connection.isServer ? 1 : 0
+    }
+    if connection.isServer, let fault = faultOfClientCertificate(certificate) {
+        connection.judgement = PeerJudgement(verification: .untrusted(reason: fault))
+    } else {
+        connection.judgement = PeerJudgement(verification: .trusted)
+    }
+    return 1
+}
+
+/// OpenSSL lets a certificate without extended key usage pass for any purpose, and an authority's as a leaf: ours must
+/// say in so many words that they are for clients.
+private func faultOfClientCertificate(_ certificate: OpaquePointer?) -> String? {
+    if X509_check_ca(certificate) != 0 { return "it is an authority's certificate, not a client's" }
+    let flags = X509_get_extension_flags(certificate)
+    let usage = X509_get_extended_key_usage(certificate)
+    guard flags & UInt32(EXFLAG_XKUSAGE) != 0, usage & UInt32(XKU_SSL_CLIENT) != 0 else {
+        return "its extended key usage does not name clientAuth"
+    }
+    return nil
+}
+
+private func explain(_ error: Int32, certificate: OpaquePointer?) -> String {
+    let words = X509_verify_cert_error_string(Int(error)).map { String(cString: $0) } ?? "error \(error)"
+    switch error {
+    case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
+        let names = certificate.map { subjectAlternativeNames(of: $0) } ?? []
+        return names.isEmpty
+            ? "its certificate names no host" : "its certificate is for \(names.joined(separator: ", "))"
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+        X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
+        X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, X509_V_ERR_CERT_SIGNATURE_FAILURE:
+        return "its certificate is not signed by an authority trusted here (\(words))"
+    case X509_V_ERR_INVALID_PURPOSE: return "its certificate is not for this use (\(words))"
+    default: return words
+    }
+}

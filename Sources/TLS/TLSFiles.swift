@@ -1,0 +1,111 @@
+internal import COpenSSL
+internal import Glibc
+
+/// Reads a file of certificates or keys whole. Nothing of that kind is a megabyte long.
+func readFile(_ path: String, isSecret: Bool = false) throws(TLSError) -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .file(path: path, reason: lastSystemError()) }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw .file(path: path, reason: lastSystemError()) }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .file(path: path, reason: "not a file") }
+    guard status.st_size <= 1 << 20 else { throw .file(path: path, reason: "too long for a PEM file") }
+    if isSecret { try checkSecrecy(of: path, status) }
+    var content = [UInt8](repeating: 0, count: Int(status.st_size))
+    var filled = 0
+    while filled < content.count {
+        let count = content.withUnsafeMutableBytes {
+            read(descriptor, $0.baseAddress?.advanced(by: filled), $0.count - filled)
+        }
+        if count < 0, errno == EINTR { continue }
+        guard count >= 0 else { throw .file(path: path, reason: lastSystemError()) }
+        if count == 0 { break }
+        filled += count
+    }
+    content.removeLast(content.count - filled)
+    return content
+}
+
+/// 0600 or less; where the file is root's, its group may read it, as Debian's `ssl-cert` does.
+private func checkSecrecy(of path: String, _ status: stat) throws(TLSError) {
+    let forbidden: mode_t = status.st_uid == 0 ? 0o137 : 0o177
+    guard status.st_mode & forbidden & 0o077 == 0 else {
+        throw .file(path: path, reason: "the private key is open to other users; run: chmod 600 \(path)")
+    }
+}
+
+func lastSystemError() -> String { String(cString: strerror(errno)) }
+
+/// Certificates in PEM, first to last; the caller owns them.
+func readCertificates(_ path: String) throws(TLSError) -> [Certificate] {
+    let content = try readFile(path)
+    guard let bio = content.withUnsafeBytes({ makeMemoryBIO($0) }) else {
+        throw .file(path: path, reason: "OpenSSL has no memory to read it")
+    }
+    defer { BIO_free(bio) }
+    var certificates: [Certificate] = []
+    while true {
+        ERR_clear_error()
+        guard let pointer = PEM_read_bio_X509(bio, nil, nil, nil) else { break }
+        certificates.append(Certificate(adopting: pointer))
+    }
+    // "No start line" is how OpenSSL says that nothing more comes; anything else is a broken file.
+    let last = ERR_peek_last_error()
+    let isAtEnd = Int32(last & 0x7f_ffff) == PEM_R_NO_START_LINE
+    let reason = drainedReason("it cannot be read")
+    guard isAtEnd else { throw .file(path: path, reason: "a certificate in it is broken or cut short (\(reason))") }
+    guard !certificates.isEmpty else { throw .file(path: path, reason: "there is no PEM certificate in it") }
+    return certificates
+}
+
+/// The first private key in a PEM file that only its owner may read.
+func readPrivateKey(_ path: String) throws(TLSError) -> PrivateKey {
+    var content = try readFile(path, isSecret: true)
+    defer { content.withUnsafeMutableBytes { OPENSSL_cleanse($0.baseAddress, $0.count) } }
+    guard let bio = content.withUnsafeBytes({ makeMemoryBIO($0) }) else {
+        throw .file(path: path, reason: "OpenSSL has no memory to read it")
+    }
+    defer { BIO_free(bio) }
+    ERR_clear_error()
+    guard let pointer = PEM_read_bio_PrivateKey(bio, nil, refuseToAskForPassphrase, nil) else {
+        let isMissing = Int32(ERR_peek_last_error() & 0x7f_ffff) == PEM_R_NO_START_LINE
+        let reason = drainedReason("it cannot be read")
+        throw .file(
+            path: path,
+            reason: isMissing
+                ? "there is no PEM private key in it"
+                : "the private key in it is broken, cut short or has a passphrase (\(reason))")
+    }
+    return PrivateKey(adopting: pointer)
+}
+
+private func makeMemoryBIO(_ bytes: UnsafeRawBufferPointer) -> OpaquePointer? {
+    // Copied into a BIO of its own: a read-only BIO would need the array to stay where it is.
+    guard let bio = BIO_new(BIO_s_mem()) else { return nil }
+    BIO_write(bio, bytes.baseAddress, Int32(bytes.count))
+    return bio
+}
+
+/// OpenSSL would ask on the terminal otherwise.
+private let refuseToAskForPassphrase:
+    @convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, UnsafeMutableRawPointer?) -> Int32 = { _, _, _, _ in -1
+    }
+
+/// Owns one `X509`, freed by `deinit`.
+final class Certificate {
+    let pointer: OpaquePointer
+
+    init(adopting pointer: OpaquePointer) { self.pointer = pointer }
+    deinit { X509_free(pointer) }
+
+    var notBefore: Int64? { seconds(of: X509_get0_notBefore(pointer)) }
+    var notAfter: Int64? { seconds(of: X509_get0_notAfter(pointer)) }
+}
+
+/// Owns one `EVP_PKEY`, freed by `deinit`.
+final class PrivateKey {
+    let pointer: OpaquePointer
+
+    init(adopting pointer: OpaquePointer) { self.pointer = pointer }
+    deinit { EVP_PKEY_free(pointer) }
+}
