@@ -1,0 +1,6 @@
+internal import SQL
+
+extension Migrator {
+    /// The files this binary carries.
+    package static let embedded = Migrator(migrations: [], functions: [])
+}
