@@ -19,6 +19,16 @@ package struct PreparedMessage: Sendable {
     package let isEightBit: Bool
 }
 
+extension PreparedMessage {
+    /// `Fixups.prepare`, with 128 random bits as what stands before the `@` of a Message-ID that has to be made.
+    package init(content: ByteBuffer, now: Int64, hostname: String) throws(MessageFault) {
+        self = try Fixups.prepare(content: content, now: now, messageIDDomain: hostname) {
+            var generator = SystemRandomNumberGenerator()
+            return String(generator.next(), radix: 36) + "." + String(generator.next(), radix: 36)
+        }
+    }
+}
+
 /// What a submission server may change in a message (RFC 6409 §8), and no more: a missing Date and Message-ID are added
 /// at the end of the header; Bcc, Resent-Bcc, Return-Path and our own trace fields (`X-Gatepost-…`) are removed.
 /// Every other octet stays as it came, a malformed Date too: the tenant may have signed it.

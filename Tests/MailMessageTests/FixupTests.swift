@@ -36,6 +36,15 @@ import Testing
         #expect(!prepared.hadMessageID)
     }
 
+    @Test func `made Message-IDs differ`() throws {
+        let content = ByteBuffer(string: Self.from)
+        let made = try (0..<100).map { _ in
+            try PreparedMessage(content: content, now: 0, hostname: "smtp.own.example").messageID
+        }
+        #expect(Set(made).count == 100)
+        #expect(made.allSatisfy { $0.hasPrefix("<") && $0.hasSuffix("@smtp.own.example>") })
+    }
+
     @Test func `they are added behind a header that ends the message`() throws {
         let added = "Date: Tue, 24 Nov 2026 13:30:55 +0000\r\nMessage-ID: <made@smtp.own.example>\r\n"
         #expect(try fixed(Self.from) == Self.from + added)
