@@ -109,3 +109,44 @@ final class PrivateKey {
     init(adopting pointer: OpaquePointer) { self.pointer = pointer }
     deinit { EVP_PKEY_free(pointer) }
 }
+
+func exists(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0
+}
+
+/// Makes the folder and those above it that are missing, for their owner alone.
+func makeFolder(_ path: String) throws(TLSError) {
+    if mkdir(path, 0o700) == 0 || errno == EEXIST { return }
+    guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
+        throw .file(path: path, reason: lastSystemError())
+    }
+    try makeFolder(String(path[..<slash]))
+    guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw .file(path: path, reason: lastSystemError()) }
+}
+
+/// Writes a file that was not there before, 0600 and on the disk when this returns.
+func writeNewFile(_ path: String, _ content: [UInt8]) throws(TLSError) {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw .file(path: path, reason: lastSystemError()) }
+    defer { close(descriptor) }
+    do throws(TLSError) {
+        try writeAll(content, to: descriptor, path)
+    } catch {
+        unlink(path)
+        throw error
+    }
+}
+
+func writeAll(_ content: [UInt8], to descriptor: Int32, _ path: String) throws(TLSError) {
+    var written = 0
+    while written < content.count {
+        let count = content.withUnsafeBytes {
+            write(descriptor, $0.baseAddress?.advanced(by: written), $0.count - written)
+        }
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { throw .file(path: path, reason: lastSystemError()) }
+        written += count
+    }
+    guard fsync(descriptor) == 0 else { throw .file(path: path, reason: lastSystemError()) }
+}
