@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import COpenSSL
 internal import Glibc
 
 /// The list of what an authority issued: a JSON object to a line, only ever added to.

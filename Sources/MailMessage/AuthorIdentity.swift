@@ -1,0 +1,53 @@
+package import NIOCore
+package import SMTP
+
+/// In whose name a message speaks: the domains of every address in From, Sender, Resent-From and Resent-Sender. All of
+/// them must be the tenant's (the caller decides). A message whose authors cannot be told without doubt is a fault.
+package struct AuthorIdentity: Hashable, Sendable {
+    /// More than these in the four fields together is a fault.
+    package static let maxMailboxes = 100
+
+    /// Each once, in the order found; From's come first. Never empty.
+    package private(set) var domains: [Domain] = []
+    /// An address stands in a display name or a comment: `"ceo@bank.example" <x@own.example>`.
+    package private(set) var namesOtherAddress = false
+
+    /// `content` is the one that `scan` was made from.
+    package init(_ scan: HeaderScan, in content: ByteBuffer) throws(MessageFault) {
+        var mailboxes = 0
+        let hasSender = scan.first(.sender) != nil
+        let hasResentSender = scan.first(.resentSender) != nil
+        guard scan.first(.from) != nil else { throw .missingFrom }
+
+        for name in [FieldName.from, .sender, .resentFrom, .resentSender] {
+            for field in scan.all(name) {
+                let list = try Self.read(field, in: content, upTo: Self.maxMailboxes - mailboxes)
+                mailboxes += list.mailboxCount
+                guard mailboxes <= Self.maxMailboxes else { throw .tooManyAuthors }
+                switch name {
+                case .from where list.mailboxCount > 1 && !hasSender: throw .severalAuthors(name)
+                case .resentFrom where list.mailboxCount > 1 && !hasResentSender: throw .severalAuthors(name)
+                case .sender where list.mailboxCount > 1, .resentSender where list.mailboxCount > 1:
+                    throw .severalSenders(name)
+                default: break
+                }
+                for domain in list.domains where !domains.contains(domain) { domains.append(domain) }
+                if list.namesOtherAddress { namesOtherAddress = true }
+            }
+        }
+    }
+
+    private static func read(
+        _ field: HeaderScan.Field, in content: ByteBuffer, upTo limit: Int
+    ) throws(MessageFault) -> AddressList {
+        let start = content.readerIndex + field.value.lowerBound
+        guard let octets = content.getBytes(at: start, length: field.value.count) else {
+            preconditionFailure("the scan belongs to another content")
+        }
+        do throws(AddressFault) {
+            return try AddressList(parsing: octets, maxMailboxes: limit)
+        } catch {
+            throw .malformedAddress(field.name, error)
+        }
+    }
+}

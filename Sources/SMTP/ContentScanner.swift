@@ -1,0 +1,176 @@
+import Glibc
+import NIOCore
+
+/// What makes content unfit to be stored: an octet that other servers may take for the end of a line.
+package struct ContentDefect: Hashable, Sendable {
+    package enum Octet: String, Hashable, Sendable {
+        case bareCR = "CR without LF"
+        case bareLF = "LF without CR"
+        case nul = "NUL"
+    }
+
+    package let octet: Octet
+    /// Both from 1; a line ends at CRLF, an octet is counted as sent.
+    package let line: Int
+    package let position: Int
+}
+
+/// Message content on its way in by DATA (RFC 5321 §4.5.2): finds its end, takes the dots out, judges every octet, in
+/// one pass over contiguous memory, whatever pieces it arrives in.
+///
+/// Only CRLF ends a line and only CRLF "." CRLF the content. A bare CR or LF or a NUL is remembered (the first one),
+/// and from then on, as once the size limit is passed, nothing is kept: a refusal holds no memory.
+struct ContentScanner {
+    /// Where in a line the next octet stands.
+    private enum Position {
+        case lineStart
+        /// Behind a dot that began a line: the end of content, a stuffed dot, or a dot the sender forgot to double.
+        case dot
+        /// Behind that dot and a CR.
+        case dotCR
+        case middle
+        /// Behind a CR in mid-line.
+        case cr
+    }
+
+    private(set) var content = ByteBuffer()
+    /// The size as RFC 1870 counts it, kept or not: dots taken out, CRLFs in.
+    private(set) var size = 0
+    private(set) var defect: ContentDefect?
+    private let limit: Int
+    private let expected: Int
+    private var position = Position.lineStart
+    private var line = 1
+    private var column = 0
+
+    init(limit: Int, declaredSize: Int?) {
+        self.limit = limit
+        // The declared size is a hint from a stranger: at most so much is reserved on his word, and not before an
+        // octet has come. Growth from there doubles, so the whole stays linear.
+        expected = min(declaredSize ?? 0, limit, 128 * 1024)
+    }
+
+    var isTooLarge: Bool { size > limit }
+    private var keeps: Bool { defect == nil && size <= limit }
+
+    /// Takes content from the head of `input`; true once the end was taken too (what follows it stays in `input`).
+    mutating func consume(_ input: inout ByteBuffer) -> Bool {
+        if content.capacity == 0, expected > 0, input.readableBytes > 0, keeps { content.reserveCapacity(expected) }
+        var finished = false
+        input.readWithUnsafeReadableBytes { bytes in
+            let (taken, end) = scan(bytes)
+            finished = end
+            return taken
+        }
+        return finished
+    }
+
+    /// `start` is where the run of octets begins that belong to the content and are not yet copied.
+    private mutating func scan(_ bytes: UnsafeRawBufferPointer) -> (taken: Int, finished: Bool) {
+        var index = 0
+        var start = 0
+        while index < bytes.count {
+            switch position {
+            case .lineStart:
+                if bytes[index] == .dot {
+                    keep(bytes[start..<index])
+                    index += 1
+                    start = index  // the dot is not content, whatever follows
+                    column = 1
+                    position = .dot
+                } else {
+                    position = .middle
+                }
+            case .dot:
+                if bytes[index] == .cr {
+                    // Held back: the CR is content only if no LF follows.
+                    index += 1
+                    start = index
+                    column += 1
+                    position = .dotCR
+                } else {
+                    position = .middle
+                }
+            case .dotCR:
+                if bytes[index] == .lf { return (index + 1, true) }
+                note(.bareCR, at: column)
+                position = .middle
+            case .cr:
+                if bytes[index] == .lf {
+                    index += 1
+                    endLine()
+                } else {
+                    note(.bareCR, at: column)
+                    position = .middle
+                }
+            case .middle:
+                index = scanLine(bytes, from: index)
+            }
+        }
+        keep(bytes[start..<bytes.count])
+        return (bytes.count, false)
+    }
+
+    /// From somewhere in a line to behind its CRLF, or to the end of the bytes.
+    private mutating func scanLine(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+        let lf = Self.find(.lf, in: bytes, from: start)
+        let end = lf ?? bytes.count
+        if defect == nil { inspect(bytes, start..<end, endsInLF: lf != nil) }
+        guard let lf else {
+            column += bytes.count - start
+            position = bytes[bytes.count - 1] == .cr ? .cr : .middle
+            return bytes.count
+        }
+        if lf > start, bytes[lf - 1] == .cr {
+            endLine()
+        } else {
+            column += lf + 1 - start
+            position = .middle
+        }
+        return lf + 1
+    }
+
+    /// Looks for the first NUL, bare CR or bare LF in `range` (and the LF that follows it, if one does).
+    private mutating func inspect(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, endsInLF: Bool) {
+        var found: (Int, ContentDefect.Octet)?
+        if let nul = Self.find(0, in: bytes, from: range.lowerBound, to: range.upperBound) { found = (nul, .nul) }
+        // A CR as the last octet is judged by what follows it: the LF, or the next piece.
+        if let cr = Self.find(.cr, in: bytes, from: range.lowerBound, to: found?.0 ?? (range.upperBound - 1)) {
+            found = (cr, .bareCR)
+        }
+        if found == nil, endsInLF, range.isEmpty || bytes[range.upperBound - 1] != .cr {
+            found = (range.upperBound, .bareLF)
+        }
+        if let (index, octet) = found { note(octet, at: column + index - range.lowerBound + 1) }
+    }
+
+    private mutating func endLine() {
+        line += 1
+        column = 0
+        position = .lineStart
+    }
+
+    private mutating func note(_ octet: ContentDefect.Octet, at position: Int) {
+        guard defect == nil else { return }
+        defect = ContentDefect(octet: octet, line: line, position: position)
+        content = ByteBuffer()
+    }
+
+    private mutating func keep(_ run: Slice<UnsafeRawBufferPointer>) {
+        size += run.count
+        if keeps {
+            content.writeBytes(UnsafeRawBufferPointer(rebasing: run))
+        } else if content.capacity > 0 {
+            content = ByteBuffer()
+        }
+    }
+
+    private static func find(
+        _ octet: UInt8, in bytes: UnsafeRawBufferPointer, from start: Int, to end: Int? = nil
+    ) -> Int? {
+        let end = end ?? bytes.count
+        guard start < end, let base = bytes.baseAddress, let found = memchr(base + start, Int32(octet), end - start)
+        else { return nil }
+        return UnsafeRawPointer(found) - base
+    }
+}

@@ -1,0 +1,232 @@
+import NIOCore
+
+/// What each reply means where it comes.
+extension DeliveryDialogue {
+    /// The command the next reply answers.
+    var awaited: String {
+        switch state {
+        case .greeting: "greeting"
+        case .hello(_, let isBasic): isBasic ? "HELO" : helloVerb
+        case .startTLS, .handshaking, .secured: "STARTTLS"
+        case .idle, .quitting, .failed: "nothing"
+        case .resetting: "RSET"
+        case .transfer(_, let transfer):
+            switch transfer.step {
+            case .mail: "MAIL FROM"
+            case .recipient: "RCPT TO"
+            case .data, .content: "DATA"
+            case .final, .emptyFinal: "end of data"
+            }
+        }
+    }
+
+    mutating func take(_ reply: RemoteReply, capabilities offered: Capabilities, into output: inout ByteBuffer) {
+        if reply.code == 421 { return fail(reply) }  // the server closes, whatever was asked (RFC 5321 §3.8)
+        switch state {
+        case .greeting:
+            guard reply.isPositive else { return fail(reply) }
+            sayHello(isSecured: false, isBasic: false, into: &output)
+        case .hello(let isSecured, let isBasic):
+            takeHello(reply, isBasic ? Capabilities() : offered, isSecured: isSecured, isBasic: isBasic, into: &output)
+        case .startTLS:
+            guard reply.isPositive else { return fail(reply) }
+            // CVE-2021-38371: what came in the clear behind the 220 must not be taken for the server's word.
+            guard input.readableBytes == 0 else { return fail(violation("bytes behind the answer to STARTTLS")) }
+            state = .handshaking
+            pending.append(.startTLS)
+        case .idle:
+            fail(violation("reply to nothing"))
+        case .transfer(let capabilities, var transfer):
+            take(reply, capabilities, &transfer, into: &output)
+        case .resetting(let capabilities):
+            guard reply.isPositive else { return fail(reply) }
+            state = .idle(capabilities)
+            pending.append(.ready)
+        case .handshaking, .secured, .quitting, .failed:
+            preconditionFailure("no reply is read here")
+        }
+    }
+
+    private mutating func takeHello(
+        _ reply: RemoteReply, _ capabilities: Capabilities, isSecured: Bool, isBasic: Bool,
+        into output: inout ByteBuffer
+    ) {
+        guard reply.isPositive else {
+            if wire == .smtp, tls == .none, !isBasic, reply.code >= 500 {
+                return sayHello(isSecured: isSecured, isBasic: true, into: &output)
+            }
+            return fail(reply)
+        }
+        if tls == .require, !isSecured {
+            guard capabilities.startTLS else {
+                return fail(
+                    RemoteReply(
+                        code: 454, enhanced: EnhancedCode(4, 7, 0), text: "STARTTLS is required and not offered",
+                        command: awaited))
+            }
+            write("STARTTLS", into: &output)
+            state = .startTLS
+        } else {
+            state = .idle(capabilities)
+            pending.append(.ready)
+        }
+    }
+
+    /// One reply inside a transaction.
+    private mutating func take(
+        _ reply: RemoteReply, _ capabilities: Capabilities, _ transfer: inout Transfer, into output: inout ByteBuffer
+    ) {
+        let everyone = transfer.transaction.recipients.indices
+        if (300..<400).contains(reply.code), !(transfer.step == .data && reply.code == 354) {
+            return fail(violation("\(reply.code) where none belongs"))
+        }
+        switch transfer.step {
+        case .mail:
+            if !reply.isPositive {
+                transfer.settle(everyone, refusal(reply, transfer.transaction))
+                guard capabilities.pipelining else {
+                    return finish(transfer, capabilities, resets: true, into: &output)
+                }
+            }
+            expect(.recipient(0), capabilities, &transfer, into: &output)
+        case .recipient(let index):
+            if reply.isPositive {
+                // A yes to a recipient of a refused MAIL means nothing: nobody is delivered to without a sender.
+                if transfer.outcomes[index] == nil { transfer.accepted.append(index) }
+            } else {
+                transfer.settle([index], refusal(reply, transfer.transaction))
+            }
+            if index + 1 < everyone.count {
+                expect(.recipient(index + 1), capabilities, &transfer, into: &output)
+            } else if transfer.accepted.isEmpty, !capabilities.pipelining {
+                finish(transfer, capabilities, resets: true, into: &output)
+            } else {
+                expect(.data, capabilities, &transfer, into: &output)
+            }
+        case .data:
+            if reply.isPositive { return fail(violation("\(reply.code) to DATA")) }
+            if reply.code != 354 {
+                transfer.settle(transfer.accepted, refusal(reply, transfer.transaction))
+                finish(transfer, capabilities, resets: true, into: &output)
+            } else if transfer.accepted.isEmpty {
+                write(".", into: &output)
+                transfer.step = .emptyFinal
+                state = .transfer(capabilities, transfer)
+                // LMTP answers for each accepted recipient, so nothing would come (RFC 2033 §4.2 forbids this 354).
+                if wire == .lmtp { fail(violation("354 although no recipient was accepted")) }
+            } else {
+                transfer.step = .content
+                state = .transfer(capabilities, transfer)
+                pending.append(.sendContent)
+            }
+        case .content:
+            fail(reply.isPositive ? violation("\(reply.code) before the content") : reply)
+        case .final(let position):
+            let outcome = reply.isPositive ? Outcome.delivered(reply) : refusal(reply, transfer.transaction)
+            switch wire {
+            case .smtp:
+                transfer.settle(transfer.accepted, outcome)
+            case .lmtp:
+                transfer.settle([transfer.accepted[position]], outcome)
+                if position + 1 < transfer.accepted.count {
+                    transfer.step = .final(position + 1)
+                    state = .transfer(capabilities, transfer)
+                    return
+                }
+            }
+            finish(transfer, capabilities, resets: false, into: &output)
+        case .emptyFinal:
+            finish(transfer, capabilities, resets: true, into: &output)
+        }
+    }
+
+    /// Goes on to the next reply; writes its command unless all are out already.
+    private mutating func expect(
+        _ step: Step, _ capabilities: Capabilities, _ transfer: inout Transfer, into output: inout ByteBuffer
+    ) {
+        transfer.step = step
+        state = .transfer(capabilities, transfer)
+        guard !capabilities.pipelining else { return }
+        switch step {
+        case .recipient(let index): write("RCPT TO:<\(transfer.transaction.recipients[index])>", into: &output)
+        case .data: write("DATA", into: &output)
+        case .mail, .content, .final, .emptyFinal: preconditionFailure("not a step that is reached by a command")
+        }
+    }
+
+    private mutating func finish(
+        _ transfer: Transfer, _ capabilities: Capabilities, resets: Bool, into output: inout ByteBuffer
+    ) {
+        state = .transfer(capabilities, transfer)
+        let outcomes = transfer.outcomes.compactMap { $0 }
+        precondition(outcomes.count == transfer.outcomes.count, "everyone's outcome is known")
+        pending.append(.outcomes(outcomes))
+        if resets {
+            write("RSET", into: &output)
+            state = .resetting(capabilities)
+        } else {
+            state = .idle(capabilities)
+            pending.append(.ready)
+        }
+    }
+
+    /// Whether a no is for good.
+    ///
+    /// Not if it is about us and the relay, not the message: 53x asks for TLS or AUTH, and "Relaying denied" from our
+    /// own gate (it is told a submitter) means a certificate to renew. Nor 552 to RCPT (RFC 5321 §4.5.3.1.10).
+    private func refusal(_ reply: RemoteReply, _ transaction: Transaction) -> Outcome {
+        let isOurs =
+            (530..<540).contains(reply.code)
+            || (transaction.submitter != nil && reply.command != "end of data"
+                && reply.enhanced == EnhancedCode(5, 7, 1) && reply.text == Reply.relayingDenied.lines[0])
+        let isTooMany = reply.code == 552 && reply.command == "RCPT TO"
+        return reply.code < 500 || isOurs || isTooMany ? .deferred(reply) : .bounced(reply)
+    }
+
+    /// The connection is over: whoever has no outcome yet is deferred.
+    mutating func fail(_ reply: RemoteReply) {
+        if case .transfer(_, let transfer) = state {
+            pending.append(.outcomes(transfer.outcomes.map { $0 ?? .deferred(reply) }))
+        }
+        pending.append(.failed(reply))
+        state = .failed
+        discardInput()
+    }
+
+    func violation(_ what: String) -> RemoteReply {
+        RemoteReply(code: 451, enhanced: EnhancedCode(4, 5, 0), text: "protocol error: \(what)", command: awaited)
+    }
+
+    static func unsent(_ transaction: Transaction, _ reply: RemoteReply) -> [Action] {
+        [.outcomes(transaction.recipients.map { _ in .deferred(reply) }), .failed(reply)]
+    }
+
+    // MARK: Commands
+
+    private var helloVerb: String {
+        switch wire {
+        case .lmtp: "LHLO"
+        case .smtp: "EHLO"
+        }
+    }
+
+    mutating func sayHello(isSecured: Bool, isBasic: Bool, into output: inout ByteBuffer) {
+        write("\(isBasic ? "HELO" : helloVerb) \(hostname)", into: &output)
+        state = .hello(isSecured: isSecured, isBasic: isBasic)
+    }
+
+    func write(_ command: String, into output: inout ByteBuffer) {
+        output.writeString(command)
+        output.writeStaticString("\r\n")
+    }
+
+    func mailCommand(_ transaction: Transaction, _ capabilities: Capabilities) -> String {
+        var command = "MAIL FROM:<\(transaction.sender)>"
+        if let submitter = transaction.submitter {
+            command += " AUTH=" + XText.encode("\(submitter)@submitter.invalid".utf8)
+        }
+        if capabilities.size { command += " SIZE=\(transaction.content.readableBytes)" }
+        if capabilities.eightBitMIME, transaction.isEightBit { command += " BODY=8BITMIME" }
+        return command
+    }
+}

@@ -1,0 +1,50 @@
+/// Why an address cannot be used; the dialogues turn each into the code its command calls for.
+package enum AddressError: Error, Hashable, Sendable {
+    /// No `Mailbox` or `Domain` of RFC 5321 §4.1.2.
+    case malformed
+    /// Over 64 octets before the `@`, 63 in a label, 253 in a domain or 256 in the path (RFC 5321 §4.5.3.1).
+    case tooLong
+    /// An address literal, or a domain that is one without brackets (`127.0.0.1`).
+    case addressLiteral
+    /// Octets over 127 that are UTF-8: an address for SMTPUTF8 (RFC 6531).
+    case internationalized
+    /// `<@relay:user@domain>` (RFC 5321 Appendix C): never routed, so never taken.
+    case sourceRoute
+    /// No `@` at all, as in `<Postmaster>`.
+    case withoutDomain
+}
+
+/// A valid DNS name in lower case, its labels as they are in the DNS (A-labels for internationalised ones).
+///
+///     Domain = sub-domain *("." sub-domain)      sub-domain = Let-dig [Ldh-str]       (RFC 5321 §4.1.2)
+///
+/// One label is a domain too; a name that ends in digits alone is an address (RFC 3696 §2) and none.
+package struct Domain: Hashable, Sendable, CustomStringConvertible, Comparable {
+    package let name: String
+
+    package init(parsing text: some StringProtocol) throws(AddressError) {
+        try self.init(parsing: Array(text.utf8)[...])
+    }
+
+    init(parsing octets: ArraySlice<UInt8>) throws(AddressError) {
+        guard let first = octets.first else { throw .malformed }
+        if octets.contains(where: \.isEightBit) {
+            throw String(validating: octets, as: UTF8.self) == nil ? .malformed : .internationalized
+        }
+        if first == UInt8(ascii: "[") { throw octets.last == UInt8(ascii: "]") ? .addressLiteral : .malformed }
+        var lastLabel = octets[...]
+        for label in octets.split(separator: .dot, omittingEmptySubsequences: false) {
+            guard let head = label.first, let tail = label.last, head.isLetterOrDigit, tail.isLetterOrDigit,
+                label.allSatisfy({ $0.isLetterOrDigit || $0 == UInt8(ascii: "-") })
+            else { throw .malformed }
+            guard label.count <= 63 else { throw .tooLong }
+            lastLabel = label
+        }
+        guard octets.count <= 253 else { throw .tooLong }
+        guard !lastLabel.allSatisfy(\.isDigit) else { throw .addressLiteral }
+        name = String(decoding: octets.map(\.lowercased), as: UTF8.self)
+    }
+
+    package var description: String { name }
+    package static func < (one: Domain, other: Domain) -> Bool { one.name < other.name }
+}

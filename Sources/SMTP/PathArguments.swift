@@ -1,0 +1,147 @@
+/// How a message's content may be encoded (RFC 6152).
+package enum BodyType: String, Hashable, Sendable {
+    case sevenBit = "7BIT"
+    case eightBitMIME = "8BITMIME"
+}
+
+/// What is wrong with a command, as the reply to it.
+struct CommandFault: Error, Equatable {
+    let reply: Reply
+    init(_ reply: Reply) { self.reply = reply }
+}
+
+/// The argument of MAIL: a path and the parameters of SIZE, 8BITMIME and AUTH.
+///
+///     mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF                        (RFC 5321 §4.1.1.2)
+struct MailArgument: Equatable {
+    var sender: ReversePath
+    /// `SIZE=`; what does not fit an Int is `Int.max` (RFC 1870 §6).
+    var declaredSize: Int?
+    var body = BodyType.sevenBit
+    /// `AUTH=` with its xtext undone: a mailbox, or `<>` (RFC 4954 §5).
+    var submitter: String?
+
+    /// What a malformed `AUTH=` means: a fault, or the same as none, where its absence is one.
+    enum SubmitterRule { case optional, required }
+
+    init(parsing argument: ArraySlice<UInt8>, submitter rule: SubmitterRule = .optional) throws(CommandFault) {
+        guard argument.startsIgnoringCase("FROM:") else { throw CommandFault(.mailSyntax) }
+        let (path, parameters) = try splitPath(argument.dropFirst(5), orThrow: .sender(.malformed))
+        do throws(AddressError) {
+            sender = path.isEmpty ? .null : .mailbox(try mailbox(in: path))
+        } catch {
+            throw CommandFault(.sender(error))
+        }
+        var seen: Set<[UInt8]> = []
+        for parameter in try splitParameters(parameters) {
+            guard seen.insert(parameter.keyword).inserted else { throw CommandFault(.malformedParameter) }
+            let value = parameter.value
+            if parameter.keyword.equalsIgnoringCase("SIZE") {
+                guard let value, (1...20).contains(value.count), value.allSatisfy(\.isDigit) else {
+                    throw CommandFault(.malformedParameter)
+                }
+                declaredSize = Int(decimal: value) ?? .max
+            } else if parameter.keyword.equalsIgnoringCase("BODY") {
+                guard let value, let type = BodyType(rawValue: String(decoding: value.map(\.uppercased), as: UTF8.self))
+                else { throw CommandFault(.malformedParameter) }
+                body = type
+            } else if parameter.keyword.equalsIgnoringCase("AUTH") {
+                submitter = value.flatMap(Self.submitter)
+                if submitter == nil, rule == .optional { throw CommandFault(.malformedParameter) }
+            } else {
+                throw CommandFault(.unknownParameter)
+            }
+        }
+    }
+
+    /// `AUTH=<>`, or the xtext of a mailbox.
+    private static func submitter(_ value: ArraySlice<UInt8>) -> String? {
+        guard let octets = XText.decode(value) else { return nil }
+        let text = String(decoding: octets, as: UTF8.self)
+        if text == "<>" { return text }
+        return (try? Mailbox(parsing: text)) == nil ? nil : text
+    }
+}
+
+/// The argument of RCPT: a path; no parameter is offered yet.
+///
+///     rcpt = "RCPT TO:" ( "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path ) [SP Rcpt-parameters] CRLF
+struct RecipientArgument: Equatable {
+    let recipient: Mailbox
+
+    init(parsing argument: ArraySlice<UInt8>) throws(CommandFault) {
+        guard argument.startsIgnoringCase("TO:") else { throw CommandFault(.recipientSyntax) }
+        let (path, parameters) = try splitPath(argument.dropFirst(3), orThrow: .recipient(.malformed))
+        let isPostmaster = path.equalsIgnoringCase("Postmaster")
+        do throws(AddressError) {
+            guard !isPostmaster else { throw .withoutDomain }
+            recipient = try mailbox(in: path)
+        } catch {
+            throw CommandFault(.recipient(error == .withoutDomain && !isPostmaster ? .malformed : error))
+        }
+        guard try splitParameters(parameters).isEmpty else { throw CommandFault(.unknownParameter) }
+    }
+}
+
+/// `<path>` and what follows it; angle brackets inside a quoted local part do not end it.
+private func splitPath(
+    _ text: ArraySlice<UInt8>, orThrow reply: @autoclosure () -> Reply
+) throws(CommandFault) -> (path: ArraySlice<UInt8>, rest: ArraySlice<UInt8>) {
+    guard text.first == UInt8(ascii: "<") else { throw CommandFault(reply()) }
+    var quoted = false
+    var index = text.startIndex + 1
+    while index < text.endIndex {
+        switch text[index] {
+        case UInt8(ascii: "\\") where quoted: index += 1
+        case UInt8(ascii: "\""): quoted.toggle()
+        case UInt8(ascii: ">") where !quoted:
+            let rest = text[(index + 1)...]
+            guard rest.isEmpty || rest.first == .space else { throw CommandFault(reply()) }
+            return (text[(text.startIndex + 1)..<index], rest)
+        default: break
+        }
+        index += 1
+    }
+    throw CommandFault(reply())
+}
+
+private func mailbox(in path: ArraySlice<UInt8>) throws(AddressError) -> Mailbox {
+    if path.first == UInt8(ascii: "@"), path.contains(UInt8(ascii: ":")) { throw .sourceRoute }
+    return try Mailbox(parsing: path)
+}
+
+private struct Parameter {
+    let keyword: [UInt8]  // upper case
+    let value: ArraySlice<UInt8>?
+}
+
+///     esmtp-param = esmtp-keyword ["=" esmtp-value]      esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")
+///     esmtp-value = 1*(%d33-60 / %d62-126)                                              (RFC 5321 §4.1.2)
+private func splitParameters(_ text: ArraySlice<UInt8>) throws(CommandFault) -> [Parameter] {
+    var parameters: [Parameter] = []
+    for word in text.split(separator: .space) {
+        let equals = word.firstIndex(of: UInt8(ascii: "=")) ?? word.endIndex
+        let keyword = word[..<equals]
+        let value = equals < word.endIndex ? word[(equals + 1)...] : nil
+        guard keyword.first?.isLetterOrDigit == true,
+            keyword.allSatisfy({ $0.isLetterOrDigit || $0 == UInt8(ascii: "-") }),
+            value.map({ !$0.isEmpty && $0.allSatisfy { $0.isVisible && $0 != UInt8(ascii: "=") } }) ?? true
+        else { throw CommandFault(.malformedParameter) }
+        parameters.append(Parameter(keyword: keyword.map(\.uppercased), value: value))
+    }
+    return parameters
+}
+
+/// The name in EHLO, HELO or LHLO, from an alphabet that can do no harm in a header line; nil for anything else.
+///
+/// Wider than RFC 5321's `Domain / address-literal`, for real hosts call themselves anything: letters, digits,
+/// `.`, `-`, `_`, and `[`, `]`, `:` for literals.
+func helloName(_ argument: ArraySlice<UInt8>) -> String? {
+    guard (1...255).contains(argument.count),
+        argument.allSatisfy({ octet in
+            octet.isLetterOrDigit || octet == .dot || octet == UInt8(ascii: "-") || octet == UInt8(ascii: "_")
+                || octet == UInt8(ascii: "[") || octet == UInt8(ascii: "]") || octet == UInt8(ascii: ":")
+        })
+    else { return nil }
+    return String(decoding: argument, as: UTF8.self)
+}

@@ -1,0 +1,198 @@
+package import NIOCore
+
+/// The relay's gate: LMTP and ESMTP for members of the pool, `550 5.7.1 Relaying denied` for everyone else.
+///
+/// Who a peer is comes from its certificate alone, told by ``secured(peer:)``; in the clear everyone is a stranger. A
+/// member names the tenant it acts for in MAIL (`AUTH=TENANT@submitter.invalid`, RFC 4954 §5). LMTP answers for each
+/// accepted RCPT after the final dot (RFC 2033); in ESMTP a message has one recipient (`LIMITS RCPTMAX=1`, RFC 9422),
+/// so that its one reply is true. Needs no answer before content has come: the gate decides alone.
+package struct RelayDialogue {
+    package struct Configuration: Sendable {
+        package var hostname: String
+        package var maxMessageSize: Int
+        /// Per message, in LMTP.
+        package var maxRecipients: Int
+        package var maxErrors: Int
+        package var maxIdleCommands: Int
+
+        package init(
+            hostname: String, maxMessageSize: Int, maxRecipients: Int = 1000, maxErrors: Int = 20,
+            maxIdleCommands: Int = 100
+        ) {
+            self.hostname = hostname
+            self.maxMessageSize = maxMessageSize
+            self.maxRecipients = maxRecipients
+            self.maxErrors = maxErrors
+            self.maxIdleCommands = maxIdleCommands
+        }
+    }
+
+    /// Whether the client's certificate is one of the pool's.
+    package enum Peer: Hashable, Sendable { case stranger, poolMember }
+
+    package struct Envelope: Hashable, Sendable {
+        /// The tenant, from `AUTH=`.
+        package var submitter: String
+        package var sender: ReversePath
+        /// One per accepted RCPT, in order; the answers are matched to them.
+        package var recipients: [Mailbox]
+        package var body: BodyType
+        package var declaredSize: Int?
+        package var heloName: String
+        package var isLMTP: Bool
+    }
+
+    package enum Action: Equatable, Sendable {
+        /// Flush, then start TLS, then ``secured(peer:)``.
+        case startTLS
+        /// Answer by ``answer(_:into:)``.
+        case message(Envelope, content: ByteBuffer)
+        /// Somebody was refused; the reply is written already. For the log: the command, escaped.
+        case denied(command: String)
+        /// Flush and close.
+        case close
+    }
+
+    enum Greeting: Equatable { case helo, ehlo, lhlo }
+
+    struct Hello: Equatable {
+        var name: String
+        var greeting: Greeting
+    }
+
+    enum Stage {
+        case outside(Peer, isSecured: Bool)  // before EHLO
+        case stranger(Hello, isSecured: Bool)  // → handshaking; there is no other way on
+        case member(Hello)  // → transaction
+        case transaction(Hello, Envelope)  // → content, member
+    }
+
+    enum State {
+        case connected  // → reading (greeting), closing
+        case reading(Stage)
+        case handshaking  // → reading(outside)
+        case responding(Hello)  // AUTH EXTERNAL without its initial response
+        case content(Hello, Envelope)  // → deciding, reading(member)
+        case deciding(Hello, Envelope)  // → reading(member)
+        case closing  // → closed
+        case closed
+    }
+
+    let configuration: Configuration
+    var state = State.connected
+    var reader = CommandReader()
+    /// There exactly in `content`; see ``SubmissionDialogue``.
+    var scanner: ContentScanner?
+    var conduct: SessionGuard
+
+    package init(configuration: Configuration) {
+        self.configuration = configuration
+        conduct = SessionGuard(maxErrors: configuration.maxErrors, maxIdleCommands: configuration.maxIdleCommands)
+    }
+
+    // MARK: Bytes
+
+    /// Speaks first: once, when the connection is up.
+    package mutating func greeting(into output: inout ByteBuffer) {
+        guard case .connected = state else { return }
+        guard reader.isEmpty else { return end(with: .inputBeforeGreeting, into: &output) }
+        Reply.greeting(configuration.hostname, "LMTP/ESMTP").write(into: &output)
+        state = .reading(.outside(.stranger, isSecured: false))
+    }
+
+    /// Takes everything readable.
+    package mutating func receive(_ bytes: inout ByteBuffer) {
+        switch state {
+        case .connected, .reading, .responding, .deciding, .content: reader.receive(&bytes)
+        case .handshaking, .closing, .closed: bytes.moveReaderIndex(to: bytes.writerIndex)
+        }
+    }
+
+    /// Forgets what is buffered.
+    package mutating func discardInput() { reader.discard() }
+
+    /// Answers what it can alone; returns what it cannot, or nil until bytes or an answer have come.
+    package mutating func advance(into output: inout ByteBuffer) -> Action? {
+        while true {
+            switch state {
+            case .connected, .handshaking, .deciding, .closed:
+                return nil
+            case .closing:
+                state = .closed
+                return .close
+            case .content(let hello, let envelope):
+                if let action = readContent(hello, envelope, into: &output) { return action }
+                if case .content = state { return nil }
+            case .responding(let hello):
+                guard let line = reader.next(limit: CommandReader.responseLimit) else { return nil }
+                respond(line, hello, into: &output)
+            case .reading(.outside(_, isSecured: false)) where reader.firstOctet == 0x16:
+                reader.discard()
+                state = .closing
+            case .reading(let stage):
+                guard let line = reader.next(limit: CommandReader.commandLimit) else { return nil }
+                if let action = perform(line, stage, into: &output) { return action }
+            }
+        }
+    }
+
+    // MARK: Answers
+
+    /// TLS is up and `peer` is what its certificate proved; nothing said before counts (RFC 3207 §4.2).
+    package mutating func secured(peer: Peer) {
+        guard case .handshaking = state else { return }
+        reader.discard()
+        state = .reading(.outside(peer, isSecured: true))
+    }
+
+    /// What became of the message: a reply for each recipient of the envelope in LMTP, one in ESMTP.
+    package mutating func answer(_ replies: [Reply], into output: inout ByteBuffer) {
+        guard case .deciding(let hello, let envelope) = state else { return }
+        precondition(
+            replies.count == (envelope.isLMTP ? envelope.recipients.count : 1), "a reply for everyone who waits for one"
+        )
+        if replies.contains(where: \.isPositive) { conduct.noteMessage() }
+        for reply in replies { reply.write(into: &output) }
+        state = .reading(.member(hello))
+    }
+
+    /// Ends the session from outside, at any moment, also inside content; the next action is `.close`.
+    package mutating func terminate(_ reply: Reply, into output: inout ByteBuffer) {
+        switch state {
+        case .closing, .closed: return
+        case .handshaking: state = .closing
+        case .connected, .reading, .responding, .deciding, .content: end(with: reply, into: &output)
+        }
+    }
+
+    // MARK: What it is doing
+
+    package var isInTransaction: Bool {
+        switch state {
+        case .reading(.transaction), .content, .deciding: true
+        case .connected, .reading(.outside), .reading(.stranger), .reading(.member), .handshaking, .responding,
+            .closing,
+            .closed:
+            false
+        }
+    }
+
+    package var isAwaitingAnswer: Bool { if case .deciding = state { true } else { false } }
+    package var isReceivingContent: Bool { if case .content = state { true } else { false } }
+    /// Octets held here, for the memory budget.
+    package var bufferedBytes: Int { reader.readableBytes + (scanner?.content.readableBytes ?? 0) }
+
+    // MARK: Helpers of every step
+
+    mutating func reject(_ reply: Reply, into output: inout ByteBuffer) {
+        guard reply.isPermanent, conduct.noteError() else { return reply.write(into: &output) }
+        end(with: .tooManyErrors, into: &output)
+    }
+
+    mutating func end(with reply: Reply, into output: inout ByteBuffer) {
+        reply.write(into: &output)
+        reader.discard()
+        scanner = nil
+        state = .closing
+    }
+}

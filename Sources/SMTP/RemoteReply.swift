@@ -1,0 +1,31 @@
+/// What the other side said, or what went wrong instead, as it is kept and shown.
+package struct RemoteReply: Hashable, Sendable, CustomStringConvertible {
+    package let code: Int
+    package let enhanced: EnhancedCode?
+    /// Printable ASCII, escaped, at most ``maxTextLength`` octets; several lines are joined by blanks.
+    package let text: String
+    /// What it answers: a verb, `greeting`, or `end of data`.
+    package let command: String
+
+    package static let maxTextLength = 1000
+
+    package init(code: Int, enhanced: EnhancedCode?, text: String, command: String) {
+        self.code = code
+        self.enhanced = enhanced
+        self.text = text.escaped(limit: Self.maxTextLength)
+        self.command = command
+    }
+
+    init(code: Int, enhanced: EnhancedCode?, lines: [[UInt8]], command: String) {
+        self.code = code
+        self.enhanced = enhanced
+        text = Array(lines.joined(separator: [.space])).escaped(limit: Self.maxTextLength)
+        self.command = command
+    }
+
+    package var isPositive: Bool { (200..<300).contains(code) }
+
+    package var description: String {
+        "\(code) \(enhanced.map { "\($0) " } ?? "")\(text) (in reply to \(command))"
+    }
+}

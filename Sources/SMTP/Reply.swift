@@ -1,0 +1,31 @@
+/// A reply of ours: a code, an enhanced code and one or more lines of text (RFC 5321 §4.2, RFC 2034).
+///
+/// The codes in use and their sentences are named in `Reply+Catalog.swift`.
+package struct Reply: Hashable, Sendable, CustomStringConvertible {
+    package let code: Int
+    /// Nil in greetings, answers to EHLO, HELO and LHLO, and in every 3xx (RFC 2034 §4).
+    package let enhanced: EnhancedCode?
+    /// At least one; printable ASCII once written (what is not is escaped on the way out).
+    package let lines: [String]
+
+    package init(_ code: Int, _ enhanced: EnhancedCode?, _ text: String) {
+        self.init(code, enhanced, lines: [text])
+    }
+
+    package init(_ code: Int, _ enhanced: EnhancedCode?, lines: [String]) {
+        precondition((200...599).contains(code) && !lines.isEmpty, "a reply has a code and a line")
+        precondition(enhanced == nil || enhanced?.statusClass == code / 100, "both codes are of one class")
+        self.code = code
+        self.enhanced = enhanced
+        self.lines = lines
+    }
+
+    package var isPositive: Bool { code < 400 }
+    package var isTransient: Bool { (400..<500).contains(code) }
+    package var isPermanent: Bool { code >= 500 }
+
+    /// The first line as sent, without CRLF.
+    package var description: String {
+        enhanced.map { "\(code) \($0) \(lines[0])" } ?? "\(code) \(lines[0])"
+    }
+}
