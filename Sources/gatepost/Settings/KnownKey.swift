@@ -98,7 +98,7 @@ extension KnownKey {
             "Age at which a recipient still deferred is given up as bounced (ms, s, m, h, d)."),
         KnownKey(
             "forwarder.connections-per-member", .count(1...1000), "10",
-            "Connections at a time from this node to one relay; a relay's own --connections goes first."),
+            "Connections at a time from this node to one relay."),
 
         KnownKey(
             "relay.listen", .addresses, "0.0.0.0:2525",

@@ -11,7 +11,10 @@ struct Settings: Sendable {
     struct Database: Sendable {
         /// For `serve`, the operator's commands and `migrate`; each falls back on the one before it.
         var url, adminURL, ownerURL: String?
+        /// Of the environment; goes before the file.
         var password: Redacted?
+        /// Read at each connect, so that it may be rotated.
+        var passwordFile: String?
     }
 
     struct Submission: Sendable {
@@ -62,7 +65,8 @@ struct Settings: Sendable {
         let url = values.text("database.url")
         let adminURL = values.text("database.admin-url") ?? url
         database = Database(
-            url: url, adminURL: adminURL, ownerURL: values.text("database.owner-url") ?? adminURL, password: password)
+            url: url, adminURL: adminURL, ownerURL: values.text("database.owner-url") ?? adminURL, password: password,
+            passwordFile: values.path("database.password-file"))
         submission = Submission(
             listen: values.addresses("submission.listen"),
             hostname: values.text("submission.hostname") ?? machineName,

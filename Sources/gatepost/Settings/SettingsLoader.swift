@@ -33,7 +33,8 @@ extension Settings {
         guard faults.isEmpty else { throw SettingsError(faults: faults) }
 
         let values = SettingsValues(file: file, folder: path.map(folder(of:)), environment: variables)
-        let password = try readPassword(values, variables)
+        try checkPasswordFile(values)
+        let password = variables["GATEPOST_DATABASE_PASSWORD"].map(Redacted.init)
         return Settings(values, password: password, machineName: machineName())
     }
 
@@ -70,13 +71,11 @@ extension Settings {
         }
     }
 
-    private static func readPassword(
-        _ values: SettingsValues, _ variables: [String: String]
-    ) throws(SettingsError) -> Redacted? {
-        if let password = variables["GATEPOST_DATABASE_PASSWORD"] { return Redacted(password) }
-        guard let path = values.path("database.password-file") else { return nil }
+    /// It is read anew at each connect; what is wrong with it is told before the first.
+    private static func checkPasswordFile(_ values: SettingsValues) throws(SettingsError) {
+        guard let path = values.path("database.password-file") else { return }
         do {
-            return Redacted(try readSecretFile(path))
+            _ = try readSecretFile(path)
         } catch {
             throw SettingsError(faults: [SettingsFault(place: .wholeFile(path), text: error.reason)])
         }

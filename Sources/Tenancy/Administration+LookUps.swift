@@ -1,0 +1,290 @@
+package import Postgres
+
+/// What operators read: rows of `admin`'s views and functions, as they are.
+
+/// One tenant with its limits; nil is unlimited.
+package struct TenantRecord: Sendable, Hashable {
+    package var slug, status: String
+    package var reason: String?
+    package var holdsQueue: Bool
+    package var zone: String
+    /// The zone that counts from `nextZoneFrom` on.
+    package var nextZone: String?
+    package var nextZoneFrom: Instant?
+    package var daily, monthly, rate, burst: Int64?
+    package var messageSize, recipientsPerMessage: Int64
+    package var sessions: Int64?
+    package var policy: String
+    package var partial, resubmission, nullSender: Bool
+    package var pool: String
+    package var createdAt: Instant
+}
+
+package struct CredentialRecord: Sendable, Hashable {
+    package var tenant, name: String
+    package var label: String?
+    package var daily: Int64?
+    package var networks: [String]
+    package var logins: [String]
+    package var expiresAt, revokedAt: Instant?
+    package var revokedReason: String?
+    package var createdAt: Instant
+    package var usedAt: Instant?
+    package var usedFrom: String?
+}
+
+package struct DomainRecord: Sendable, Hashable {
+    package var tenant, domain: String
+    package var verifiedAt: Instant?
+    /// `operator` or `dns`.
+    package var verifiedBy: String?
+    package var token: String?
+    package var createdAt: Instant
+}
+
+package struct PoolRecord: Sendable, Hashable {
+    package var name: String
+    package var members, tenants: Int64
+    package var createdAt: Instant
+}
+
+package struct RelayRecord: Sendable, Hashable {
+    package var pool, host: String
+    package var port: Int64
+    package var wire, tls: String
+    package var weight: Int64
+    package var status: String
+}
+
+/// One counter: the tenant's day or month, or a credential's day.
+package struct UsageRecord: Sendable, Hashable {
+    /// `day`, `month` or `credential`.
+    package var scope: String
+    package var credential: String?
+    /// The local day, or the month's first.
+    package var starts: String
+    package var used, messages, bytes: Int64
+    package var cap: Int64?
+    package var resetsAt: Instant?
+    /// ISO 8601 with the tenant's UTC offset.
+    package var resetsText: String?
+}
+
+/// One message, as `queue list` has it.
+package struct QueueRecord: Sendable, Hashable {
+    package var id: MessageID
+    package var tenant, credential: String
+    package var state: String
+    package var recipients, live, size: Int64
+    /// Empty: the null path.
+    package var sender: String
+    package var acceptedAt: Instant
+    package var nextAttempt: Instant?
+}
+
+/// One message with its recipients, as `queue show` has it.
+package struct QueueMessage: Sendable, Hashable {
+    package struct Recipient: Sendable, Hashable {
+        package var number: Int64
+        package var address, state: String
+        package var isMarked, isLeased: Bool
+        package var attempts: Int64
+        package var nextAttempt, lastAttempt, finalAt: Instant?
+        package var replyCode: Int64?
+        package var replyEnhanced: String?
+        /// The remote's words as they came.
+        package var reply: [UInt8]?
+    }
+
+    package var id: MessageID
+    package var tenant, credential, state, kind: String
+    package var size: Int64
+    package var sender, fromDomain: String
+    package var messageIDHeader, client: String?
+    package var helo: [UInt8]?
+    package var acceptedAt: Instant
+    package var isBodyStored: Bool
+    package var recipients: [Recipient]
+}
+
+extension Administration {
+    /// By slug; deleted ones left out.
+    package func tenants() async throws(AdministrationError) -> [TenantRecord] {
+        try await tenants("WHERE t.status <> 'deleted' ORDER BY t.slug", [])
+    }
+
+    package func tenant(_ slug: String) async throws(AdministrationError) -> TenantRecord {
+        guard let tenant = try await tenants("WHERE t.slug = $1", [.text(slug)]).first else {
+            throw .notFound("no tenant `\(slug)`")
+        }
+        return tenant
+    }
+
+    private func tenants(_ rest: String, _ parameters: [DatabaseValue]) async throws(AdministrationError)
+        -> [TenantRecord]
+    {
+        try await read(
+            """
+            SELECT slug, status, reason, hold_queue, zone, next_zone, next_zone_from, daily_cap, monthly_cap, rate, burst,
+                   message_size, recipients_per_message, sessions, policy, partial, resubmission, null_sender, pool,
+                   created_at
+            FROM admin.tenant t \(rest)
+            """, parameters
+        ) { row in
+            TenantRecord(
+                slug: try row.string("slug"), status: try row.string("status"), reason: try row.stringOrNil("reason"),
+                holdsQueue: try row.bool("hold_queue"), zone: try row.string("zone"),
+                nextZone: try row.stringOrNil("next_zone"), nextZoneFrom: try row.timestampOrNil("next_zone_from"),
+                daily: try row.int64OrNil("daily_cap"), monthly: try row.int64OrNil("monthly_cap"),
+                rate: try row.int64OrNil("rate"), burst: try row.int64OrNil("burst"),
+                messageSize: try row.int64("message_size"),
+                recipientsPerMessage: try row.int64("recipients_per_message"),
+                sessions: try row.int64OrNil("sessions"), policy: try row.string("policy"),
+                partial: try row.bool("partial"), resubmission: try row.bool("resubmission"),
+                nullSender: try row.bool("null_sender"), pool: try row.string("pool"),
+                createdAt: try row.timestamp("created_at"))
+        }
+    }
+
+    package func credentials(of slug: String) async throws(AdministrationError) -> [CredentialRecord] {
+        _ = try await tenant(slug)
+        return try await credentials("WHERE c.tenant = $1 ORDER BY c.id", [.text(slug)])
+    }
+
+    package func credential(_ name: String) async throws(AdministrationError) -> CredentialRecord {
+        guard let credential = try await credentials("WHERE c.name = $1", [.text(name)]).first else {
+            throw .notFound("no credential `\(name)`")
+        }
+        return credential
+    }
+
+    private func credentials(_ rest: String, _ parameters: [DatabaseValue]) async throws(AdministrationError)
+        -> [CredentialRecord]
+    {
+        try await read(
+            """
+            SELECT tenant, name, label, daily_cap, networks, logins, expires_at, revoked_at, revoked_reason, created_at,
+                   used_at, used_from
+            FROM admin.credential c \(rest)
+            """, parameters
+        ) { row in
+            CredentialRecord(
+                tenant: try row.string("tenant"), name: try row.string("name"), label: try row.stringOrNil("label"),
+                daily: try row.int64OrNil("daily_cap"), networks: try row.stringsOrNil("networks") ?? [],
+                logins: try row.stringsOrNil("logins") ?? [], expiresAt: try row.timestampOrNil("expires_at"),
+                revokedAt: try row.timestampOrNil("revoked_at"),
+                revokedReason: try row.stringOrNil("revoked_reason"), createdAt: try row.timestamp("created_at"),
+                usedAt: try row.timestampOrNil("used_at"), usedFrom: try row.stringOrNil("used_from"))
+        }
+    }
+
+    package func domains(of slug: String) async throws(AdministrationError) -> [DomainRecord] {
+        _ = try await tenant(slug)
+        return try await read(
+            """
+            SELECT tenant, domain, verified_at, verified_by, token, created_at FROM admin.sender_domain
+            WHERE tenant = $1 ORDER BY domain
+            """, [.text(slug)]
+        ) { row in
+            DomainRecord(
+                tenant: try row.string("tenant"), domain: try row.string("domain"),
+                verifiedAt: try row.timestampOrNil("verified_at"), verifiedBy: try row.stringOrNil("verified_by"),
+                token: try row.stringOrNil("token"), createdAt: try row.timestamp("created_at"))
+        }
+    }
+
+    package func pools() async throws(AdministrationError) -> [PoolRecord] {
+        try await read("SELECT name, members, tenants, created_at FROM admin.relay_pool ORDER BY name") { row in
+            PoolRecord(
+                name: try row.string("name"), members: try row.int64("members"), tenants: try row.int64("tenants"),
+                createdAt: try row.timestamp("created_at"))
+        }
+    }
+
+    /// - Parameter pool: nil: every pool's.
+    package func relays(of pool: String?) async throws(AdministrationError) -> [RelayRecord] {
+        if let pool, !(try await pools().contains { $0.name == pool }) { throw .notFound("no pool `\(pool)`") }
+        return try await read(
+            """
+            SELECT pool, host, port, protocol, tls, weight, status FROM admin.relay
+            WHERE pool = $1 OR $1 IS NULL ORDER BY pool, host, port
+            """, [.optional(pool)]
+        ) { row in
+            RelayRecord(
+                pool: try row.string("pool"), host: try row.string("host"), port: try row.int64("port"),
+                wire: try row.string("protocol"), tls: try row.string("tls"), weight: try row.int64("weight"),
+                status: try row.string("status"))
+        }
+    }
+
+    /// The tenant's day, its month, then its credentials' days.
+    package func usage(of slug: String) async throws(AdministrationError) -> [UsageRecord] {
+        try await read(
+            """
+            SELECT scope, credential, starts::text AS starts, used, messages, bytes, cap, resets_at, resets_text
+            FROM admin.usage($1)
+            """, [.text(slug)]
+        ) { row in
+            UsageRecord(
+                scope: try row.string("scope"), credential: try row.stringOrNil("credential"),
+                starts: try row.string("starts"), used: try row.int64("used"), messages: try row.int64("messages"),
+                bytes: try row.int64("bytes"), cap: try row.int64OrNil("cap"),
+                resetsAt: try row.timestampOrNil("resets_at"), resetsText: try row.stringOrNil("resets_text"))
+        }
+    }
+
+    /// One page, oldest first.
+    ///
+    /// - Parameters:
+    ///   - slug: nil: every tenant's.
+    ///   - everything: all that is stored, not only what still waits.
+    ///   - after: the last id of the page before.
+    package func queue(
+        of slug: String?, everything: Bool, pageSize: Int32, after: MessageID?
+    ) async throws(AdministrationError) -> [QueueRecord] {
+        try await read(
+            """
+            SELECT id, tenant, credential, state, recipients, live, size, sender, accepted_at, next_attempt
+            FROM admin.queue_list($1, $2, $3, $4)
+            """, [.optional(slug), .bool(everything), .int32(pageSize), .optional(after)]
+        ) { row in
+            QueueRecord(
+                id: try row.uuid("id"), tenant: try row.string("tenant"), credential: try row.string("credential"),
+                state: try row.string("state"), recipients: try row.int64("recipients"), live: try row.int64("live"),
+                size: try row.int64("size"), sender: try row.string("sender"),
+                acceptedAt: try row.timestamp("accepted_at"), nextAttempt: try row.timestampOrNil("next_attempt"))
+        }
+    }
+
+    package func message(_ id: MessageID) async throws(AdministrationError) -> QueueMessage {
+        let rows = try await read(
+            """
+            SELECT tenant, credential, message_state, kind, size, sender, from_domain, message_id_header, client, helo,
+                   accepted_at, body_stored, number, address, state, marked, leased, attempts, next_attempt, last_attempt,
+                   final_at, reply_code, reply_enhanced, reply
+            FROM admin.queue_show($1) ORDER BY number
+            """, [.uuid(id)]
+        ) { row in
+            QueueMessage(
+                id: id, tenant: try row.string("tenant"), credential: try row.string("credential"),
+                state: try row.string("message_state"), kind: try row.string("kind"), size: try row.int64("size"),
+                sender: try row.string("sender"), fromDomain: try row.string("from_domain"),
+                messageIDHeader: try row.stringOrNil("message_id_header"), client: try row.stringOrNil("client"),
+                helo: try row.bytesOrNil("helo"), acceptedAt: try row.timestamp("accepted_at"),
+                isBodyStored: try row.bool("body_stored"),
+                recipients: [
+                    QueueMessage.Recipient(
+                        number: try row.int64("number"), address: try row.string("address"),
+                        state: try row.string("state"), isMarked: try row.bool("marked"),
+                        isLeased: try row.bool("leased"), attempts: try row.int64("attempts"),
+                        nextAttempt: try row.timestampOrNil("next_attempt"),
+                        lastAttempt: try row.timestampOrNil("last_attempt"),
+                        finalAt: try row.timestampOrNil("final_at"), replyCode: try row.int64OrNil("reply_code"),
+                        replyEnhanced: try row.stringOrNil("reply_enhanced"), reply: try row.bytesOrNil("reply"))
+                ])
+        }
+        guard var message = rows.first else { throw .notFound("no message `\(id)`") }
+        message.recipients = rows.flatMap(\.recipients)
+        return message
+    }
+}

@@ -1,0 +1,245 @@
+package import Postgres
+internal import SASL
+
+/// What operators change and look up. Every change is one function of `admin`'s in the database: the meter's lock
+/// first, the change, a row of audit, in one transaction.
+///
+/// A change whose answer was lost is repeated until its outcome is certain (LEDGER, "A commit in doubt"): the
+/// functions are harmless to repeat and write each time. Nothing here decides who may: the database role does.
+package struct Administration: Sendable {
+    private let connection: DatabaseConnection
+    /// Who is at the keyboard, for the audit.
+    private let user: String
+    /// How long an outcome in doubt is pursued.
+    private let patience: Duration
+
+    package init(_ connection: DatabaseConnection, user: String, patience: Duration = .seconds(60)) {
+        self.connection = connection
+        self.user = user
+        self.patience = patience
+    }
+
+    // MARK: Tenants
+
+    /// - Throws: `taken` where the slug is another tenant's.
+    package func createTenant(_ slug: String, _ changes: TenantChanges) async throws(AdministrationError) {
+        let made = try await change(
+            "SELECT created FROM admin.tenant_create($1, $2, $3::text::jsonb)",
+            [.text(user), .text(slug), .text(changes.json)])
+        // After a doubt a repeat finds what the first attempt made.
+        if !made.isTrue, !made.wasInDoubt { throw .taken("there is a tenant `\(slug)` already") }
+    }
+
+    /// - Returns: whether anything was different.
+    package func setTenant(_ slug: String, _ changes: TenantChanges) async throws(AdministrationError) -> Bool {
+        try await change(
+            "SELECT admin.tenant_set($1, $2, $3::text::jsonb)", [.text(user), .text(slug), .text(changes.json)]
+        ).mayHaveChanged
+    }
+
+    /// When this returns, no node accepts anything more of it, not even what is under way.
+    package func suspendTenant(
+        _ slug: String, reason: String?, holdQueue: Bool
+    ) async throws(AdministrationError) -> Bool {
+        try await change(
+            "SELECT admin.tenant_suspend($1, $2, $3, $4)",
+            [.text(user), .text(slug), .optional(reason), .bool(holdQueue)]
+        ).mayHaveChanged
+    }
+
+    package func resumeTenant(_ slug: String) async throws(AdministrationError) -> Bool {
+        try await change("SELECT admin.tenant_resume($1, $2)", [.text(user), .text(slug)]).mayHaveChanged
+    }
+
+    // MARK: Credentials
+
+    /// What a new credential may have of its own.
+    package struct CredentialTerms: Sendable, Hashable {
+        package var label: String?
+        /// Recipients a local day, beside the tenant's.
+        package var daily: Limit?
+        /// CIDR blocks its clients must come from; empty: anywhere.
+        package var networks: [String] = []
+        package var expiresAt: Instant?
+
+        package init() {}
+    }
+
+    /// Makes a credential with a new name and secret. The secret is in no other place than what this returns.
+    package func issueCredential(
+        for slug: String, _ terms: CredentialTerms
+    ) async throws(AdministrationError) -> (username: String, secret: Secret) {
+        let secret = Secret.make()
+        let verifier = secret.verifier()
+        var daily: Int64?
+        if case .of(let number)? = terms.daily { daily = number }
+        for _ in 0..<10 {
+            let username = Username.make(for: slug)
+            do {
+                _ = try await change(
+                    "SELECT created FROM admin.credential_issue($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                    [
+                        .text(user), .text(slug), .text(username), .text(verifier.scram.encoded),
+                        .optional(verifier.digest), .optional(terms.label), .optional(daily),
+                        .optional(terms.networks.isEmpty ? nil : terms.networks), .optional(terms.expiresAt),
+                    ])
+                return (username, secret)
+            } catch {
+                guard case .taken = error else { throw error }
+            }
+        }
+        throw .failed("ten random names were all taken")
+    }
+
+    /// For good. When this returns, no node accepts anything more with it, not even what is under way.
+    package func revokeCredential(_ name: String, reason: String?) async throws(AdministrationError) -> Bool {
+        try await change(
+            "SELECT admin.credential_revoke($1, $2, $3)", [.text(user), .text(name), .optional(reason)]
+        ).mayHaveChanged
+    }
+
+    // MARK: Sender domains
+
+    /// - Parameter trusted: the operator vouches for it. Otherwise accept refuses it until it is verified.
+    /// - Returns: the token to be published in DNS, where it is to be verified so.
+    package func addDomain(
+        _ domain: String, to slug: String, trusted: Bool
+    ) async throws(AdministrationError) -> (changed: Bool, token: String?) {
+        let answer = try await repeated(
+            "SELECT changed, token FROM admin.domain_add($1, $2, $3, $4)",
+            [.text(user), .text(slug), .text(domain), .bool(trusted)])
+        do {
+            guard let row = answer.rows.first else { throw AdministrationError.failed("the database gave no answer") }
+            return (try row.bool("changed") || answer.wasInDoubt, try row.stringOrNil("token"))
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+
+    package func removeDomain(_ domain: String, from slug: String) async throws(AdministrationError) -> Bool {
+        try await change(
+            "SELECT admin.domain_remove($1, $2, $3)", [.text(user), .text(slug), .text(domain)]
+        ).mayHaveChanged
+    }
+
+    // MARK: Pools
+
+    /// - Returns: false where there was one of that name.
+    package func createPool(_ name: String) async throws(AdministrationError) -> Bool {
+        try await change("SELECT created FROM admin.pool_create($1, $2)", [.text(user), .text(name)]).mayHaveChanged
+    }
+
+    package func addRelay(
+        _ pool: String, host: String, port: Int, protocol: String, tls: String, weight: Int
+    ) async throws(AdministrationError) -> Bool {
+        try await change(
+            "SELECT changed FROM admin.relay_add($1, $2, $3, $4, $5, $6, $7)",
+            [
+                .text(user), .text(pool), .text(host), .int32(Int32(clamping: port)), .text(`protocol`), .text(tls),
+                .int32(Int32(clamping: weight)),
+            ]
+        ).mayHaveChanged
+    }
+
+    package func drainRelay(_ pool: String, host: String, port: Int) async throws(AdministrationError) -> Bool {
+        try await change(
+            "SELECT admin.relay_drain($1, $2, $3, $4)",
+            [.text(user), .text(pool), .text(host), .int32(Int32(clamping: port))]
+        ).mayHaveChanged
+    }
+
+    package func removeRelay(_ pool: String, host: String, port: Int) async throws(AdministrationError) -> Bool {
+        try await change(
+            "SELECT admin.relay_remove($1, $2, $3, $4)",
+            [.text(user), .text(pool), .text(host), .int32(Int32(clamping: port))]
+        ).mayHaveChanged
+    }
+
+    // MARK: The queue
+
+    /// What became of one recipient of a cancelled message.
+    package struct Cancellation: Sendable, Hashable {
+        /// nil: nobody has the message.
+        package var number: Int64?
+        /// `cancelled`, `marked`, `final` or `unknown`, as `ledger.cancel` has them.
+        package var verdict: String
+    }
+
+    package func cancel(_ id: MessageID, reason: String?) async throws(AdministrationError) -> [Cancellation] {
+        let answer = try await repeated(
+            "SELECT number, verdict FROM ledger.cancel($1, $2, $3)",
+            [.text(user), .uuidArray([id]), .optional(reason)])
+        do {
+            return try answer.rows.map {
+                Cancellation(number: try $0.int64OrNil("number"), verdict: try $0.string("verdict"))
+            }
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+
+    // MARK: How
+
+    /// Looks something up. Nothing to repeat: a lost answer is told as such.
+    func read<Value>(
+        _ sql: String, _ parameters: [DatabaseValue] = [], _ value: (Rows.Row) throws -> Value
+    ) async throws(AdministrationError) -> [Value] {
+        do {
+            return try await connection.query(sql, parameters).map(value)
+        } catch {
+            // A look-up in doubt changed nothing.
+            if let lost = error as? DatabaseError, lost.kind == .doubt { throw .unreachable(lost.message) }
+            throw Self.translated(error)
+        }
+    }
+
+    private struct Answer {
+        var rows: Rows
+        var wasInDoubt: Bool
+    }
+
+    private struct Change {
+        var isTrue: Bool
+        var wasInDoubt: Bool
+        /// A repeat after a doubt answers for itself, not for the first attempt.
+        var mayHaveChanged: Bool { isTrue || wasInDoubt }
+    }
+
+    private func change(_ sql: String, _ parameters: [DatabaseValue]) async throws(AdministrationError) -> Change {
+        let answer = try await repeated("SELECT v.* FROM (\(sql)) AS v (answer)", parameters)
+        do {
+            return Change(isTrue: try answer.rows.first?.bool("answer") ?? false, wasInDoubt: answer.wasInDoubt)
+        } catch {
+            throw AdministrationError(error)
+        }
+    }
+
+    /// One statement in a transaction of its own, sent until PostgreSQL says what became of it.
+    private func repeated(
+        _ sql: String, _ parameters: [DatabaseValue]
+    ) async throws(AdministrationError) -> Answer {
+        let deadline = ContinuousClock.now + patience
+        var doubt: String?
+        var pause = Duration.milliseconds(50)
+        while true {
+            do {
+                return Answer(rows: try await connection.query(sql, parameters), wasInDoubt: doubt != nil)
+            } catch {
+                if error.kind == .doubt { doubt = error.message }
+                guard doubt != nil, error.isPassing else { throw AdministrationError(error) }
+            }
+            guard ContinuousClock.now + pause < deadline, (try? await Task.sleep(for: pause)) != nil else {
+                throw .outcomeUnknown(doubt ?? "")
+            }
+            pause = min(pause * 2, .seconds(2))
+        }
+    }
+
+    private static func translated(_ error: any Error) -> AdministrationError {
+        switch error {
+        case let error as AdministrationError: error
+        case let error as DatabaseError: AdministrationError(error)
+        default: .failed(String(describing: error))
+        }
+    }
+}

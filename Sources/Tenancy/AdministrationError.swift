@@ -1,0 +1,50 @@
+internal import Postgres
+
+/// Why a change or a look-up of an operator's was not done.
+package enum AdministrationError: Error, Sendable, Equatable {
+    /// There is no such tenant, credential, pool, member or message.
+    case notFound(String)
+    /// The name is another's already.
+    case taken(String)
+    /// A value that cannot be.
+    case invalid(String)
+    /// The database role may not do it, or may not connect.
+    case denied(String)
+    /// The database has no schema of ours, or an older one.
+    case schemaMissing(String)
+    /// Nothing was sent, nothing changed.
+    case unreachable(String)
+    /// The change was sent; whether it was made could not be learnt in time.
+    case outcomeUnknown(String)
+    /// Everything else.
+    case failed(String)
+
+    init(_ error: DatabaseError) {
+        let message = error.message
+        switch (error.kind, error.sqlState) {
+        case (.refused, "GP002"?): self = .notFound(message)
+        case (.refused, "GP003"?): self = .taken(message)
+        case (.refused, "GP004"?): self = .invalid(message)
+        case (.refused, "42501"?): self = .denied(message)
+        case (.refused, "3F000"?), (.refused, "42P01"?), (.refused, "42883"?): self = .schemaMissing(message)
+        case (.refused, _), (.unexpected, _), (.configuration, _): self = .failed(error.description)
+        case (.unreachable, _): self = Self.isRefusal(message) ? .denied(message) : .unreachable(message)
+        case (.doubt, _): self = .outcomeUnknown(message)
+        }
+    }
+
+    /// libpq gives no SQLSTATE for a refused log-in (class 28): only its words.
+    private static func isRefusal(_ message: String) -> Bool {
+        ["authentication failed", "no pg_hba.conf entry", "no password supplied"].contains { message.contains($0) }
+            || message.contains("role \"") && message.contains("does not exist")
+    }
+}
+
+extension DatabaseError {
+    /// A refusal that may be over in a moment: shutting down, starting up, out of resources, a lock not had, a
+    /// standby that is being promoted.
+    var isPassing: Bool {
+        guard kind == .refused, let sqlStateClass else { return kind == .unreachable || kind == .doubt }
+        return ["57", "53", "55", "40", "25", "08"].contains(sqlStateClass)
+    }
+}

@@ -1,0 +1,206 @@
+package import Postgres
+package import SASL
+internal import Synchronization
+
+/// Who may log in, remembered for at most 30 s: what AUTH asks on every connection.
+///
+/// Asks the database once for many who ask for the same name together. Emptied by the operators' changes (LISTEN);
+/// while LISTEN is lost nothing is remembered at all, for changes would go unheard. accept() decides again anyway.
+package final class Directory: Sendable {
+    /// How long an answer may be used.
+    package static let lifetime = Duration.seconds(30)
+    /// Names remembered: strangers choose them.
+    static let capacity = 100_000
+
+    fileprivate struct Entry {
+        /// nil: nobody has the name.
+        var login: Login?
+        var until: ContinuousClock.Instant
+    }
+
+    fileprivate struct State {
+        var entries: [String: Entry] = [:]
+        var underWay: [String: Task<Login?, any Error>] = [:]
+        var isListening = false
+        /// Counts what empties the cache: an answer that was asked for before must not be kept after.
+        var generation = 0
+        var watchers: [Int: AsyncStream<DirectoryChange>.Continuation] = [:]
+        var nextWatcher = 0
+        var rooms: [Int64: Login.Room] = [:]
+        var verifierKey: [UInt8]?
+    }
+
+    private let state = Mutex(State())
+    private let lookUp: @Sendable (String) async throws -> Login?
+    private let readKey: @Sendable () async throws -> [UInt8]
+    private let now: @Sendable () -> ContinuousClock.Instant
+
+    package convenience init(_ pool: DatabasePool) {
+        self.init(
+            lookUp: { name in
+                try await pool.query("SELECT * FROM ledger.login($1)", [.text(name)]).first.map {
+                    try Login(name: name, $0)
+                }
+            },
+            readKey: {
+                let rows = try await pool.query("SELECT ledger.secret('verifier') AS secret")
+                guard let key = try rows.first?.bytesOrNil("secret") else {
+                    throw DatabaseError(.unexpected, "the cluster has no secret `verifier`; was it migrated?")
+                }
+                return key
+            },
+            now: { .now })
+    }
+
+    init(
+        lookUp: @escaping @Sendable (String) async throws -> Login?,
+        readKey: @escaping @Sendable () async throws -> [UInt8],
+        now: @escaping @Sendable () -> ContinuousClock.Instant
+    ) {
+        self.lookUp = lookUp
+        self.readKey = readKey
+        self.now = now
+    }
+
+    // MARK: Asking
+
+    /// - Parameter name: canonical, as SASL gives it.
+    /// - Returns: nil where nobody has the name.
+    /// - Throws: a `DatabaseError` where the database is away: `454 4.7.0`, never 535.
+    package func login(named name: String) async throws -> Login? {
+        switch remembered(name) {
+        case .known(let login): return login
+        case .asked(let task): return try await task.value
+        }
+    }
+
+    /// What an unknown name is answered through, so that it looks like a known one: the same on every node and after
+    /// every restart.
+    package func madeUpVerifier(for name: String) async throws -> StoredVerifier {
+        if let key = state.withLock({ $0.verifierKey }) { return .madeUp(for: name, key: key) }
+        let key = try await readKey()
+        state.withLock { $0.verifierKey = key }
+        return .madeUp(for: name, key: key)
+    }
+
+    private enum Memory {
+        case known(Login?)
+        case asked(Task<Login?, any Error>)
+    }
+
+    private func remembered(_ name: String) -> Memory {
+        state.withLock { state in
+            if let entry = state.entries[name], entry.until > now() { return .known(entry.login) }
+            if let task = state.underWay[name] { return .asked(task) }
+            let generation = state.generation
+            let task = Task { [lookUp, weak self] in
+                do {
+                    let login = try await lookUp(name)
+                    self?.finish(name, generation, login)
+                    return login
+                } catch {
+                    self?.finish(name, generation, nil, keeping: false)
+                    throw error
+                }
+            }
+            state.underWay[name] = task
+            return .asked(task)
+        }
+    }
+
+    private func finish(_ name: String, _ generation: Int, _ login: Login?, keeping: Bool = true) {
+        state.withLock { state in
+            guard state.generation == generation else { return }
+            state.underWay[name] = nil
+            guard keeping, state.isListening else { return }
+            if state.entries.count >= Self.capacity { state.makeRoom(at: now()) }
+            state.entries[name] = Entry(login: login, until: now() + Self.lifetime)
+            if let login { state.rooms[login.credentialID] = login.room }
+        }
+    }
+
+    // MARK: The remainder
+
+    /// What accept said is left after a message of this login's, for the RCPTs of the next one.
+    package func remember(remaining: Int64?, for login: Login) {
+        state.withLock { state in
+            guard var room = state.rooms[login.credentialID] else { return }
+            room.remaining = remaining
+            state.rooms[login.credentialID] = room
+        }
+    }
+
+    /// The room as last heard of; nil where nothing is known, or nothing that still counts at `now` (the database's
+    /// time): then let accept decide.
+    package func room(for login: Login, at now: Instant) -> Login.Room? {
+        guard let room = state.withLock({ $0.rooms[login.credentialID] }) else { return nil }
+        if let resetsAt = room.resetsAt, resetsAt <= now { return nil }
+        return room
+    }
+
+    // MARK: Hearing of changes
+
+    /// A stream of changes for one reader, from now on; open sessions are judged again by it.
+    package func changes() -> AsyncStream<DirectoryChange> {
+        AsyncStream { continuation in
+            let number = state.withLock { state in
+                state.nextWatcher += 1
+                state.watchers[state.nextWatcher] = continuation
+                return state.nextWatcher
+            }
+            continuation.onTermination = { [weak self] _ in
+                self?.state.withLock { $0.watchers[number] = nil }
+            }
+        }
+    }
+
+    /// What the listener heard.
+    package func hear(_ event: Listener.Event) {
+        switch event {
+        case .connected:
+            // Whatever was notified before LISTEN is lost.
+            state.withLock { $0.isListening = true }
+            forget(.everything)
+        case .lost:
+            state.withLock { $0.isListening = false }
+            forget(.everything)
+        case .notification(let channel, let payload):
+            if channel == "\(DirectoryChange.channel)" { forget(DirectoryChange(payload: payload)) }
+        }
+    }
+
+    private func forget(_ change: DirectoryChange) {
+        let watchers = state.withLock { state in
+            switch change {
+            case .tenant(let id): state.forget { $0.tenantID == id }
+            case .credential(let id): state.forget { $0.credentialID == id }
+            case .everything: state.forget { _ in true }
+            // A tenant's pool is a change of the tenant.
+            case .pool: break
+            }
+            return Array(state.watchers.values)
+        }
+        for watcher in watchers { watcher.yield(change) }
+    }
+}
+
+extension Directory.State {
+    /// Forgets those logins, every name that nobody had (it may have been issued just now), and what is under way.
+    fileprivate mutating func forget(where concerns: (Login) -> Bool) {
+        generation += 1
+        underWay = [:]
+        let gone = entries.filter { _, entry in entry.login.map(concerns) ?? true }
+        for (name, entry) in gone {
+            entries[name] = nil
+            if let login = entry.login { rooms[login.credentialID] = nil }
+        }
+    }
+
+    /// What has had its time goes; where that is nothing, everything does.
+    fileprivate mutating func makeRoom(at now: ContinuousClock.Instant) {
+        entries = entries.filter { $0.value.until > now }
+        if entries.count >= Directory.capacity { entries = [:] }
+        let known = Set(entries.values.compactMap { $0.login?.credentialID })
+        rooms = rooms.filter { known.contains($0.key) }
+    }
+}
