@@ -1,3 +1,5 @@
+// COpenSSL: in some orders of building, that module comes to own `tm` (its headers include <time.h>).
+internal import COpenSSL
 internal import FoundationEssentials
 internal import COpenSSL
 internal import Glibc
