@@ -54,8 +54,8 @@ let package = Package(
         module("SASL", ["CLibSASL", "Cryptography"]),
         .target(name: "CSQL", path: "SQL/CSQL"),
         .target(
-            name: "SQL", dependencies: ["CSQL"], path: "SQL", exclude: ["CSQL", "migrations", "functions", "schema.sql"],
-            swiftSettings: settings),
+            name: "SQL", dependencies: ["CSQL"], path: "SQL",
+            exclude: ["CSQL", "migrations", "functions", "schema.sql"], swiftSettings: settings),
         module("Postgres", ["CLibPQ", "CLinux", "SQL", "Cryptography", logging]),
         module("Tenancy", ["Postgres", "SMTP", "Cryptography", "SASL", logging]),
         module("Ledger", ["Postgres", "SMTP", "Cryptography", logging, nioCore]),

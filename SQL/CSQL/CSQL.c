@@ -65,6 +65,9 @@ static const char functions_admin_tenant_suspend[] = {
 static const char functions_admin_usage[] = {
 #embed "../functions/admin_usage.sql" suffix(, 0)
 };
+static const char functions_audited[] = {
+#embed "../functions/audited.sql" suffix(, 0)
+};
 static const char functions_cancel[] = {
 #embed "../functions/cancel.sql" suffix(, 0)
 };
@@ -77,11 +80,35 @@ static const char functions_clock[] = {
 static const char functions_credential_used[] = {
 #embed "../functions/credential_used.sql" suffix(, 0)
 };
+static const char functions_first_moment[] = {
+#embed "../functions/first_moment.sql" suffix(, 0)
+};
+static const char functions_free_rows[] = {
+#embed "../functions/free_rows.sql" suffix(, 0)
+};
+static const char functions_incarnation[] = {
+#embed "../functions/incarnation.sql" suffix(, 0)
+};
+static const char functions_instant_text[] = {
+#embed "../functions/instant_text.sql" suffix(, 0)
+};
+static const char functions_limit_value[] = {
+#embed "../functions/limit_value.sql" suffix(, 0)
+};
+static const char functions_lock_meters[] = {
+#embed "../functions/lock_meters.sql" suffix(, 0)
+};
 static const char functions_login[] = {
 #embed "../functions/login.sql" suffix(, 0)
 };
+static const char functions_move_stragglers[] = {
+#embed "../functions/move_stragglers.sql" suffix(, 0)
+};
 static const char functions_owner_free[] = {
 #embed "../functions/owner_free.sql" suffix(, 0)
+};
+static const char functions_owner_locked[] = {
+#embed "../functions/owner_locked.sql" suffix(, 0)
 };
 static const char functions_owner_reclaim[] = {
 #embed "../functions/owner_reclaim.sql" suffix(, 0)
@@ -98,17 +125,35 @@ static const char functions_owner_stop[] = {
 static const char functions_owners[] = {
 #embed "../functions/owners.sql" suffix(, 0)
 };
+static const char functions_pool_lock[] = {
+#embed "../functions/pool_lock.sql" suffix(, 0)
+};
 static const char functions_pools[] = {
 #embed "../functions/pools.sql" suffix(, 0)
 };
+static const char functions_refund[] = {
+#embed "../functions/refund.sql" suffix(, 0)
+};
+static const char functions_reset[] = {
+#embed "../functions/reset.sql" suffix(, 0)
+};
 static const char functions_resolve[] = {
 #embed "../functions/resolve.sql" suffix(, 0)
+};
+static const char functions_rolling[] = {
+#embed "../functions/rolling.sql" suffix(, 0)
 };
 static const char functions_secret[] = {
 #embed "../functions/secret.sql" suffix(, 0)
 };
 static const char functions_settle[] = {
 #embed "../functions/settle.sql" suffix(, 0)
+};
+static const char functions_tenant_changed[] = {
+#embed "../functions/tenant_changed.sql" suffix(, 0)
+};
+static const char functions_tenant_id[] = {
+#embed "../functions/tenant_id.sql" suffix(, 0)
 };
 static const char functions_upkeep_cancelled[] = {
 #embed "../functions/upkeep_cancelled.sql" suffix(, 0)
@@ -143,21 +188,36 @@ static const struct sql_file functions[] = {
     {"admin_tenant_set", functions_admin_tenant_set},
     {"admin_tenant_suspend", functions_admin_tenant_suspend},
     {"admin_usage", functions_admin_usage},
+    {"audited", functions_audited},
     {"cancel", functions_cancel},
     {"claim", functions_claim},
     {"clock", functions_clock},
     {"credential_used", functions_credential_used},
+    {"first_moment", functions_first_moment},
+    {"free_rows", functions_free_rows},
+    {"incarnation", functions_incarnation},
+    {"instant_text", functions_instant_text},
+    {"limit_value", functions_limit_value},
+    {"lock_meters", functions_lock_meters},
     {"login", functions_login},
+    {"move_stragglers", functions_move_stragglers},
     {"owner_free", functions_owner_free},
+    {"owner_locked", functions_owner_locked},
     {"owner_reclaim", functions_owner_reclaim},
     {"owner_renew", functions_owner_renew},
     {"owner_start", functions_owner_start},
     {"owner_stop", functions_owner_stop},
     {"owners", functions_owners},
+    {"pool_lock", functions_pool_lock},
     {"pools", functions_pools},
+    {"refund", functions_refund},
+    {"reset", functions_reset},
     {"resolve", functions_resolve},
+    {"rolling", functions_rolling},
     {"secret", functions_secret},
     {"settle", functions_settle},
+    {"tenant_changed", functions_tenant_changed},
+    {"tenant_id", functions_tenant_id},
     {"upkeep_cancelled", functions_upkeep_cancelled},
     {"upkeep_expired", functions_upkeep_expired},
     {"upkeep_orphans", functions_upkeep_orphans},

@@ -36,9 +36,376 @@ CREATE OR REPLACE FUNCTION ledger.accept(
     clients text[], helos bytea[], message_id_headers text[],
     recipient_messages int[], recipient_addresses text[], recipient_domains text[]
 ) RETURNS SETOF ledger.verdict
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan  -- planning costs more than any of these plans
+SET enable_seqscan = off                  -- a plan made while a table was small would outlive that
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_count int := cardinality(ids);
+    v_now timestamptz := ledger.clock();  -- before the lock: for ids and rows; after it: for every decision
+    v_hour timestamptz;
+    v_sizes int[];                        -- recipients of each message
+    v_numbers int[];                      -- each recipient's number within its message
+    v_number int;
+    v_locked bigint[];
+    v_out ledger.verdict[];
+    r record;
+
+    -- The tenant being decided: its counters as they would be after the messages accepted so far.
+    v_tenant bigint;
+    v_day_used bigint;
+    v_month_used bigint;
+    v_debt bigint;                        -- the rate's bucket, see gatepost.meter
+    v_credentials bigint[];               -- its credentials, what each has used today, and its place in u_*
+    v_credential_used bigint[];
+    v_credential_rows int[];
+    v_row int;                            -- the place in u_* of the tenant's day; its month is the next
+    v_at int;
+    v_elapsed bigint;                     -- microseconds
+    c int;                                -- where in v_credentials
+
+    -- One message's verdict.
+    v_verdict text;
+    v_first uuid;
+    v_key bytea;
+    v_limit text;
+    v_cap bigint;
+    v_used bigint;
+    v_detail text;
+    v_resets_at timestamptz;
+    v_resets_text text;
+    v_remaining bigint;
+
+    -- What is to be written when all is decided.
+    w_ords int[] := '{}';                 -- accepted messages, with the day and month that pay
+    w_days date[] := '{}';
+    w_months date[] := '{}';
+    w_refused int[] := '{}';
+    w_keys bytea[] := '{}';               -- resubmission keys: tenant, credential, digest in one; and whose
+    w_key_ords int[] := '{}';
+    u_tenants bigint[] := '{}';           -- usage: what to add to which counter
+    u_credentials bigint[] := '{}';
+    u_periods text[] := '{}';
+    u_starts date[] := '{}';
+    u_recipients bigint[] := '{}';
+    u_messages bigint[] := '{}';
+    u_bytes bigint[] := '{}';
+    d_tenants bigint[] := '{}';           -- rate buckets
+    d_debts bigint[] := '{}';
 BEGIN
-    RAISE EXCEPTION 'not yet written' USING ERRCODE = 'feature_not_supported';
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        -- With an older snapshot the statements after the lock would not see what the lock waited for.
+        RAISE EXCEPTION 'ledger.accept needs READ COMMITTED' USING ERRCODE = 'invalid_transaction_state';
+    END IF;
+    IF v_count IS NULL OR v_count = 0 OR cardinality(tenant_ids) <> v_count OR cardinality(credential_ids) <> v_count
+        OR cardinality(login_ids) <> v_count OR cardinality(senders) <> v_count
+        OR cardinality(sender_domains) <> v_count OR cardinality(from_domains) <> v_count
+        OR cardinality(bodies) <> v_count OR cardinality(sizes) <> v_count OR cardinality(digests) <> v_count
+        OR cardinality(clients) <> v_count OR cardinality(helos) <> v_count
+        OR cardinality(message_id_headers) <> v_count
+        OR cardinality(recipient_addresses) <> cardinality(recipient_messages)
+        OR cardinality(recipient_domains) <> cardinality(recipient_messages)
+    THEN
+        RAISE EXCEPTION 'ledger.accept: arrays of different lengths' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    -- 0. Ids far from our time would go to another partition than they say. Nothing is written yet.
+    IF (gatepost.uuid_floor(v_now - interval '60 seconds') <= ALL (ids)
+        AND gatepost.uuid_floor(v_now + interval '60 seconds') > ALL (ids)) IS NOT TRUE
+    THEN
+        RETURN QUERY SELECT i.id, 'stale_id', NULL::uuid, NULL::text, NULL::bigint, NULL::bigint, NULL::timestamptz,
+            NULL::text, NULL::text, NULL::text, NULL::bigint, v_now FROM unnest(ids) AS i (id);
+        RETURN;
+    END IF;
+
+    v_sizes := array_fill(0, ARRAY[v_count]);
+    v_numbers := array_fill(0, ARRAY[cardinality(recipient_messages)]);
+    FOR i IN 1..cardinality(recipient_messages) LOOP
+        v_number := v_sizes[recipient_messages[i]] + 1;
+        v_sizes[recipient_messages[i]] := v_number;
+        v_numbers[i] := v_number;
+    END LOOP;
+    IF cardinality(v_sizes) <> v_count OR 0 = ANY (v_sizes) OR array_position(v_numbers, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'ledger.accept: a message without recipients, or a recipient without message'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    -- 1. The fence, then the rows, hoping they fit. An unknown tenant, credential or login is stored as 0 until refused.
+    INSERT INTO gatepost.batch (id, at) VALUES (accept.batch, v_now);
+    INSERT INTO gatepost.message (tenant_id, id, credential_id, login_id, accepted_at, size, recipients, client, digest,
+                                  sender, from_domain, helo, message_id_header)
+    SELECT coalesce(m.tenant_id, 0), m.id, coalesce(m.credential_id, 0), coalesce(m.login_id, 0), v_now, m.size,
+           m.recipients, m.client::inet, m.digest, m.sender, m.from_domain, m.helo, m.header
+    FROM unnest(ids, tenant_ids, credential_ids, login_ids, sizes, v_sizes, clients, digests, senders, from_domains,
+                helos, message_id_headers)
+        AS m (id, tenant_id, credential_id, login_id, size, recipients, client, digest, sender, from_domain, helo, header);
+    INSERT INTO gatepost.body (tenant_id, message_id, content)
+    SELECT coalesce(m.tenant_id, 0), m.id, m.content FROM unnest(tenant_ids, ids, bodies) AS m (tenant_id, id, content);
+    INSERT INTO gatepost.recipient (tenant_id, message_id, number, owner_id, next_attempt, state, address, domain)
+    SELECT coalesce(tenant_ids[m.message], 0), ids[m.message], m.number, accept.owner, v_now, 'queued', m.address, m.domain
+    FROM unnest(recipient_messages, v_numbers, recipient_addresses, recipient_domains)
+        AS m (message, number, address, domain);
+
+    -- 2. The lock.
+    IF tenant_ids[1] = ALL (tenant_ids) THEN
+        PERFORM set_config('lock_timeout', '1s', true);
+        PERFORM FROM gatepost.meter m WHERE m.tenant_id = tenant_ids[1] FOR NO KEY UPDATE;
+        v_locked := CASE WHEN FOUND THEN tenant_ids[1:1] ELSE '{}' END;
+    ELSE
+        PERFORM set_config('lock_timeout', '50ms', true);
+        v_locked := ARRAY(SELECT m.tenant_id FROM gatepost.meter m WHERE m.tenant_id = ANY (tenant_ids)
+                          ORDER BY m.tenant_id FOR NO KEY UPDATE);
+    END IF;
+
+    -- 3. The time, once. Everything else is read in later statements: their snapshot is newer than the lock.
+    v_now := ledger.clock();
+    v_hour := date_trunc('hour', v_now, 'UTC');
+    v_out := array_fill(NULL::ledger.verdict, ARRAY[v_count]);
+
+    -- 4. Decide, tenant by tenant (they share nothing), each in order of arrival.
+    FOR r IN
+        SELECT m.ord::int AS ord, m.id, m.tenant_id, m.credential_id, m.size, m.recipients, m.digest, m.sender_domain,
+               m.from_domain,
+               t.id IS NOT NULL AND m.tenant_id = ANY (v_locked) AS known, t.status, t.reason, t.daily_cap,
+               t.monthly_cap, t.daily_window, t.rate, t.burst, t.message_size, t.recipients_per_message, t.policy,
+               t.resubmission, t.null_sender, z.zone, z.day, z.month,
+               c.id IS NOT NULL AS has_credential, c.revoked_at, c.expires_at, c.daily_cap AS credential_cap,
+               l.id IS NOT NULL AS has_login, l.valid_until,
+               sd.verified_at IS NOT NULL AS sender_ok, fd.verified_at IS NOT NULL AS from_ok,
+               k.message_id AS first_id,
+               ud.recipients AS day_used, um.recipients AS month_used, uc.recipients AS credential_used,
+               e.debt, e.debt_at
+        FROM unnest(ids, tenant_ids, credential_ids, login_ids, sizes, v_sizes, digests, sender_domains, from_domains)
+            WITH ORDINALITY AS m (id, tenant_id, credential_id, login_id, size, recipients, digest, sender_domain,
+                                  from_domain, ord)
+        LEFT JOIN gatepost.tenant t ON t.id = m.tenant_id
+        LEFT JOIN LATERAL (
+            SELECT y.zone, (v_now AT TIME ZONE y.zone)::date AS day,
+                   date_trunc('month', v_now AT TIME ZONE y.zone)::date AS month
+            FROM (SELECT CASE WHEN t.next_zone_from <= v_now THEN t.next_zone ELSE t.zone END AS zone OFFSET 0) AS y
+        ) AS z ON true
+        LEFT JOIN gatepost.meter e ON e.tenant_id = m.tenant_id
+        LEFT JOIN gatepost.credential c ON c.tenant_id = m.tenant_id AND c.id = m.credential_id
+        LEFT JOIN gatepost.login l
+            ON l.tenant_id = m.tenant_id AND l.id = m.login_id AND l.credential_id = m.credential_id
+        LEFT JOIN gatepost.sender_domain sd ON sd.tenant_id = m.tenant_id AND sd.domain = m.sender_domain
+        LEFT JOIN gatepost.sender_domain fd ON fd.tenant_id = m.tenant_id AND fd.domain = m.from_domain
+        LEFT JOIN gatepost.recent k ON k.tenant_id = m.tenant_id AND k.credential_id = m.credential_id
+            AND k.digest = m.digest AND k.at > v_now - interval '10 minutes'
+        LEFT JOIN gatepost.usage ud ON ud.tenant_id = m.tenant_id AND ud.credential_id = 0 AND ud.period = 'day'
+            AND ud.starts = z.day
+        LEFT JOIN gatepost.usage um ON um.tenant_id = m.tenant_id AND um.credential_id = 0 AND um.period = 'month'
+            AND um.starts = z.month
+        LEFT JOIN gatepost.usage uc ON uc.tenant_id = m.tenant_id AND uc.credential_id = m.credential_id
+            AND uc.period = 'day' AND uc.starts = z.day AND uc.credential_id <> 0
+        ORDER BY m.tenant_id, m.ord
+    LOOP
+        IF r.tenant_id IS DISTINCT FROM v_tenant OR v_row IS NULL THEN
+            v_tenant := r.tenant_id;
+            v_day_used := coalesce(r.day_used, 0);
+            IF r.daily_window = 'rolling' THEN
+                v_day_used := (gatepost.rolling(v_tenant, v_now, NULL, NULL)).used;
+            END IF;
+            v_month_used := coalesce(r.month_used, 0);
+            v_debt := NULL;
+            IF r.rate IS NOT NULL THEN
+                v_elapsed := extract(epoch FROM v_now - greatest(r.debt_at, v_now - interval '1 year')) * 1000000;
+                v_debt := CASE WHEN v_elapsed > r.debt / r.rate THEN 0  -- drained; else the product fits a bigint
+                               ELSE r.debt - r.rate * greatest(0, v_elapsed) END;  -- a clock that went back drains nothing
+                d_tenants := d_tenants || v_tenant;
+                d_debts := d_debts || v_debt;
+            END IF;
+            v_credentials := '{}';
+            v_credential_used := '{}';
+            v_credential_rows := '{}';
+            v_row := cardinality(u_tenants) + 1;
+            u_tenants := u_tenants || v_tenant || v_tenant;
+            u_credentials := u_credentials || 0::bigint || 0::bigint;
+            u_periods := u_periods || 'day'::text || 'month'::text;
+            u_starts := u_starts || r.day || r.month;
+            u_recipients := u_recipients || 0::bigint || 0::bigint;
+            u_messages := u_messages || 0::bigint || 0::bigint;
+            u_bytes := u_bytes || 0::bigint || 0::bigint;
+        END IF;
+
+        v_verdict := NULL;
+        v_first := NULL;
+        v_key := NULL;
+        v_limit := NULL;
+        v_cap := NULL;
+        v_used := NULL;
+        v_detail := NULL;
+        v_resets_at := NULL;
+        v_resets_text := NULL;
+        v_remaining := NULL;
+
+        -- Every comparison below is with a row that was found: what was not found is refused first.
+        IF r.known IS NOT TRUE OR r.status = 'deleted' THEN
+            v_verdict := 'tenant_unknown';
+        ELSIF r.status <> 'active' THEN
+            v_verdict := 'tenant_suspended';
+            v_detail := r.reason;
+        ELSIF NOT r.has_credential THEN
+            v_verdict := 'credential_unknown';
+        ELSIF r.revoked_at IS NOT NULL THEN
+            v_verdict := 'credential_revoked';
+        ELSIF r.expires_at <= v_now THEN
+            v_verdict := 'credential_expired';
+        ELSIF NOT r.has_login THEN
+            v_verdict := 'credential_unknown';
+        ELSIF r.valid_until <= v_now THEN
+            v_verdict := 'login_expired';
+        ELSIF (r.sender_ok OR r.sender_domain = '' AND r.null_sender) IS NOT TRUE THEN
+            v_verdict := 'sender_domain';
+            v_detail := r.sender_domain;
+        ELSIF NOT r.from_ok THEN
+            v_verdict := 'from_domain';
+            v_detail := r.from_domain;
+        ELSE
+            IF r.digest IS NOT NULL AND r.resubmission THEN
+                v_first := r.first_id;
+                v_key := int8send(r.tenant_id) || int8send(r.credential_id) || r.digest;
+                IF v_first IS NULL AND v_count > 1 THEN
+                    v_first := ids[w_key_ords[array_position(w_keys, v_key)]];
+                END IF;
+            END IF;
+            c := array_position(v_credentials, r.credential_id);
+            IF c IS NULL THEN
+                c := cardinality(v_credentials) + 1;
+                v_credentials[c] := r.credential_id;
+                v_credential_used[c] := coalesce(r.credential_used, 0);
+                v_credential_rows[c] := cardinality(u_tenants) + 1;
+                u_tenants := u_tenants || v_tenant;
+                u_credentials := u_credentials || r.credential_id;
+                u_periods := u_periods || 'day'::text;
+                u_starts := u_starts || r.day;
+                u_recipients := u_recipients || 0::bigint;
+                u_messages := u_messages || 0::bigint;
+                u_bytes := u_bytes || 0::bigint;
+            END IF;
+
+            IF v_first IS NOT NULL THEN
+                v_verdict := 'resubmitted';
+            ELSIF r.size > r.message_size THEN
+                v_verdict := 'message_size';
+                v_limit := 'message_size';
+                v_cap := r.message_size;
+                v_used := r.size;
+            ELSIF r.recipients > r.recipients_per_message THEN
+                v_verdict := 'too_many_recipients';
+                v_limit := 'recipients_per_message';
+                v_cap := r.recipients_per_message;
+                v_used := r.recipients;
+            ELSIF v_day_used + r.recipients > r.daily_cap THEN
+                v_verdict := 'cap_daily';
+                v_limit := 'daily';
+                v_cap := r.daily_cap;
+                v_used := v_day_used;
+                IF r.daily_window = 'rolling' THEN
+                    v_resets_at := (gatepost.rolling(r.tenant_id, v_now, v_cap - u_recipients[v_row], r.recipients)).resets_at;
+                    v_resets_text := gatepost.instant_text(v_resets_at, r.zone);
+                ELSE
+                    SELECT e.* INTO v_resets_at, v_resets_text FROM gatepost.reset(r.tenant_id, v_now, 'day') e;
+                END IF;
+            ELSIF v_month_used + r.recipients > r.monthly_cap THEN
+                v_verdict := 'cap_monthly';
+                v_limit := 'monthly';
+                v_cap := r.monthly_cap;
+                v_used := v_month_used;
+                SELECT e.* INTO v_resets_at, v_resets_text FROM gatepost.reset(r.tenant_id, v_now, 'month') e;
+            ELSIF v_credential_used[c] + r.recipients > r.credential_cap THEN
+                v_verdict := 'cap_credential_daily';
+                v_limit := 'credential_daily';
+                v_cap := r.credential_cap;
+                v_used := v_credential_used[c];
+                SELECT e.* INTO v_resets_at, v_resets_text FROM gatepost.reset(r.tenant_id, v_now, 'day') e;
+            ELSIF v_debt > 0 AND v_debt + r.recipients * 60000000::bigint > r.burst * 60000000 THEN
+                -- (A full bucket, debt 0, lets any message through; it is paid off afterwards.)
+                v_verdict := 'rate';
+                v_limit := 'rate';
+                v_cap := r.rate;
+                v_used := ceil(v_debt / 60000000.0);
+                v_detail := 'burst ' || r.burst;
+                v_resets_at := v_now + interval '1 microsecond'
+                    * ceil((v_debt - greatest(0, r.burst - r.recipients) * 60000000.0) / r.rate);
+                v_resets_text := gatepost.instant_text(v_resets_at, r.zone);
+            ELSE
+                v_verdict := 'accepted';
+                v_first := r.id;
+                v_day_used := v_day_used + r.recipients;
+                v_month_used := v_month_used + r.recipients;
+                v_credential_used[c] := v_credential_used[c] + r.recipients;
+                IF v_debt IS NOT NULL THEN
+                    v_debt := v_debt + r.recipients * 60000000::bigint;
+                    d_debts[cardinality(d_debts)] := v_debt;
+                END IF;
+                FOREACH v_at IN ARRAY ARRAY[v_row, v_row + 1, v_credential_rows[c]] LOOP
+                    u_recipients[v_at] := u_recipients[v_at] + r.recipients;
+                    u_messages[v_at] := u_messages[v_at] + 1;
+                    u_bytes[v_at] := u_bytes[v_at] + r.size;
+                END LOOP;
+                v_remaining := least(r.daily_cap - v_day_used, r.monthly_cap - v_month_used,
+                                     r.credential_cap - v_credential_used[c]);
+                w_ords := w_ords || r.ord;
+                w_days := w_days || r.day;
+                w_months := w_months || r.month;
+                IF v_key IS NOT NULL THEN
+                    w_keys := w_keys || v_key;
+                    w_key_ords := w_key_ords || r.ord;
+                END IF;
+            END IF;
+        END IF;
+
+        IF v_verdict <> 'accepted' THEN
+            w_refused := w_refused || r.ord;
+        END IF;
+        v_out[r.ord] := ROW(r.id, v_verdict, v_first, v_limit, v_cap, v_used, v_resets_at, v_resets_text,
+                            CASE WHEN v_resets_at IS NOT NULL THEN r.policy END, v_detail, v_remaining,
+                            v_now)::ledger.verdict;
+    END LOOP;
+
+    -- 5. Write what was decided.
+    IF cardinality(w_ords) > 0 THEN
+        INSERT INTO gatepost.usage AS u (tenant_id, credential_id, period, starts, recipients, messages, bytes)
+        SELECT n.* FROM unnest(u_tenants, u_credentials, u_periods, u_starts, u_recipients, u_messages, u_bytes)
+            AS n (tenant_id, credential_id, period, starts, recipients, messages, bytes)
+        WHERE n.recipients > 0
+        ON CONFLICT ON CONSTRAINT usage_pkey DO UPDATE
+            SET recipients = u.recipients + excluded.recipients, messages = u.messages + excluded.messages,
+                bytes = u.bytes + excluded.bytes;
+        INSERT INTO gatepost.usage_hour AS u (tenant_id, starts, recipients)
+        SELECT n.tenant_id, v_hour, n.recipients
+        FROM unnest(u_tenants, u_credentials, u_periods, u_recipients) AS n (tenant_id, credential_id, period, recipients)
+        WHERE n.credential_id = 0 AND n.period = 'day' AND n.recipients > 0
+        ON CONFLICT ON CONSTRAINT usage_hour_pkey DO UPDATE SET recipients = u.recipients + excluded.recipients;
+        INSERT INTO gatepost.ledger (tenant_id, message_id, entry, credential_id, day, month, recipients, bytes, reason, at)
+        SELECT tenant_ids[n.ord], ids[n.ord], 0, credential_ids[n.ord], n.day, n.month, v_sizes[n.ord], sizes[n.ord],
+               'accept', v_now
+        FROM unnest(w_ords, w_days, w_months) AS n (ord, day, month);
+    END IF;
+    IF cardinality(w_keys) > 0 THEN
+        INSERT INTO gatepost.recent (tenant_id, credential_id, digest, message_id, at)
+        SELECT tenant_ids[n.ord], credential_ids[n.ord], substring(n.key FROM 17), ids[n.ord], v_now
+        FROM unnest(w_key_ords, w_keys) AS n (ord, key)
+        ON CONFLICT ON CONSTRAINT recent_pkey DO UPDATE SET message_id = excluded.message_id, at = excluded.at;
+    END IF;
+    IF cardinality(d_tenants) > 0 AND cardinality(w_ords) > 0 THEN
+        UPDATE gatepost.meter m SET debt = n.debt, debt_at = v_now
+        FROM unnest(d_tenants, d_debts) AS n (tenant_id, debt) WHERE m.tenant_id = n.tenant_id;
+    END IF;
+    IF cardinality(w_refused) > 0 THEN
+        DELETE FROM gatepost.recipient d USING unnest(w_refused) AS n (ord)
+        WHERE d.tenant_id = coalesce(tenant_ids[n.ord], 0) AND d.message_id = ids[n.ord];
+        DELETE FROM gatepost.body d USING unnest(w_refused) AS n (ord)
+        WHERE d.tenant_id = coalesce(tenant_ids[n.ord], 0) AND d.message_id = ids[n.ord];
+        DELETE FROM gatepost.message d USING unnest(w_refused) AS n (ord)
+        WHERE d.tenant_id = coalesce(tenant_ids[n.ord], 0) AND d.id = ids[n.ord];
+    END IF;
+    UPDATE gatepost.batch b SET verdicts = v_out WHERE b.id = accept.batch;
+    RETURN QUERY SELECT * FROM unnest(v_out);
 END
 $$;
 

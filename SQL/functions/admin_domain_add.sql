@@ -6,9 +6,34 @@
 --   Locks  the meter first.    Repeat  harmless, and writes each time.    Role  gatepost_admin
 CREATE OR REPLACE FUNCTION admin.domain_add(os_user text, slug text, domain text, trusted boolean)
 RETURNS TABLE (changed boolean, token text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_id bigint := gatepost.tenant_id(domain_add.slug);
+    v_old gatepost.sender_domain;
+    v_token text;
 BEGIN
-    RAISE EXCEPTION 'not yet written' USING ERRCODE = 'feature_not_supported';
+    IF domain_add.domain !~ '^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$' IS NOT FALSE
+        OR length(domain_add.domain) > 253
+    THEN
+        RAISE EXCEPTION '"%" is no domain', domain_add.domain USING ERRCODE = 'GP004',
+            HINT = 'Two labels or more, small letters, digits and hyphens; others as xn-- labels.';
+    END IF;
+    PERFORM gatepost.lock_meters(ARRAY[v_id]);
+    SELECT d.* INTO v_old FROM gatepost.sender_domain d WHERE d.tenant_id = v_id AND d.domain = domain_add.domain;
+    IF FOUND AND (v_old.verified_at IS NOT NULL OR NOT trusted) THEN
+        RETURN QUERY SELECT false, v_old.token;
+        RETURN;
+    END IF;
+    v_token := coalesce(v_old.token, encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex'));
+    INSERT INTO gatepost.sender_domain AS d (tenant_id, domain, verified_at, verified_by, token)
+    VALUES (v_id, domain_add.domain, CASE WHEN trusted THEN ledger.clock() END, CASE WHEN trusted THEN 'operator' END, v_token)
+    ON CONFLICT ON CONSTRAINT sender_domain_pkey DO UPDATE
+        SET verified_at = excluded.verified_at, verified_by = excluded.verified_by;
+    PERFORM gatepost.audited(os_user, v_id, 'domain add', domain_add.slug || ' ' || domain_add.domain,
+                             jsonb_build_object('trusted', trusted), 'tenant:' || v_id);
+    RETURN QUERY SELECT true, v_token;
 END
 $$;
 

@@ -2,9 +2,18 @@
 --   In     os_user; slug; domain.    Out  changed: false if it was not there.    Raises  GP002 no such tenant
 --   Locks  the meter first.    Repeat  harmless, and writes each time.    Role  gatepost_admin
 CREATE OR REPLACE FUNCTION admin.domain_remove(os_user text, slug text, domain text) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_id bigint := gatepost.tenant_id(slug);
 BEGIN
-    RAISE EXCEPTION 'not yet written' USING ERRCODE = 'feature_not_supported';
+    PERFORM gatepost.lock_meters(ARRAY[v_id]);
+    DELETE FROM gatepost.sender_domain d WHERE d.tenant_id = v_id AND d.domain = domain_remove.domain;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM gatepost.audited(os_user, v_id, 'domain remove', slug || ' ' || domain_remove.domain, NULL, 'tenant:' || v_id);
+    RETURN true;
 END
 $$;
 

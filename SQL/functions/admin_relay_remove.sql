@@ -2,9 +2,17 @@
 --   In     os_user; pool's name; host; port.    Out  changed: false if it was not there.    Raises  GP002 no such pool
 --   Locks  the pool row first.    Repeat  harmless, and writes each time.    Role  gatepost_admin
 CREATE OR REPLACE FUNCTION admin.relay_remove(os_user text, pool text, host text, port int) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_pool bigint := gatepost.pool_lock(pool);
 BEGIN
-    RAISE EXCEPTION 'not yet written' USING ERRCODE = 'feature_not_supported';
+    DELETE FROM gatepost.relay r WHERE r.pool_id = v_pool AND r.host = relay_remove.host AND r.port = relay_remove.port;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM gatepost.audited(os_user, NULL, 'relay remove', format('%s %s:%s', pool, host, port), NULL, 'pool');
+    RETURN true;
 END
 $$;
 

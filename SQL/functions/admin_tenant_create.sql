@@ -6,9 +6,39 @@
 --   Locks  the meter first.    Repeat  harmless, and writes each time.    Role  gatepost_admin
 CREATE OR REPLACE FUNCTION admin.tenant_create(os_user text, slug text, limits jsonb DEFAULT '{}')
 RETURNS TABLE (id bigint, created boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_tenant gatepost.tenant;
+    v_id bigint;
 BEGIN
-    RAISE EXCEPTION 'not yet written' USING ERRCODE = 'feature_not_supported';
+    IF tenant_create.slug !~ '^[a-z0-9][a-z0-9-]{0,39}$' IS NOT FALSE THEN
+        RAISE EXCEPTION 'a tenant cannot be called "%"', tenant_create.slug USING ERRCODE = 'GP004',
+            HINT = 'Small letters, digits and hyphens, at most 40, a letter or digit first.';
+    END IF;
+    -- The defaults of the table, then the caller's. The row is only locked for others once it exists: a repeat finds it.
+    INSERT INTO gatepost.tenant AS t (slug, pool_id)
+    VALUES (tenant_create.slug, (SELECT p.id FROM gatepost.relay_pool p WHERE p.name = 'default'))
+    ON CONFLICT (slug) DO NOTHING
+    RETURNING t.* INTO v_tenant;
+    IF NOT FOUND THEN
+        SELECT t.id INTO v_id FROM gatepost.tenant t WHERE t.slug = tenant_create.slug;
+        PERFORM gatepost.lock_meters(ARRAY[v_id]);
+        RETURN QUERY SELECT v_id, false;
+        RETURN;
+    END IF;
+    INSERT INTO gatepost.meter (tenant_id) VALUES (v_tenant.id);
+    v_tenant := gatepost.tenant_changed(v_tenant, limits);
+    UPDATE gatepost.tenant t
+    SET zone = v_tenant.zone, daily_cap = v_tenant.daily_cap, monthly_cap = v_tenant.monthly_cap, rate = v_tenant.rate,
+        burst = v_tenant.burst, message_size = v_tenant.message_size,
+        recipients_per_message = v_tenant.recipients_per_message, sessions = v_tenant.sessions, policy = v_tenant.policy,
+        partial = v_tenant.partial, resubmission = v_tenant.resubmission, null_sender = v_tenant.null_sender,
+        warn_percents = v_tenant.warn_percents, pool_id = v_tenant.pool_id
+    WHERE t.id = v_tenant.id;
+    PERFORM gatepost.audited(os_user, v_tenant.id, 'tenant create', tenant_create.slug, limits, 'tenant:' || v_tenant.id);
+    RETURN QUERY SELECT v_tenant.id, true;
 END
 $$;
 

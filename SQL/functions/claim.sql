@@ -13,9 +13,124 @@ RETURNS TABLE (
     size bigint, sender text, message_id_header text, client text,
     numbers int[], addresses text[], domains text[], attempts int[], content bytea
 )
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_now timestamptz := ledger.clock();
+    v_held bigint[] := ARRAY(SELECT t.id FROM gatepost.tenant t WHERE t.hold_queue);
+    v_messages bigint := max_messages;  -- room left
+    v_bytes bigint := max_bytes;
+    v_first boolean := true;            -- nothing claimed yet: one message is given however large
+    v_tenants bigint[];
+    v_ids uuid[];
+    v_size bigint;
+    v_taken bigint;
 BEGIN
-    RAISE EXCEPTION 'not yet written' USING ERRCODE = 'feature_not_supported';
+    -- Shared with other claims, not with the owner's deletion: no lease is given to an owner that is being freed.
+    PERFORM FROM gatepost.owner o WHERE o.id = claim.owner FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'owner % is not registered any more', claim.owner USING ERRCODE = 'GP001';
+    END IF;
+    -- In rounds, for many of the due may belong to one message.
+    WHILE v_messages > 0 LOOP
+        -- Seeds: the longest due. Locked here, leased below with the rest of their messages.
+        WITH due AS MATERIALIZED (
+            SELECT r.tenant_id, r.message_id FROM gatepost.recipient r
+            WHERE r.owner_id IS NULL AND r.state IN ('queued', 'deferred') AND r.mark IS NULL
+              AND r.next_attempt <= v_now AND r.tenant_id <> ALL (v_held)
+            ORDER BY r.next_attempt LIMIT greatest(v_messages, 0) FOR UPDATE SKIP LOCKED
+        ), sized AS MATERIALIZED (
+            SELECT d.tenant_id, d.message_id, m.size FROM (SELECT DISTINCT * FROM due) AS d
+            JOIN gatepost.message m ON m.tenant_id = d.tenant_id AND m.id = d.message_id
+        ), summed AS (
+            SELECT s.*, sum(s.size) OVER (ORDER BY s.message_id) AS total, row_number() OVER (ORDER BY s.message_id) AS place
+            FROM sized s
+        )
+        SELECT array_agg(s.tenant_id ORDER BY s.message_id), array_agg(s.message_id ORDER BY s.message_id),
+               sum(s.size), count(*) INTO v_tenants, v_ids, v_size, v_taken
+        FROM summed s WHERE s.total <= v_bytes OR s.place = 1 AND v_first;
+        EXIT WHEN v_taken = 0;
+        v_first := false;
+        v_messages := v_messages - v_taken;
+        v_bytes := v_bytes - v_size;
+        RETURN QUERY
+            WITH due AS MATERIALIZED (
+                SELECT r.tenant_id, r.message_id, r.number
+                FROM unnest(v_tenants, v_ids) AS n (tenant_id, message_id)
+                JOIN gatepost.recipient r ON r.tenant_id = n.tenant_id AND r.message_id = n.message_id
+                WHERE r.owner_id IS NULL AND r.state IN ('queued', 'deferred') AND r.mark IS NULL
+                  AND r.next_attempt <= v_now
+                ORDER BY r.message_id, r.number FOR UPDATE OF r SKIP LOCKED
+            ), leased AS (
+                UPDATE gatepost.recipient r SET owner_id = claim.owner FROM due d
+                WHERE r.tenant_id = d.tenant_id AND r.message_id = d.message_id AND r.number = d.number
+                RETURNING r.tenant_id, r.message_id, r.number, r.address, r.domain, r.attempts
+            ), grouped AS (
+                SELECT l.tenant_id, l.message_id, array_agg(l.number ORDER BY l.number) AS numbers,
+                       array_agg(l.address ORDER BY l.number) AS addresses,
+                       array_agg(l.domain ORDER BY l.number) AS domains,
+                       array_agg(l.attempts ORDER BY l.number) AS attempts
+                FROM leased l GROUP BY l.tenant_id, l.message_id
+            )
+            SELECT g.tenant_id, t.slug, c.name, t.pool_id, m.id, m.kind, m.accepted_at, m.size, m.sender,
+                   m.message_id_header, host(m.client), g.numbers, g.addresses, g.domains, g.attempts, b.content
+            FROM grouped g
+            JOIN gatepost.message m ON m.tenant_id = g.tenant_id AND m.id = g.message_id
+            JOIN gatepost.tenant t ON t.id = g.tenant_id
+            LEFT JOIN gatepost.credential c ON c.tenant_id = g.tenant_id AND c.id = m.credential_id
+            LEFT JOIN gatepost.body b ON b.tenant_id = g.tenant_id AND b.message_id = g.message_id
+            ORDER BY t.pool_id, m.id;
+    END LOOP;
+    WHILE v_messages > 0 LOOP
+        WITH due AS MATERIALIZED (
+            SELECT r.tenant_id, r.message_id FROM gatepost.recipient_straggler r
+            WHERE r.owner_id IS NULL AND r.state IN ('queued', 'deferred') AND r.mark IS NULL
+              AND r.next_attempt <= v_now AND r.tenant_id <> ALL (v_held)
+            ORDER BY r.next_attempt LIMIT greatest(v_messages, 0) FOR UPDATE SKIP LOCKED
+        ), sized AS MATERIALIZED (
+            SELECT d.tenant_id, d.message_id, m.size FROM (SELECT DISTINCT * FROM due) AS d
+            JOIN gatepost.message_straggler m ON m.tenant_id = d.tenant_id AND m.id = d.message_id
+        ), summed AS (
+            SELECT s.*, sum(s.size) OVER (ORDER BY s.message_id) AS total, row_number() OVER (ORDER BY s.message_id) AS place
+            FROM sized s
+        )
+        SELECT array_agg(s.tenant_id ORDER BY s.message_id), array_agg(s.message_id ORDER BY s.message_id),
+               sum(s.size), count(*) INTO v_tenants, v_ids, v_size, v_taken
+        FROM summed s WHERE s.total <= v_bytes OR s.place = 1 AND v_first;
+        EXIT WHEN v_taken = 0;
+        v_first := false;
+        v_messages := v_messages - v_taken;
+        v_bytes := v_bytes - v_size;
+        RETURN QUERY
+            WITH due AS MATERIALIZED (
+                SELECT r.tenant_id, r.message_id, r.number
+                FROM unnest(v_tenants, v_ids) AS n (tenant_id, message_id)
+                JOIN gatepost.recipient_straggler r ON r.tenant_id = n.tenant_id AND r.message_id = n.message_id
+                WHERE r.owner_id IS NULL AND r.state IN ('queued', 'deferred') AND r.mark IS NULL
+                  AND r.next_attempt <= v_now
+                ORDER BY r.message_id, r.number FOR UPDATE OF r SKIP LOCKED
+            ), leased AS (
+                UPDATE gatepost.recipient_straggler r SET owner_id = claim.owner FROM due d
+                WHERE r.tenant_id = d.tenant_id AND r.message_id = d.message_id AND r.number = d.number
+                RETURNING r.tenant_id, r.message_id, r.number, r.address, r.domain, r.attempts
+            ), grouped AS (
+                SELECT l.tenant_id, l.message_id, array_agg(l.number ORDER BY l.number) AS numbers,
+                       array_agg(l.address ORDER BY l.number) AS addresses,
+                       array_agg(l.domain ORDER BY l.number) AS domains,
+                       array_agg(l.attempts ORDER BY l.number) AS attempts
+                FROM leased l GROUP BY l.tenant_id, l.message_id
+            )
+            SELECT g.tenant_id, t.slug, c.name, t.pool_id, m.id, m.kind, m.accepted_at, m.size, m.sender,
+                   m.message_id_header, host(m.client), g.numbers, g.addresses, g.domains, g.attempts, b.content
+            FROM grouped g
+            JOIN gatepost.message_straggler m ON m.tenant_id = g.tenant_id AND m.id = g.message_id
+            JOIN gatepost.tenant t ON t.id = g.tenant_id
+            LEFT JOIN gatepost.credential c ON c.tenant_id = g.tenant_id AND c.id = m.credential_id
+            LEFT JOIN gatepost.body_straggler b ON b.tenant_id = g.tenant_id AND b.message_id = g.message_id
+            ORDER BY t.pool_id, m.id;
+    END LOOP;
 END
 $$;
 

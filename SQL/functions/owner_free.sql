@@ -5,9 +5,15 @@
 --   Locks  the owner row, then recipients in (message, number) order, skipping locked ones.
 --   Repeat false.    Role  gatepost_node
 CREATE OR REPLACE FUNCTION ledger.owner_free(owner uuid, seen_renewals bigint) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
-    RAISE EXCEPTION 'not yet written' USING ERRCODE = 'feature_not_supported';
+    DELETE FROM gatepost.owner o WHERE o.id = owner_free.owner AND o.renewals = seen_renewals;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM gatepost.free_rows(owner_free.owner, 1000);
+    RETURN true;
 END
 $$;
 

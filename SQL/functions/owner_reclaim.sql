@@ -9,9 +9,54 @@
 --   Repeat harmless, and writes each time.    Role  gatepost_node
 CREATE OR REPLACE FUNCTION ledger.owner_reclaim(owner uuid, tenant_ids bigint[], message_ids uuid[])
 RETURNS TABLE (tenant_id bigint, message_id uuid, number int)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_now timestamptz := ledger.clock();
+    v_object int;
 BEGIN
-    RAISE EXCEPTION 'not yet written' USING ERRCODE = 'feature_not_supported';
+    UPDATE gatepost.owner o
+    SET renewals = o.renewals + 1, renewed_at = v_now, incarnation = gatepost.incarnation()
+    WHERE o.id = owner_reclaim.owner
+    RETURNING o.lock_object INTO v_object;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'owner % is not registered any more', owner_reclaim.owner USING ERRCODE = 'GP001';
+    END IF;
+    IF NOT gatepost.owner_locked(v_object, pg_backend_pid()) AND NOT pg_try_advisory_lock(1196445524, v_object) THEN
+        RAISE EXCEPTION 'the lock of owner % is still held by another session', owner_reclaim.owner
+            USING ERRCODE = 'lock_not_available';
+    END IF;
+    PERFORM FROM unnest(owner_reclaim.tenant_ids, owner_reclaim.message_ids) AS n (tenant_id, message_id)
+    JOIN gatepost.recipient r ON r.tenant_id = n.tenant_id AND r.message_id = n.message_id
+    WHERE r.owner_id = owner_reclaim.owner OR r.owner_id IS NULL
+    ORDER BY r.message_id, r.number FOR UPDATE OF r;
+    -- Marked ones are not to be sent: upkeep finishes them once they are free.
+    UPDATE gatepost.recipient r SET owner_id = CASE WHEN r.mark IS NULL THEN owner_reclaim.owner END
+    FROM unnest(owner_reclaim.tenant_ids, owner_reclaim.message_ids) AS n (tenant_id, message_id)
+    WHERE r.tenant_id = n.tenant_id AND r.message_id = n.message_id AND r.state IN ('queued', 'deferred')
+      AND (r.owner_id = owner_reclaim.owner AND r.mark IS NOT NULL
+           OR r.owner_id IS NULL AND r.mark IS NULL AND r.next_attempt <= v_now);
+    RETURN QUERY
+        SELECT r.tenant_id, r.message_id, r.number
+        FROM unnest(owner_reclaim.tenant_ids, owner_reclaim.message_ids) AS n (tenant_id, message_id)
+        JOIN gatepost.recipient r ON r.tenant_id = n.tenant_id AND r.message_id = n.message_id
+        WHERE r.owner_id = owner_reclaim.owner AND r.state IN ('queued', 'deferred');
+    -- In later statements, for a message may have become a straggler meanwhile.
+    PERFORM FROM unnest(owner_reclaim.tenant_ids, owner_reclaim.message_ids) AS n (tenant_id, message_id)
+    JOIN gatepost.recipient_straggler r ON r.tenant_id = n.tenant_id AND r.message_id = n.message_id
+    WHERE r.owner_id = owner_reclaim.owner OR r.owner_id IS NULL
+    ORDER BY r.message_id, r.number FOR UPDATE OF r;
+    UPDATE gatepost.recipient_straggler r SET owner_id = CASE WHEN r.mark IS NULL THEN owner_reclaim.owner END
+    FROM unnest(owner_reclaim.tenant_ids, owner_reclaim.message_ids) AS n (tenant_id, message_id)
+    WHERE r.tenant_id = n.tenant_id AND r.message_id = n.message_id AND r.state IN ('queued', 'deferred')
+      AND (r.owner_id = owner_reclaim.owner AND r.mark IS NOT NULL
+           OR r.owner_id IS NULL AND r.mark IS NULL AND r.next_attempt <= v_now);
+    RETURN QUERY
+        SELECT r.tenant_id, r.message_id, r.number
+        FROM unnest(owner_reclaim.tenant_ids, owner_reclaim.message_ids) AS n (tenant_id, message_id)
+        JOIN gatepost.recipient_straggler r ON r.tenant_id = n.tenant_id AND r.message_id = n.message_id
+        WHERE r.owner_id = owner_reclaim.owner AND r.state IN ('queued', 'deferred');
 END
 $$;
 

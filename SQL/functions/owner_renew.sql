@@ -4,10 +4,12 @@
 --   Locks  the owner row.    Repeat  harmless.    Role  gatepost_node
 CREATE OR REPLACE FUNCTION ledger.owner_renew(owner uuid)
 RETURNS TABLE (renewals bigint, locked boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RAISE EXCEPTION 'not yet written' USING ERRCODE = 'feature_not_supported';
-END
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE gatepost.owner AS o
+    SET renewals = o.renewals + 1, renewed_at = ledger.clock(), incarnation = gatepost.incarnation()
+    WHERE o.id = owner_renew.owner
+    RETURNING o.renewals, gatepost.owner_locked(o.lock_object, NULL)
 $$;
 
 ALTER FUNCTION ledger.owner_renew(uuid) OWNER TO gatepost_owner;

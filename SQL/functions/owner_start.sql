@@ -5,9 +5,22 @@
 --   Repeat on the same session: harmless, renews. On another one, see ledger.owner_reclaim.    Role  gatepost_node
 CREATE OR REPLACE FUNCTION ledger.owner_start(owner uuid, node text)
 RETURNS TABLE (lock_class int, lock_object int, renewals bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_object int;
+    v_renewals bigint;
 BEGIN
-    RAISE EXCEPTION 'not yet written' USING ERRCODE = 'feature_not_supported';
+    INSERT INTO gatepost.owner AS o (id, node, renewed_at, incarnation, started_at)
+    VALUES (owner_start.owner, owner_start.node, ledger.clock(), gatepost.incarnation(), ledger.clock())
+    ON CONFLICT ON CONSTRAINT owner_pkey DO UPDATE
+        SET renewals = o.renewals + 1, renewed_at = excluded.renewed_at, incarnation = excluded.incarnation
+    RETURNING o.lock_object, o.renewals INTO v_object, v_renewals;
+    -- Locked before the row can be seen: no looker finds a new owner without its lock.
+    IF NOT gatepost.owner_locked(v_object, pg_backend_pid()) THEN
+        PERFORM pg_advisory_lock(1196445524, v_object);
+    END IF;
+    RETURN QUERY SELECT 1196445524, v_object, v_renewals;
 END
 $$;
 

@@ -2,9 +2,16 @@
 --   In     owner.    Out  rows freed.    Locks  the owner row, then recipients in (message, number) order.
 --   Repeat harmless.    Role  gatepost_node
 CREATE OR REPLACE FUNCTION ledger.owner_stop(owner uuid) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_object int;
 BEGIN
-    RAISE EXCEPTION 'not yet written' USING ERRCODE = 'feature_not_supported';
+    DELETE FROM gatepost.owner o WHERE o.id = owner_stop.owner RETURNING o.lock_object INTO v_object;
+    IF gatepost.owner_locked(v_object, pg_backend_pid()) THEN
+        PERFORM pg_advisory_unlock(1196445524, v_object);
+    END IF;
+    RETURN gatepost.free_rows(owner_stop.owner, 100000);
 END
 $$;
 

@@ -5,10 +5,11 @@
 --   Locks  none.    Repeat  harmless.    Role  gatepost_node
 CREATE OR REPLACE FUNCTION ledger.owners()
 RETURNS TABLE (id uuid, node text, renewals bigint, locked boolean, same_server boolean, renewed_at timestamptz)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RAISE EXCEPTION 'not yet written' USING ERRCODE = 'feature_not_supported';
-END
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT o.id, o.node, o.renewals, gatepost.owner_locked(o.lock_object, NULL), o.incarnation = gatepost.incarnation(),
+           o.renewed_at
+    FROM gatepost.owner o ORDER BY o.started_at, o.id
 $$;
 
 ALTER FUNCTION ledger.owners() OWNER TO gatepost_owner;

@@ -10,9 +10,108 @@ CREATE OR REPLACE FUNCTION ledger.settle(
     owner uuid, tenant_ids bigint[], message_ids uuid[], numbers int[], states text[],
     reply_codes int[], reply_enhanceds text[], replies bytea[], next_attempts timestamptz[]
 ) RETURNS TABLE (message_id uuid, number int, verdict text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_now timestamptz := ledger.clock();
+    v_count int := cardinality(settle.message_ids);
+    v_done int[];
+    v_settled int[] := '{}';  -- places in the arrays
 BEGIN
-    RAISE EXCEPTION 'not yet written' USING ERRCODE = 'feature_not_supported';
+    IF v_count IS NULL OR cardinality(settle.tenant_ids) <> v_count OR cardinality(settle.numbers) <> v_count
+        OR cardinality(settle.states) <> v_count OR cardinality(settle.reply_codes) <> v_count
+        OR cardinality(settle.reply_enhanceds) <> v_count OR cardinality(settle.replies) <> v_count
+        OR cardinality(settle.next_attempts) <> v_count
+        OR NOT settle.states <@ ARRAY['delivered', 'bounced', 'deferred', 'released']
+    THEN
+        RAISE EXCEPTION 'ledger.settle: arrays of different lengths, or an unknown state'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    -- Lock in order, then change in a later statement what is still leased to the caller. A mark of cancel stays: what
+    -- was not delivered or bounced, upkeep finishes.
+    PERFORM FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers) AS n (tenant_id, message_id, number)
+    JOIN gatepost.recipient r
+        ON r.tenant_id = n.tenant_id AND r.message_id = n.message_id AND r.number = n.number
+    ORDER BY r.message_id, r.number FOR UPDATE OF r;
+    WITH done AS (
+        UPDATE gatepost.recipient r
+        SET owner_id = NULL,
+            state = CASE WHEN n.state = 'released' THEN r.state ELSE n.state END,
+            attempts = CASE WHEN n.state = 'released' THEN r.attempts ELSE r.attempts + 1 END,
+            last_attempt = CASE WHEN n.state = 'released' THEN r.last_attempt ELSE v_now END,
+            next_attempt = CASE WHEN n.state IN ('deferred', 'released') THEN coalesce(n.next_attempt, v_now)
+                                ELSE r.next_attempt END,
+            final_at = CASE WHEN n.state IN ('delivered', 'bounced') THEN v_now END,
+            reply_code = CASE WHEN n.state = 'released' THEN r.reply_code ELSE n.reply_code END,
+            reply_enhanced = CASE WHEN n.state = 'released' THEN r.reply_enhanced ELSE n.reply_enhanced END,
+            reply = CASE WHEN n.state = 'released' THEN r.reply ELSE n.reply END
+        FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers, settle.states, settle.reply_codes,
+                    settle.reply_enhanceds, settle.replies, settle.next_attempts)
+            WITH ORDINALITY AS n (tenant_id, message_id, number, state, reply_code, reply_enhanced, reply, next_attempt, ord)
+        WHERE r.tenant_id = n.tenant_id AND r.message_id = n.message_id AND r.number = n.number
+          AND r.owner_id = settle.owner AND r.state IN ('queued', 'deferred')
+        RETURNING n.ord::int AS ord
+    )
+    SELECT array_agg(d.ord) INTO v_done FROM done d;
+    v_settled := coalesce(v_done, '{}');
+    IF cardinality(v_settled) < v_count THEN
+        -- In later statements, for a message may have become a straggler meanwhile.
+        PERFORM FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers) AS n (tenant_id, message_id, number)
+        JOIN gatepost.recipient_straggler r
+            ON r.tenant_id = n.tenant_id AND r.message_id = n.message_id AND r.number = n.number
+        ORDER BY r.message_id, r.number FOR UPDATE OF r;
+        WITH done AS (
+            UPDATE gatepost.recipient_straggler r
+            SET owner_id = NULL,
+                state = CASE WHEN n.state = 'released' THEN r.state ELSE n.state END,
+                attempts = CASE WHEN n.state = 'released' THEN r.attempts ELSE r.attempts + 1 END,
+                last_attempt = CASE WHEN n.state = 'released' THEN r.last_attempt ELSE v_now END,
+                next_attempt = CASE WHEN n.state IN ('deferred', 'released') THEN coalesce(n.next_attempt, v_now)
+                                    ELSE r.next_attempt END,
+                final_at = CASE WHEN n.state IN ('delivered', 'bounced') THEN v_now END,
+                reply_code = CASE WHEN n.state = 'released' THEN r.reply_code ELSE n.reply_code END,
+                reply_enhanced = CASE WHEN n.state = 'released' THEN r.reply_enhanced ELSE n.reply_enhanced END,
+                reply = CASE WHEN n.state = 'released' THEN r.reply ELSE n.reply END
+            FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers, settle.states, settle.reply_codes,
+                        settle.reply_enhanceds, settle.replies, settle.next_attempts)
+                WITH ORDINALITY AS n (tenant_id, message_id, number, state, reply_code, reply_enhanced, reply, next_attempt, ord)
+            WHERE r.tenant_id = n.tenant_id AND r.message_id = n.message_id AND r.number = n.number
+              AND r.owner_id = settle.owner AND r.state IN ('queued', 'deferred')
+            RETURNING n.ord::int AS ord
+        )
+        SELECT array_agg(d.ord) INTO v_done FROM done d;
+        v_settled := v_settled || coalesce(v_done, '{}');
+    END IF;
+
+    IF cardinality(v_settled) = 0 THEN
+        INSERT INTO gatepost.settle_repeat AS s (owner_id, repeats) VALUES (settle.owner, 1)
+        ON CONFLICT ON CONSTRAINT settle_repeat_pkey DO UPDATE SET repeats = s.repeats + 1;
+    ELSE
+        INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id, number, reply_code, reply_enhanced, reply)
+        SELECT n.tenant_id, gatepost.uuid_new(v_now), v_now, n.state, n.message_id, n.number, n.reply_code,
+               n.reply_enhanced, n.reply
+        FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers, settle.states, settle.reply_codes,
+                    settle.reply_enhanceds, settle.replies)
+            WITH ORDINALITY AS n (tenant_id, message_id, number, state, reply_code, reply_enhanced, reply, ord)
+        WHERE n.ord = ANY (v_settled) AND n.state <> 'released';
+        INSERT INTO gatepost.outcome_hour AS h (tenant_id, starts, delivered, deferred, bounced)
+        SELECT n.tenant_id, date_trunc('hour', v_now, 'UTC'), count(*) FILTER (WHERE n.state = 'delivered'),
+               count(*) FILTER (WHERE n.state = 'deferred'), count(*) FILTER (WHERE n.state = 'bounced')
+        FROM unnest(settle.tenant_ids, settle.states) WITH ORDINALITY AS n (tenant_id, state, ord)
+        WHERE n.ord = ANY (v_settled) AND n.state <> 'released'
+        GROUP BY n.tenant_id ORDER BY n.tenant_id
+        ON CONFLICT ON CONSTRAINT outcome_hour_pkey DO UPDATE
+            SET delivered = h.delivered + excluded.delivered, deferred = h.deferred + excluded.deferred,
+                bounced = h.bounced + excluded.bounced;
+    END IF;
+
+    RETURN QUERY
+        SELECT n.message_id, n.number, CASE WHEN n.ord = ANY (v_settled) THEN 'settled' ELSE 'lease_lost' END
+        FROM unnest(settle.message_ids, settle.numbers) WITH ORDINALITY AS n (message_id, number, ord)
+        ORDER BY n.ord;
 END
 $$;
 

@@ -3,9 +3,31 @@
 --   In     at most this many of each.    Out  rows deleted; call again while it is not 0
 --   Locks  the rows it deletes, skipping locked ones.    Repeat  harmless.    Role  gatepost_node, gatepost_admin
 CREATE OR REPLACE FUNCTION ledger.upkeep_expired(at_most int) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_now timestamptz := ledger.clock();
+    v_deleted bigint := 0;
+    v_more bigint;
 BEGIN
-    RAISE EXCEPTION 'not yet written' USING ERRCODE = 'feature_not_supported';
+    DELETE FROM gatepost.batch b WHERE b.id IN (
+        SELECT o.id FROM gatepost.batch o WHERE o.at < v_now - interval '1 day'
+        ORDER BY o.at LIMIT at_most FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS v_more = ROW_COUNT;
+    v_deleted := v_deleted + v_more;
+    DELETE FROM gatepost.recent k WHERE (k.tenant_id, k.credential_id, k.digest) IN (
+        SELECT o.tenant_id, o.credential_id, o.digest FROM gatepost.recent o WHERE o.at < v_now - interval '10 minutes'
+        ORDER BY o.at LIMIT at_most FOR UPDATE SKIP LOCKED) AND k.at < v_now - interval '10 minutes';
+    GET DIAGNOSTICS v_more = ROW_COUNT;
+    v_deleted := v_deleted + v_more;
+    DELETE FROM gatepost.usage_hour h WHERE (h.tenant_id, h.starts) IN (
+        SELECT o.tenant_id, o.starts FROM gatepost.usage_hour o WHERE o.starts < v_now - interval '2 days'
+        LIMIT at_most FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS v_more = ROW_COUNT;
+    v_deleted := v_deleted + v_more;
+    DELETE FROM gatepost.settle_repeat s WHERE NOT EXISTS (SELECT FROM gatepost.owner o WHERE o.id = s.owner_id);
+    GET DIAGNOSTICS v_more = ROW_COUNT;
+    RETURN v_deleted + v_more;
 END
 $$;
 

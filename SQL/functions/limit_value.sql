@@ -1,0 +1,22 @@
+-- gatepost.limit_value: a limit out of JSON, or the sentence that says why it is none.
+--   In     key, for the sentence; value; highest; nullable: null means unlimited
+--   Raises GP004.    Locks  none.    Role  none; admin.* use it
+CREATE OR REPLACE FUNCTION gatepost.limit_value(key text, value jsonb, highest bigint, nullable boolean) RETURNS bigint
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF value = 'null' AND nullable THEN
+        RETURN NULL;
+    END IF;
+    IF jsonb_typeof(value) <> 'number' OR value #>> '{}' !~ '^[0-9]{1,18}$' OR (value #>> '{}')::bigint < 1
+        OR (value #>> '{}')::bigint > highest
+    THEN
+        RAISE EXCEPTION '% cannot be %', key, value USING ERRCODE = 'GP004',
+            HINT = format('A whole number from 1 to %s%s.', highest, CASE WHEN nullable THEN ', or unlimited' ELSE '' END);
+    END IF;
+    RETURN (value #>> '{}')::bigint;
+END
+$$;
+
+ALTER FUNCTION gatepost.limit_value(text, jsonb, bigint, boolean) OWNER TO gatepost_owner;
+REVOKE ALL ON FUNCTION gatepost.limit_value(text, jsonb, bigint, boolean) FROM PUBLIC;

@@ -1,0 +1,40 @@
+-- gatepost.refund: give recipients back to the day, month and credential that paid for them.
+--   In     parallel arrays, a message each, none twice: how many of its recipients were cancelled; reason; at
+--   Locks  nothing itself: the caller holds the meters.    Repeat  refunds again: call it for what was cancelled just now
+--   Role   none; cancel and upkeep_cancelled use it
+CREATE OR REPLACE FUNCTION gatepost.refund(tenant_ids bigint[], message_ids uuid[], counts int[], why text, at timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+#variable_conflict use_column
+BEGIN
+    -- (Mail of our own, kind dsn, was never debited and finds nothing here.)
+    UPDATE gatepost.usage u SET recipients = u.recipients - p.recipients
+    FROM (
+        SELECT d.tenant_id, x.credential_id, x.period, x.starts, sum(n.recipients) AS recipients
+        FROM unnest(tenant_ids, message_ids, counts) AS n (tenant_id, message_id, recipients)
+        JOIN gatepost.ledger d ON d.tenant_id = n.tenant_id AND d.message_id = n.message_id AND d.entry = 0
+        CROSS JOIN LATERAL (VALUES (0::bigint, 'day', d.day), (0, 'month', d.month), (d.credential_id, 'day', d.day))
+            AS x (credential_id, period, starts)
+        GROUP BY d.tenant_id, x.credential_id, x.period, x.starts
+    ) AS p
+    WHERE u.tenant_id = p.tenant_id AND u.credential_id = p.credential_id AND u.period = p.period AND u.starts = p.starts;
+    UPDATE gatepost.usage_hour u SET recipients = u.recipients - p.recipients
+    FROM (
+        SELECT d.tenant_id, date_trunc('hour', d.at, 'UTC') AS starts, sum(n.recipients) AS recipients
+        FROM unnest(tenant_ids, message_ids, counts) AS n (tenant_id, message_id, recipients)
+        JOIN gatepost.ledger d ON d.tenant_id = n.tenant_id AND d.message_id = n.message_id AND d.entry = 0
+        GROUP BY d.tenant_id, date_trunc('hour', d.at, 'UTC')
+    ) AS p
+    WHERE u.tenant_id = p.tenant_id AND u.starts = p.starts;
+    INSERT INTO gatepost.ledger (tenant_id, message_id, entry, credential_id, day, month, recipients, bytes, reason, at)
+    SELECT d.tenant_id, d.message_id, (SELECT max(e.entry) + 1 FROM gatepost.ledger e
+                                       WHERE e.tenant_id = d.tenant_id AND e.message_id = d.message_id),
+           d.credential_id, d.day, d.month, -n.recipients, 0, refund.why, refund.at
+    FROM unnest(tenant_ids, message_ids, counts) AS n (tenant_id, message_id, recipients)
+    JOIN gatepost.ledger d ON d.tenant_id = n.tenant_id AND d.message_id = n.message_id AND d.entry = 0;
+END
+$$;
+
+ALTER FUNCTION gatepost.refund(bigint[], uuid[], int[], text, timestamptz) OWNER TO gatepost_owner;
+REVOKE ALL ON FUNCTION gatepost.refund(bigint[], uuid[], int[], text, timestamptz) FROM PUBLIC;

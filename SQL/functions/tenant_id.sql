@@ -1,0 +1,17 @@
+-- gatepost.tenant_id: the id behind a slug; it never changes, so it may be read before the lock.
+--   Raises GP002 no such tenant.    Locks  none.    Role  none; admin.* use it
+CREATE OR REPLACE FUNCTION gatepost.tenant_id(slug text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_id bigint := (SELECT t.id FROM gatepost.tenant t WHERE t.slug = tenant_id.slug AND t.status <> 'deleted');
+BEGIN
+    IF v_id IS NULL THEN
+        RAISE EXCEPTION 'no tenant "%"', slug USING ERRCODE = 'GP002', HINT = 'gatepost tenant list';
+    END IF;
+    RETURN v_id;
+END
+$$;
+
+ALTER FUNCTION gatepost.tenant_id(text) OWNER TO gatepost_owner;
+REVOKE ALL ON FUNCTION gatepost.tenant_id(text) FROM PUBLIC;
