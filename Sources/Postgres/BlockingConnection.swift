@@ -36,6 +36,17 @@ package final class BlockingConnection {
     package var backend: Int32 { PQbackendPID(pointer) }
     package var socket: Int32 { PQsocket(pointer) }
 
+    /// Usable, and not found closed. Does not wait: it looks at what has arrived. To be asked while nothing is under
+    /// way, so that a statement is not sent to a server that has gone (which would leave a doubt for nothing).
+    package func isAlive() -> Bool {
+        guard isUsable, PQstatus(pointer) == CONNECTION_OK else { return false }
+        var descriptor = pollfd(fd: PQsocket(pointer), events: Int16(POLLIN), revents: 0)
+        guard poll(&descriptor, 1, 0) != 0 else { return true }
+        if PQconsumeInput(pointer) == 1, PQstatus(pointer) == CONNECTION_OK { return true }
+        isUsable = false
+        return false
+    }
+
     // MARK: Statements
 
     /// One statement with binary parameters and results.

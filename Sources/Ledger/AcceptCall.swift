@@ -1,0 +1,117 @@
+internal import NIOCore
+internal import Postgres
+internal import SMTP
+
+/// One call of `ledger.accept`: which messages, under which ids. Sent again, it is another call.
+struct AcceptCall {
+    let batch: MessageID
+    let owner: MessageID?
+    let items: [AcceptItem]
+    let ids: [MessageID]
+    private let traces: [ByteBuffer]
+
+    static let statement = """
+        SELECT * FROM ledger.accept($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        """
+
+    init(_ items: [AcceptItem], owner: MessageID?, clock: DatabaseClock) {
+        let now = clock.now
+        let seconds = now.microseconds / 1_000_000
+        self.owner = owner
+        self.items = items
+        batch = MessageID(at: now)
+        ids = items.map { _ in MessageID(at: now) }
+        traces = zip(ids, items).map { $1.request.trace($0, seconds) }
+    }
+
+    /// Column by column, each value written once from where it is.
+    func write(into writer: ParameterWriter) {
+        let cost = items.reduce(4096) { $0 + $1.cost + $1.request.recipients.count * 128 }
+        writer.reset(reserving: cost)
+        writer.uuid(batch)
+        if let owner { writer.uuid(owner) } else { writer.null(.uuid) }
+        writer.array(.uuidArray, of: .uuid, count: ids.count) { for id in ids { writer.element(id) } }
+        column(.int8Array, .int8, writer) { writer.element($0.tenantID) }
+        column(.int8Array, .int8, writer) { writer.element($0.credentialID) }
+        column(.int8Array, .int8, writer) { writer.element($0.loginID) }
+        column(.textArray, .text, writer) { writer.element($0.sender.description) }
+        column(.textArray, .text, writer) { writer.element($0.senderDomain) }
+        column(.textArray, .text, writer) { writer.element($0.fromDomain.name) }
+        writer.array(.byteaArray, of: .bytea, count: items.count) {
+            for (item, trace) in zip(items, traces) {
+                writer.element {
+                    trace.withUnsafeReadableBytes { writer.append($0) }
+                    item.request.content.withUnsafeReadableBytes { writer.append($0) }
+                }
+            }
+        }
+        column(.int8Array, .int8, writer) { writer.element(Int64($0.content.readableBytes)) }
+        column(.byteaArray, .bytea, writer) { writer.element($0.resubmissionDigest) }
+        column(.textArray, .text, writer) { writer.element($0.clientAddress) }
+        column(.byteaArray, .bytea, writer) { request in
+            writer.element { request.heloName.withBytes { writer.append($0) } }
+        }
+        column(.textArray, .text, writer) { writer.element($0.messageIDHeader) }
+
+        let recipients = items.reduce(0) { $0 + $1.request.recipients.count }
+        writer.array(.int4Array, of: .int4, count: recipients) {
+            for (index, item) in items.enumerated() {
+                for _ in item.request.recipients { writer.element(Int32(index + 1)) }
+            }
+        }
+        writer.array(.textArray, of: .text, count: recipients) {
+            for item in items { for one in item.request.recipients { writer.element(one.description) } }
+        }
+        writer.array(.textArray, of: .text, count: recipients) {
+            for item in items { for one in item.request.recipients { writer.element(one.domain.name) } }
+        }
+    }
+
+    private func column(
+        _ type: TypeID, _ element: TypeID, _ writer: ParameterWriter, _ write: (AcceptRequest) -> Void
+    ) {
+        writer.array(type, of: element, count: items.count) { for item in items { write(item.request) } }
+    }
+
+    /// A message that was accepted, as the forwarder of this node takes it from memory. Nil if it was stored free.
+    func queued(_ index: Int, acceptedAt: Instant) -> QueuedMessage? {
+        guard let owner else { return nil }
+        let request = items[index].request
+        var content = traces[index]
+        content.reserveCapacity(minimumWritableBytes: request.content.readableBytes)
+        content.writeImmutableBuffer(request.content)
+        return QueuedMessage(
+            id: ids[index], owner: owner, tenantID: request.tenantID, tenantSlug: request.tenantSlug,
+            credentialName: request.credentialName, poolID: request.poolID, sender: request.sender,
+            recipients: request.recipients.enumerated().map {
+                QueuedMessage.Recipient(number: Int32($0.offset + 1), mailbox: $0.element, attempts: 0)
+            },
+            content: content, isEightBit: request.isEightBit, acceptedAt: acceptedAt,
+            messageIDHeader: request.messageIDHeader, clientAddress: request.clientAddress)
+    }
+
+    /// What gives a message's recipients back to whoever claims them first.
+    func releases(_ index: Int) -> [Settlement] {
+        guard let owner else { return [] }
+        return items[index].request.recipients.indices.map {
+            Settlement(
+                releasing: Int32($0 + 1), of: ids[index], tenant: items[index].request.tenantID, owner: owner)
+        }
+    }
+}
+
+extension AcceptRequest {
+    fileprivate var senderDomain: String {
+        switch sender {
+        case .null: ""
+        case .mailbox(let mailbox): mailbox.domain.name
+        }
+    }
+}
+
+extension String {
+    fileprivate func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+        var copy = self
+        copy.withUTF8 { body(UnsafeRawBufferPointer($0)) }
+    }
+}

@@ -1,0 +1,54 @@
+package import NIOCore
+package import Postgres
+package import SMTP
+
+/// One message as a session hands it over: everything `ledger.accept` decides on, and what is stored if it fits.
+package struct AcceptRequest: Sendable {
+    package var tenantID: Int64
+    package var credentialID: Int64
+    package var loginID: Int64
+    package var tenantSlug: String
+    package var credentialName: String
+    package var poolID: Int64
+    package var sender: ReversePath
+    /// The From (or Sender) field's domain.
+    package var fromDomain: Domain
+    /// Each once.
+    package var recipients: [Mailbox]
+    /// After the fix-ups, without the Received field of ours. Never copied before it is sent to PostgreSQL.
+    package var content: ByteBuffer
+    /// SHA-256 over credential, envelope and content as sent; nil: never answered as a resubmission.
+    package var resubmissionDigest: [UInt8]?
+    /// Makes the Received field for an id and the database's time in seconds since 1970. Called on the acceptor's
+    /// thread, and again with another id when the first is not to be used.
+    package var trace: @Sendable (MessageID, Int64) -> ByteBuffer
+    package var clientAddress: String?
+    package var heloName: String
+    package var messageIDHeader: String?
+    /// Whether it holds octets over 127: the forwarder has to know.
+    package var isEightBit: Bool
+
+    package init(
+        tenantID: Int64, credentialID: Int64, loginID: Int64, tenantSlug: String, credentialName: String, poolID: Int64,
+        sender: ReversePath, fromDomain: Domain, recipients: [Mailbox], content: ByteBuffer,
+        resubmissionDigest: [UInt8]? = nil, trace: @escaping @Sendable (MessageID, Int64) -> ByteBuffer,
+        clientAddress: String? = nil, heloName: String = "", messageIDHeader: String? = nil, isEightBit: Bool = true
+    ) {
+        self.tenantID = tenantID
+        self.credentialID = credentialID
+        self.loginID = loginID
+        self.tenantSlug = tenantSlug
+        self.credentialName = credentialName
+        self.poolID = poolID
+        self.sender = sender
+        self.fromDomain = fromDomain
+        self.recipients = recipients
+        self.content = content
+        self.resubmissionDigest = resubmissionDigest
+        self.trace = trace
+        self.clientAddress = clientAddress
+        self.heloName = heloName
+        self.messageIDHeader = messageIDHeader
+        self.isEightBit = isEightBit
+    }
+}

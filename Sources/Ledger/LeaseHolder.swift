@@ -1,0 +1,200 @@
+internal import Logging
+internal import Postgres
+
+/// The lease's own thread and session: registers, renews, notices the loss, claims again.
+actor LeaseHolder {
+    private nonisolated let thread = ThreadExecutor(name: "lease")
+    private nonisolated let wake = WakePipe()
+    private let database: DatabaseConfiguration
+    private let node: String
+    private let clock: DatabaseClock
+    private let renewEvery: Duration
+    private let logger: Logger
+
+    private var session: BlockingConnection?
+    /// The id registered last, held or not.
+    private var id: MessageID?
+    private(set) var lease: Lease?
+    private var isAway = false
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    init(
+        _ database: DatabaseConfiguration, node: String, clock: DatabaseClock, renewEvery: Duration, logger: Logger
+    ) {
+        self.database = database
+        self.node = node
+        self.clock = clock
+        self.renewEvery = renewEvery
+        self.logger = logger
+    }
+
+    nonisolated func askToStartAgain() { wake.post(.startAgain) }
+    nonisolated func askToEnd() { wake.post(.end) }
+
+    /// The first registration. Nil when the lease is held.
+    func begin() -> DatabaseError? {
+        do throws(DatabaseError) {
+            try connect()
+            try register()
+            return nil
+        } catch {
+            session = nil
+            return error
+        }
+    }
+
+    /// Until asked to end. Blocks this thread only; awaits the handlers.
+    func run(
+        inMemory: @Sendable () async -> [Owner.LeasedMessage], onEvent: @Sendable (Owner.Event) async -> Void,
+        publish: @Sendable (Lease?) -> Void
+    ) async {
+        while true {
+            if lease == nil {
+                // Everything in memory was leased under an id; what is still ours of it is the database's to say.
+                if let event = regain(await inMemory()) {
+                    await onEvent(event)
+                    publish(lease)
+                } else if wake.wait(alongside: -1, atMost: .milliseconds(500)) == .end {
+                    return end(publish)
+                }
+                continue
+            }
+            switch wake.wait(alongside: session?.socket ?? -1, atMost: renewEvery) {
+            case .end: return end(publish)
+            case .startAgain:
+                publish(nil)
+                giveUp()
+                await onEvent(.lost)
+            case .readable:
+                // Nothing is under way, so the server has nothing to say: it has closed the session.
+                if session?.isAlive() != true { lose("the session was closed") }
+            case nil:
+                renew()
+            }
+            if lease == nil {
+                publish(nil)
+                await onEvent(.lost)
+            } else {
+                publish(lease)
+            }
+        }
+    }
+
+    // MARK: Steps
+
+    private func connect() throws(DatabaseError) {
+        if session?.isUsable == true { return }
+        session = nil
+        let made = try BlockingConnection(database)
+        try clock.adjust(from: made, deadline: .now + .seconds(10))
+        session = made
+    }
+
+    private func register() throws(DatabaseError) {
+        let new = MessageID(at: clock.now)
+        let begun = ContinuousClock.now
+        try query("SELECT * FROM ledger.owner_start($1, $2)", [.uuid(new), .text(node)])
+        id = new
+        lease = Lease(id: new, renewed: begun)
+    }
+
+    private func renew() {
+        guard let id = lease?.id else { return }
+        let begun = ContinuousClock.now
+        do throws(DatabaseError) {
+            let rows = try query("SELECT * FROM ledger.owner_renew($1)", [.uuid(id)])
+            guard let row = rows.first else {
+                self.id = nil
+                return lose("its row was freed by another node")
+            }
+            guard try row.bool("locked") else {
+                session = nil
+                return lose("its lock is not held")
+            }
+            lease?.renewed = begun
+        } catch {
+            if error.kind == .refused {
+                logger.warning("the lease could not be renewed", metadata: ["reason": "\(error)"])
+            } else {
+                lose("\(error)")
+            }
+        }
+    }
+
+    private func lose(_ reason: String) {
+        guard lease != nil else { return }
+        lease = nil
+        if session?.isUsable != true { session = nil }
+        logger.warning("the lease is in doubt", metadata: ["reason": "\(reason)"])
+    }
+
+    /// Holds again what is in memory, or everything anew; nil when neither can be had just now.
+    private func regain(_ messages: [Owner.LeasedMessage]) -> Owner.Event? {
+        do throws(DatabaseError) {
+            try connect()
+            if let id, let kept = try reclaim(id, messages) { return .reclaimed(kept) }
+            try register()
+            isAway = false
+            return lease.map { .startedAgain($0.id) }
+        } catch {
+            if !isAway { logger.warning("the lease cannot be had", metadata: ["reason": "\(error)"]) }
+            isAway = true
+            if session?.isUsable != true { session = nil }
+            return nil
+        }
+    }
+
+    /// Nil: the row is gone, a new id is needed.
+    private func reclaim(
+        _ id: MessageID, _ messages: [Owner.LeasedMessage]
+    ) throws(DatabaseError) -> [Owner.LeasedRecipient]? {
+        let begun = ContinuousClock.now
+        do throws(DatabaseError) {
+            let rows = try query(
+                "SELECT message_id, number FROM ledger.owner_reclaim($1, $2, $3)",
+                [
+                    .uuid(id), .int64Array(messages.map(\.tenantID)), .uuidArray(messages.map(\.messageID)),
+                ])
+            var kept: [Owner.LeasedRecipient] = []
+            for row in rows {
+                kept.append(
+                    Owner.LeasedRecipient(
+                        messageID: try row.uuid("message_id"), number: Int32(clamping: try row.int64("number"))))
+            }
+            lease = Lease(id: id, renewed: begun)
+            isAway = false
+            return kept
+        } catch {
+            guard error.sqlState == "GP001" else { throw error }
+            self.id = nil
+            return nil
+        }
+    }
+
+    /// Frees everything leased under the present id.
+    private func giveUp() {
+        lease = nil
+        guard let id else { return }
+        do throws(DatabaseError) {
+            try connect()
+            try query("SELECT ledger.owner_stop($1)", [.uuid(id)])
+        } catch {
+            logger.warning("leased rows could not be freed at once", metadata: ["reason": "\(error)"])
+        }
+        // A new session: the old one's advisory lock belongs to the id that was given up.
+        session = nil
+        self.id = nil
+    }
+
+    private func end(_ publish: @Sendable (Lease?) -> Void) {
+        publish(nil)
+        giveUp()
+    }
+
+    @discardableResult
+    private func query(_ sql: String, _ parameters: [DatabaseValue]) throws(DatabaseError) -> Rows {
+        guard let session else { throw DatabaseError(.unreachable, "no session") }
+        return try session.query(sql, parameters, deadline: .now + .seconds(30))
+    }
+}

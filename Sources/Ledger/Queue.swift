@@ -1,0 +1,128 @@
+package import Logging
+internal import NIOCore
+package import Postgres
+internal import SMTP
+
+/// The forwarder's side of the ledger: leases due recipients to this node and records what became of them.
+package final class Queue: Sendable {
+    private let connection: DatabaseConnection
+    private let settler: Settler
+    private let owner: Owner
+    private let logger: Logger
+    package let clock: DatabaseClock
+
+    package init(_ database: DatabaseConfiguration, owner: Owner, clock: DatabaseClock, logger: Logger) {
+        self.owner = owner
+        self.clock = clock
+        self.logger = logger
+        connection = DatabaseConnection(database, name: "claim")
+        settler = Settler(database, logger: logger)
+    }
+
+    /// Leases due messages to this node's owner; empty when there are none or the lease is not held just now.
+    ///
+    /// A claim in doubt may have leased rows that nobody knows of: the owner then starts again under a new id, which
+    /// frees them.
+    package func claim(maxMessages: Int, maxBytes: Int) async throws(DatabaseError) -> [QueuedMessage] {
+        guard let id = owner.holdingID else { return [] }
+        do {
+            let rows = try await connection.query(
+                "SELECT * FROM ledger.claim($1, $2, $3)",
+                [.uuid(id), .int32(Int32(clamping: maxMessages)), .int64(Int64(maxBytes))])
+            return try ClaimAnswer.messages(rows, owner: id)
+        } catch {
+            if error.kind == .doubt || error.kind == .unexpected || error.sqlState == "GP001" { owner.startAgain(id) }
+            throw error
+        }
+    }
+
+    /// Claims again and again until cancelled: at once while there is more, else every 200 ms.
+    ///
+    /// - Parameters:
+    ///   - room: how many messages can be taken just now.
+    ///   - take: gets what was claimed.
+    package func poll(
+        every pause: Duration = .milliseconds(200), maxBytes: Int = 64 << 20,
+        room: @Sendable () async -> Int, take: @Sendable ([QueuedMessage]) async -> Void
+    ) async {
+        var isAway = false
+        while !Task.isCancelled {
+            let wanted = min(await room(), 500)
+            var wait = pause
+            if wanted > 0 {
+                do throws(DatabaseError) {
+                    let claimed = try await claim(maxMessages: wanted, maxBytes: maxBytes)
+                    if !claimed.isEmpty {
+                        await take(claimed)
+                        if claimed.count >= wanted { wait = .zero }
+                    }
+                    isAway = false
+                } catch {
+                    if !isAway { logger.warning("claim failed", metadata: ["reason": "\(error)"]) }
+                    isAway = true
+                    wait = .seconds(1)
+                }
+            }
+            if wait > .zero { try? await Task.sleep(for: wait) }
+        }
+    }
+
+    /// Records outcomes, in the background; never drops one while this process lives.
+    package func settle(_ outcomes: [Settlement]) { settler.settle(outcomes) }
+
+    /// Returns when everything settled so far is committed.
+    package func drain() async { await settler.drain() }
+
+    package func shutdown() async {
+        await settler.shutdown()
+        await connection.close()
+    }
+}
+
+/// The rows of `ledger.claim`.
+private enum ClaimAnswer {
+    static func messages(_ rows: Rows, owner: MessageID) throws(DatabaseError) -> [QueuedMessage] {
+        var messages: [QueuedMessage] = []
+        messages.reserveCapacity(rows.count)
+        guard !rows.isEmpty else { return messages }
+        let content = try rows.column("content")
+        for row in rows {
+            var body = ByteBuffer()
+            var isEightBit = false
+            if !row.isNull(at: content) {
+                try row.withBytes(at: content) { octets in
+                    body = ByteBuffer(bytes: octets)
+                    isEightBit = octets.contains { $0 > 127 }
+                }
+            }
+            let sender: ReversePath
+            var recipients: [QueuedMessage.Recipient] = []
+            do {
+                sender = try ReversePath(parsing: try row.string("sender"))
+                let numbers = try row.int64s("numbers")
+                let addresses = try row.strings("addresses")
+                let attempts = try row.int64s("attempts")
+                guard numbers.count == addresses.count, numbers.count == attempts.count else {
+                    throw DatabaseError(.unexpected, "claim's arrays differ in length")
+                }
+                for index in numbers.indices {
+                    recipients.append(
+                        QueuedMessage.Recipient(
+                            number: Int32(clamping: numbers[index]), mailbox: try Mailbox(parsing: addresses[index]),
+                            attempts: Int32(clamping: attempts[index])))
+                }
+            } catch {
+                throw (error as? DatabaseError) ?? DatabaseError(.unexpected, "an address in the queue: \(error)")
+            }
+            messages.append(
+                QueuedMessage(
+                    id: try row.uuid("id"), owner: owner, tenantID: try row.int64("tenant_id"),
+                    tenantSlug: try row.string("tenant"), credentialName: try row.stringOrNil("credential") ?? "",
+                    poolID: try row.int64("pool_id"), sender: sender, recipients: recipients, content: body,
+                    isEightBit: isEightBit, acceptedAt: try row.timestamp("accepted_at"),
+                    messageIDHeader: try row.stringOrNil("message_id_header"),
+                    clientAddress: try row.stringOrNil("client")))
+        }
+        return messages
+    }
+}

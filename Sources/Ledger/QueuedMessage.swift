@@ -1,0 +1,88 @@
+package import NIOCore
+package import Postgres
+package import SMTP
+
+/// A message with recipients leased to this node, whether read back by `claim` or still in memory from `accept`.
+///
+/// Whoever drops one without an outcome settles its recipients as `.released`: a leased recipient that nobody holds
+/// in memory would wait until its owner ends.
+package struct QueuedMessage: Sendable {
+    package struct Recipient: Sendable, Hashable {
+        /// Its place in the message, from 1.
+        package var number: Int32
+        package var mailbox: Mailbox
+        /// Attempts that failed so far.
+        package var attempts: Int32
+
+        package init(number: Int32, mailbox: Mailbox, attempts: Int32) {
+            self.number = number
+            self.mailbox = mailbox
+            self.attempts = attempts
+        }
+    }
+
+    package var id: MessageID
+    /// The lease: what is settled under another owner's id is `lease_lost`.
+    package var owner: MessageID
+    package var tenantID: Int64
+    package var tenantSlug: String
+    package var credentialName: String
+    package var poolID: Int64
+    package var sender: ReversePath
+    package var recipients: [Recipient]
+    /// With our Received field. Empty when the stored body was dropped already: such a message can only bounce.
+    package var content: ByteBuffer
+    package var isEightBit: Bool
+    /// By the database's clock.
+    package var acceptedAt: Instant
+    package var messageIDHeader: String?
+    package var clientAddress: String?
+}
+
+/// What the acceptor hands to the forwarder of its own node.
+package typealias AcceptedMessage = QueuedMessage
+
+/// What became of one recipient.
+package struct Settlement: Sendable {
+    package enum Outcome: Sendable, Equatable {
+        case delivered
+        case bounced
+        /// Tried and failed for now; nil: at once. By the database's clock.
+        case deferred(until: Instant?)
+        /// Given back untried: not counted as an attempt.
+        case released(until: Instant?)
+    }
+
+    package var owner: MessageID
+    package var tenantID: Int64
+    package var messageID: MessageID
+    package var number: Int32
+    package var outcome: Outcome
+    package var replyCode: Int32?
+    /// `4.7.1`.
+    package var replyEnhanced: String?
+    /// The remote's text, raw.
+    package var reply: [UInt8]?
+
+    package init(
+        _ outcome: Outcome, of recipient: Int32, in message: QueuedMessage, replyCode: Int32? = nil,
+        replyEnhanced: String? = nil, reply: [UInt8]? = nil
+    ) {
+        owner = message.owner
+        tenantID = message.tenantID
+        messageID = message.id
+        number = recipient
+        self.outcome = outcome
+        self.replyCode = replyCode
+        self.replyEnhanced = replyEnhanced
+        self.reply = reply
+    }
+
+    init(releasing number: Int32, of message: MessageID, tenant: Int64, owner: MessageID) {
+        self.owner = owner
+        tenantID = tenant
+        messageID = message
+        self.number = number
+        outcome = .released(until: nil)
+    }
+}

@@ -1,0 +1,186 @@
+internal import Logging
+internal import Postgres
+
+/// Writes outcomes to the ledger, batched without timers: while one call is under way, the next ones gather.
+///
+/// A call in doubt is simply sent again: what was settled before answers `lease_lost`, which changes nothing. Outcomes
+/// are never dropped while this process lives, however long the database is away.
+final class Settler: Sendable {
+    private struct State {
+        var waiting: [Settlement] = []
+        var unsettled = 0
+        var isClosing = false
+        var drainers: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let monitor = Monitor(State(), conditions: 1)
+    private let group = Group()
+    private static let maxPerCall = 1000
+
+    init(_ database: DatabaseConfiguration, logger: Logger) {
+        group.enter()
+        startThread(name: "settle") { [monitor, group] in
+            SettlerThread(
+                database, logger: logger, next: { Self.next(monitor) }, isClosing: { Self.isClosing(monitor) }
+            )
+            .run { Self.settled($0, monitor) }
+            group.leave()
+        }
+    }
+
+    func settle(_ settlements: [Settlement]) {
+        guard !settlements.isEmpty else { return }
+        monitor.withLock { state in
+            state.waiting += settlements
+            state.unsettled += settlements.count
+        }
+        monitor.signal(0)
+    }
+
+    /// Returns when everything given so far is committed.
+    func drain() async {
+        await withCheckedContinuation { continuation in
+            let isDone = monitor.withLock { state in
+                if state.unsettled > 0 { state.drainers.append(continuation) }
+                return state.unsettled == 0
+            }
+            if isDone { continuation.resume() }
+        }
+    }
+
+    /// Writes what it has, unless the database is away, and ends.
+    func shutdown() async {
+        monitor.withLock { $0.isClosing = true }
+        monitor.signal(0)
+        await group.wait()
+        Self.settled(monitor.withLock { $0.unsettled }, monitor)
+    }
+
+    /// One call's worth: one owner, each recipient once, in order. Nil when closing and empty.
+    private static func next(_ monitor: Monitor<State>) -> SettleCall? {
+        let call = monitor.wait(on: 0) { (state) -> SettleCall?? in
+            guard let owner = state.waiting.first?.owner else { return state.isClosing ? .some(nil) : nil }
+            var taken: [Settlement] = []
+            var left: [Settlement] = []
+            var seen: Set<RecipientKey> = []
+            for one in state.waiting {
+                let key = RecipientKey(message: one.messageID, number: one.number)
+                if taken.count < maxPerCall, one.owner == owner, seen.insert(key).inserted {
+                    taken.append(one)
+                } else {
+                    left.append(one)
+                }
+            }
+            state.waiting = left
+            return .some(SettleCall(owner: owner, settlements: taken))
+        }
+        return call ?? nil
+    }
+
+    private static func isClosing(_ monitor: Monitor<State>) -> Bool { monitor.withLock { $0.isClosing } }
+
+    private static func settled(_ count: Int, _ monitor: Monitor<State>) {
+        let drainers = monitor.withLock { state in
+            state.unsettled -= count
+            guard state.unsettled <= 0 else { return [CheckedContinuation<Void, Never>]() }
+            defer { state.drainers = [] }
+            return state.drainers
+        }
+        for drainer in drainers { drainer.resume() }
+    }
+}
+
+private struct RecipientKey: Hashable {
+    let message: MessageID
+    let number: Int32
+}
+
+/// The settler's thread and its connection.
+private final class SettlerThread {
+    private let link: DatabaseLink
+    private let writer = ParameterWriter(capacity: 16 << 10)
+    private let logger: Logger
+    private let next: () -> SettleCall?
+    private let isClosing: () -> Bool
+
+    init(
+        _ database: DatabaseConfiguration, logger: Logger, next: @escaping () -> SettleCall?,
+        isClosing: @escaping () -> Bool
+    ) {
+        self.logger = logger
+        self.next = next
+        self.isClosing = isClosing
+        link = DatabaseLink(database, logger: logger) { connection throws(DatabaseError) in
+            try connection.prepare("settle", SettleCall.statement, deadline: .now + .seconds(10))
+        }
+    }
+
+    func run(_ settled: (Int) -> Void) {
+        while let call = next() {
+            write(call)
+            settled(call.settlements.count)
+        }
+    }
+
+    private func write(_ call: SettleCall) {
+        var waiting = [call]
+        while let part = waiting.popLast() {
+            guard link.isAlive() || link.connect(), let connection = link.connection else {
+                if isClosing() {
+                    logger.warning(
+                        "outcomes were not recorded, so their messages may be sent twice",
+                        metadata: ["recipients": "\(part.settlements.count)"])
+                    continue
+                }
+                link.sleep(link.pause)
+                waiting.append(part)
+                continue
+            }
+            do {
+                part.write(into: writer)
+                let rows = try connection.execute("settle", writer, deadline: .now + .seconds(60))
+                try reportLost(rows, part)
+            } catch {
+                switch (error.kind, error.sqlStateClass) {
+                case (.refused, "22"?), (.refused, "23"?), (.refused, "54"?):
+                    waiting += halves(of: part, error)
+                case (.refused, _), (.unexpected, _):
+                    logger.warning("settle failed", metadata: ["reason": "\(error)"])
+                    link.drop()
+                    link.sleep(.milliseconds(200))
+                    if !isClosing() { waiting.append(part) }
+                case (.doubt, _), (.unreachable, _), (.configuration, _):
+                    waiting.append(part)
+                }
+            }
+        }
+    }
+
+    /// An outcome that cannot be stored must not hold up its neighbours; alone, it goes without the remote's words.
+    private func halves(of call: SettleCall, _ error: DatabaseError) -> [SettleCall] {
+        let all = call.settlements
+        guard all.count > 1 else {
+            guard var one = all.first, one.reply != nil || one.replyEnhanced != nil || one.replyCode != nil else {
+                logger.error("an outcome cannot be recorded", metadata: ["reason": "\(error)"])
+                return []
+            }
+            (one.reply, one.replyEnhanced, one.replyCode) = (nil, nil, nil)
+            return [SettleCall(owner: call.owner, settlements: [one])]
+        }
+        let middle = all.count / 2
+        return [
+            SettleCall(owner: call.owner, settlements: Array(all[middle...])),
+            SettleCall(owner: call.owner, settlements: Array(all[..<middle])),
+        ]
+    }
+
+    private func reportLost(_ rows: Rows, _ call: SettleCall) throws(DatabaseError) {
+        let verdict = try rows.column("verdict")
+        for (index, row) in rows.enumerated() where try row.string(at: verdict) == "lease_lost" {
+            guard index < call.settlements.count else { return }
+            let one = call.settlements[index]
+            logger.debug(
+                "an outcome came after its lease", metadata: ["id": "\(one.messageID)", "recipient": "\(one.number)"])
+        }
+    }
+}

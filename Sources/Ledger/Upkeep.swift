@@ -1,0 +1,140 @@
+package import Logging
+package import Postgres
+
+/// What must be done now and then: partitions made and dropped, lost owners' rows freed, cancelled recipients
+/// refunded, old rows deleted. Any number of nodes may do it at once; `gatepost maintain` does it without one.
+package struct Upkeep: Sendable {
+    /// How long things are kept.
+    package struct Keep: Sendable {
+        /// Bodies, after their last recipient is final.
+        package var bodies = Duration.seconds(24 * 3600)
+        /// Messages and events.
+        package var messages = Duration.seconds(30 * 24 * 3600)
+        package init() {}
+    }
+
+    package struct Report: Sendable, Equatable {
+        /// What was done to partitions, in the database's words.
+        package var partitions: [String] = []
+        package var ownersFreed = 0
+        package var orphansFreed = 0
+        package var cancelled = 0
+        package var expired = 0
+        /// A lock was not had in time: the next run goes on.
+        package var isUnfinished = false
+        package init() {}
+    }
+
+    private let connection: DatabaseConnection
+    private let keep: Keep
+    private let logger: Logger
+    private static let chunk: Int32 = 1000
+
+    package init(_ database: DatabaseConfiguration, keep: Keep = Keep(), logger: Logger) {
+        connection = DatabaseConnection(database, name: "upkeep")
+        self.keep = keep
+        self.logger = logger
+    }
+
+    /// Everything once. Looks at owners twice, ten seconds apart, if one of them may be lost.
+    package func runOnce() async throws(DatabaseError) -> Report {
+        var report = try await tidy()
+        var lost = LostOwners()
+        report.ownersFreed += try await freeLost(&lost)
+        if lost.hasSuspects {
+            try? await Task.sleep(for: LostOwners.freeLockFor + .milliseconds(100))
+            report.ownersFreed += try await freeLost(&lost)
+            report.orphansFreed += try await repeated("SELECT ledger.upkeep_orphans($1) AS n")
+        }
+        await connection.close()
+        return report
+    }
+
+    /// In the background until cancelled: owners every 5 s, everything else every minute.
+    package func run() async {
+        var lost = LostOwners()
+        var nextTidy = ContinuousClock.now
+        var isAway = false
+        while !Task.isCancelled {
+            do throws(DatabaseError) {
+                let freed = try await freeLost(&lost)
+                if freed > 0 { _ = try await repeated("SELECT ledger.upkeep_orphans($1) AS n") }
+                if ContinuousClock.now >= nextTidy {
+                    let report = try await tidy()
+                    for line in report.partitions { logger.info("upkeep", metadata: ["did": "\(line)"]) }
+                    nextTidy = .now + .seconds(report.isUnfinished ? 5 : 60)
+                }
+                isAway = false
+            } catch {
+                if !isAway { logger.warning("upkeep failed", metadata: ["reason": "\(error)"]) }
+                isAway = true
+                // Its own monotonic clock goes on: an owner that renewed meanwhile is seen to have.
+            }
+            try? await Task.sleep(for: .seconds(5))
+        }
+        await connection.close()
+    }
+
+    private func tidy() async throws(DatabaseError) -> Report {
+        var report = Report()
+        (report.partitions, report.isUnfinished) = try await partitions()
+        report.orphansFreed = try await repeated("SELECT ledger.upkeep_orphans($1) AS n")
+        report.cancelled = try await repeated("SELECT ledger.upkeep_cancelled($1) AS n")
+        report.expired = try await repeated("SELECT ledger.upkeep_expired($1) AS n")
+        return report
+    }
+
+    private func partitions() async throws(DatabaseError) -> (done: [String], isUnfinished: Bool) {
+        var done: [String] = []
+        while !Task.isCancelled {
+            do {
+                let rows = try await connection.query(
+                    """
+                    SELECT ledger.upkeep_partitions($1 * pg_catalog.interval '1 second',
+                                                    $2 * pg_catalog.interval '1 second') AS did
+                    """,
+                    [
+                        .double(Double(keep.bodies.components.seconds)),
+                        .double(Double(keep.messages.components.seconds)),
+                    ])
+                guard let did = try rows.first?.stringOrNil("did") else { return (done, false) }
+                done.append(did)
+            } catch {
+                guard error.sqlState == "55P03" else { throw error }
+                return (done, true)
+            }
+        }
+        return (done, true)
+    }
+
+    /// A function that works through so many rows a call, until it finds none.
+    private func repeated(_ statement: String) async throws(DatabaseError) -> Int {
+        var total = 0
+        while !Task.isCancelled {
+            let count = try await connection.query(statement, [.int32(Self.chunk)]).first?.int64("n") ?? 0
+            total += Int(count)
+            if count == 0 { break }
+        }
+        return total
+    }
+
+    private func freeLost(_ lost: inout LostOwners) async throws(DatabaseError) -> Int {
+        let rows = try await connection.query("SELECT id, renewals, locked, same_server FROM ledger.owners()")
+        var sightings: [OwnerSighting] = []
+        for row in rows {
+            sightings.append(
+                OwnerSighting(
+                    id: try row.uuid("id"), renewals: try row.int64("renewals"), isLocked: try row.bool("locked"),
+                    isOnThisServer: try row.bool("same_server")))
+        }
+        var freed = 0
+        for owner in lost.observe(sightings, now: .now) {
+            let rows = try await connection.query(
+                "SELECT ledger.owner_free($1, $2) AS freed", [.uuid(owner.id), .int64(owner.renewals)])
+            guard try rows.first?.bool("freed") == true else { continue }
+            freed += 1
+            logger.notice("a lost node's messages are free again", metadata: ["owner": "\(owner.id)"])
+        }
+        return freed
+    }
+}
