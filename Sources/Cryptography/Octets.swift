@@ -35,3 +35,10 @@ package func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
     }
     return String(decoding: text, as: UTF8.self)
 }
+
+/// Fills memory that someone else owns, as `randomBytes(_:)` does.
+package func fillWithRandomBytes(_ buffer: UnsafeMutableRawBufferPointer) {
+    guard let base = buffer.baseAddress, buffer.count > 0 else { return }
+    let octets = base.assumingMemoryBound(to: UInt8.self)
+    precondition(RAND_bytes(octets, Int32(buffer.count)) == 1, "no random octets from libcrypto")
+}

@@ -1,3 +1,12 @@
+internal import CLibSASL
+
+// SASL: Cyrus SASL's server with nothing of its own behind it: no password files, no plugins but the three mechanisms'
+// own, no configuration from disk. It never looks anybody up and never waits: an exchange asks for a verifier and goes
+// on when it is given one.
+//
+// RFC 4422, 4616 (PLAIN), 5802 and 7677 (SCRAM), 9266 (tls-exporter); THREATS of AUTH are answered here where
+// libsasl2 does not answer them.
+
 /// The mechanisms of RFC 4616, draft-murchison-sasl-login and RFC 7677 that a client may be offered.
 package enum SASLMechanism: String, CaseIterable, Sendable, Hashable {
     case plain = "PLAIN"
@@ -32,6 +41,53 @@ package struct SASLFailure: Error, Sendable, Hashable {
 
 /// libsasl2, started once per process, with nothing but our own store behind it.
 package final class SASLServer: Sendable {
-    package let mechanisms: [SASLMechanism] = []
-    package static func shared() throws(SASLError) -> SASLServer { throw SASLError(description: "not built yet") }
+    /// What this machine's libsasl2 can do, the strongest first. -PLUS needs a channel binding besides.
+    package let mechanisms: [SASLMechanism]
+
+    /// The one server of this process.
+    package static func shared() throws(SASLError) -> SASLServer { try started.get() }
+
+    private static let started = Result<SASLServer, SASLError> { () throws(SASLError) in try SASLServer() }
+
+    private init() throws(SASLError) {
+        try Self.checkVersion()
+        let status = sasl_server_init(globalCallbacks.pointer, "gatepost")
+        guard status == SASL_OK else {
+            throw SASLError(description: "libsasl2 does not start: \(Self.words(for: status))")
+        }
+        guard sasl_auxprop_add_plugin(auxpropName, initializeAuxprop) == SASL_OK,
+            sasl_server_add_plugin(randomnessMechanismName, initializeRandomnessMechanism) == SASL_OK
+        else { throw SASLError(description: "libsasl2 does not take Gatepost's store") }
+        let loaded = Self.loadedMechanisms()
+        let missing = [SASLMechanism.plain, .login, .scramSHA256].filter { !loaded.contains($0.rawValue) }
+        guard missing.isEmpty else {
+            let names = missing.map(\.rawValue).joined(separator: ", ")
+            throw SASLError(
+                description: "libsasl2 has no \(names) in \(pluginFolder); install the package libsasl2-modules")
+        }
+        mechanisms = [.scramSHA256Plus, .scramSHA256, .plain, .login]
+    }
+
+    /// Earlier ones are open to CVE-2022-24407 and know no SCRAM-SHA-256.
+    private static func checkVersion() throws(SASLError) {
+        var (major, minor, step): (Int32, Int32, Int32) = (0, 0, 0)
+        sasl_version_info(nil, nil, &major, &minor, &step, nil)
+        guard (major, minor, step) >= (2, 1, 28) else {
+            throw SASLError(description: "libsasl2 is \(major).\(minor).\(step), expected 2.1.28 or later")
+        }
+    }
+
+    private static func loadedMechanisms() -> Set<String> {
+        guard var entry = sasl_global_listmech() else { return [] }
+        var names: Set<String> = []
+        while let name = entry.pointee {
+            names.insert(String(cString: name))
+            entry += 1
+        }
+        return names
+    }
+
+    static func words(for status: Int32) -> String {
+        sasl_errstring(status, nil, nil).map { String(cString: $0) } ?? "error \(status)"
+    }
 }

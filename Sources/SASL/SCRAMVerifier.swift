@@ -116,11 +116,11 @@ package struct StoredVerifier: Sendable, Hashable {
     }
 
     /// For someone who does not exist. It has a digest as others have, so that PLAIN costs the same; nothing hashes
-    /// to it.
-    package static func madeUp(for name: String, key: [UInt8]) -> StoredVerifier {
+    /// to it. Where most logins came from elsewhere and have none, `hasDigest: false` makes the unknown cost like them.
+    package static func madeUp(for name: String, key: [UInt8], hasDigest: Bool = true) -> StoredVerifier {
         StoredVerifier(
             scram: .madeUp(for: name, key: key),
-            digest: HMACSHA256.authenticationCode(for: "digest\0\(name)".utf8, key: key))
+            digest: hasDigest ? HMACSHA256.authenticationCode(for: "digest\0\(name)".utf8, key: key) : nil)
     }
 }
 
