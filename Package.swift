@@ -72,11 +72,18 @@ let package = Package(
                 .product(name: "DequeModule", package: "swift-collections"),
             ]),
         module("Relay", ["SMTP", "TLS", "Network", nioCore, nioPosix, logging]),
+        module(
+            "SubmissionClient",
+            [
+                "Cryptography", "TLS", nioCore, nioPosix,
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ]),
         .executableTarget(
             name: "gatepost",
             dependencies: [
                 "Cryptography", "SMTP", "TLS", "SASL", "SQL", "Postgres", "Tenancy", "Ledger", "Submission",
-                "Forwarding", "Relay", "Network", "CLinux", nioCore, nioPosix, logging, serviceLifecycle, "Yams",
+                "Forwarding", "Relay", "SubmissionClient", "Network", "CLinux", nioCore, nioPosix, logging,
+                serviceLifecycle, "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -99,6 +106,12 @@ let package = Package(
         tests("SubmissionTests", ["Submission", "SMTP", nioCore, nioPosix, nioEmbedded]),
         tests("ForwardingTests", ["Forwarding", "SMTP", nioCore, nioPosix, nioEmbedded]),
         tests("RelayTests", ["Relay", "SMTP", nioCore, nioPosix, nioEmbedded]),
+        tests(
+            "SubmissionClientTests",
+            [
+                "SubmissionClient", "Cryptography", "TLS", nioCore, nioPosix,
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ]),
         tests("CommandTests", ["gatepost", "Tenancy", "Postgres", logging], exclude: ["Goldens"]),
         tests("EndToEnd", []),
     ]
