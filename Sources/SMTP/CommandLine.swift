@@ -35,10 +35,11 @@ struct CommandLine {
         "EXPN": .absent, "ETRN": .absent, "TURN": .absent, "ATRN": .absent, "SEND": .absent, "SOML": .absent,
         "SAML": .absent, "BURL": .absent,
         "GET": .web, "POST": .web, "PUT": .web, "HEAD": .web, "CONNECT": .web, "OPTIONS": .web, "DELETE": .web,
-        "PATCH": .web, "TRACE": .web, "PRI": .web, "HOST:": .web,
+        "PATCH": .web, "TRACE": .web, "PRI": .web,
     ].reduce(into: [:]) { $0[Array($1.key.utf8)] = $1.value }
 
     private static func verb(_ octets: ArraySlice<UInt8>) -> Verb {
+        if octets.startsIgnoringCase("Host:") { return .web }
         guard octets.count <= 8 else { return .unknown }
         return verbs[octets.map(\.uppercased)] ?? .unknown
     }

@@ -30,7 +30,8 @@ struct CommandReader {
 
     var readableBytes: Int { input.readableBytes }
     var isEmpty: Bool { input.readableBytes == 0 && dropping == nil }
-    var firstOctet: UInt8? { input.getInteger(at: input.readerIndex) }
+    /// The first octet of a line none of which has been read.
+    var firstOctet: UInt8? { dropping == nil ? input.getInteger(at: input.readerIndex) : nil }
 
     /// Takes everything readable. A buffer is adopted as it is when nothing waits, else its bytes are appended.
     mutating func receive(_ bytes: inout ByteBuffer) {

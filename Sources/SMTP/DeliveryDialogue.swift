@@ -60,6 +60,8 @@ package struct DeliveryDialogue {
         var eightBitMIME = false
         var size = false
         var startTLS = false
+        /// `LIMITS RCPTMAX=` (RFC 9422).
+        var recipientLimit: Int?
 
         /// From the lines behind the first, of which each begins with a keyword.
         init(_ lines: some Sequence<[UInt8]> = []) {
@@ -69,6 +71,13 @@ package struct DeliveryDialogue {
                 if keyword.equalsIgnoringCase("8BITMIME") { eightBitMIME = true }
                 if keyword.equalsIgnoringCase("SIZE") { size = true }
                 if keyword.equalsIgnoringCase("STARTTLS") { startTLS = true }
+                if keyword.equalsIgnoringCase("LIMITS") {
+                    for limit in line.split(separator: .space).dropFirst() where limit.startsIgnoringCase("RCPTMAX=") {
+                        recipientLimit = Int(decimal: limit.dropFirst("RCPTMAX=".utf8.count)).flatMap {
+                            $0 > 0 ? $0 : nil
+                        }
+                    }
+                }
             }
         }
     }
@@ -171,7 +180,16 @@ package struct DeliveryDialogue {
         }
     }
 
-    // MARK: What the caller does
+    // MARK: What the caller knows and does
+
+    /// How many recipients the peer takes in one transaction; nil if it did not say (RFC 9422).
+    package var recipientLimit: Int? {
+        switch state {
+        case .idle(let capabilities), .transfer(let capabilities, _), .resetting(let capabilities):
+            capabilities.recipientLimit
+        case .greeting, .hello, .startTLS, .handshaking, .secured, .quitting, .failed: nil
+        }
+    }
 
     /// TLS is up: nothing said before counts (RFC 3207 §4.2). Call ``advance(into:)`` next, which greets again.
     package mutating func secured() {

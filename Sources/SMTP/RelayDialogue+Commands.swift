@@ -7,54 +7,24 @@ extension RelayDialogue {
         case .flood:
             end(with: .lineFlood, into: &output)
         case .tooLong(let head):
-            _ = conduct.isMessageText(isCommand: false)
             reject(head.startsIgnoringCase("AUTH ") ? .responseTooLong : .lineTooLong, into: &output)
         case .line(let octets):
+            let isText = conduct.isMessageText(octets)
             guard let command = CommandLine(octets) else {
-                _ = conduct.isMessageText(isCommand: false)
                 reject(.syntaxError, into: &output)
                 return nil
             }
-            let isText = conduct.isMessageText(isCommand: command.verb != .unknown)
-            return perform(command, octets, isText: isText, stage, into: &output)
+            if isText, command.verb != .quit {
+                reject(command.verb == .unknown ? .unknownCommand : .messageAsCommands, into: &output)
+                return nil
+            }
+            return perform(command, octets, stage, into: &output)
         }
         return nil
     }
 
     private mutating func perform(
-        _ command: CommandLine, _ line: [UInt8], isText: Bool, _ stage: Stage, into output: inout ByteBuffer
-    ) -> Action? {
-        let argument = command.argument
-        switch command.verb {
-        case .quit: end(with: .goodbye, into: &output)
-        case .web: end(with: .notHTTP, into: &output)
-        case .bdat: end(with: .notImplemented, into: &output)
-        case .unknown: reject(.unknownCommand, into: &output)
-        case .mail, .rcpt:
-            switch stage {
-            case .outside(.stranger, _), .stranger: return deny(line, into: &output)
-            case .outside(.poolMember, _): reject(.helloFirst, into: &output)
-            case .member, .transaction:
-                if isText {
-                    reject(.messageAsCommands, into: &output)
-                } else if command.verb == .mail {
-                    return mail(argument, line, stage, into: &output)
-                } else {
-                    recipient(argument, stage, into: &output)
-                }
-            }
-        case .ehlo, .helo, .lhlo, .startTLS, .auth, .data, .rset, .noop, .help, .vrfy, .absent:
-            if isText {
-                reject(.messageAsCommands, into: &output)
-            } else {
-                return performOther(command, stage, into: &output)
-            }
-        }
-        return nil
-    }
-
-    private mutating func performOther(
-        _ command: CommandLine, _ stage: Stage, into output: inout ByteBuffer
+        _ command: CommandLine, _ line: [UInt8], _ stage: Stage, into output: inout ByteBuffer
     ) -> Action? {
         let argument = command.argument
         switch command.verb {
@@ -63,21 +33,24 @@ extension RelayDialogue {
         case .lhlo: hello(argument, .lhlo, stage, into: &output)
         case .startTLS: return startTLS(argument, stage, into: &output)
         case .auth: authenticate(argument, stage, into: &output)
+        case .mail: return mail(argument, line, stage, into: &output)
+        case .rcpt: return recipient(argument, line, stage, into: &output)
         case .data: data(argument, stage, into: &output)
         case .rset: reset(argument, stage, into: &output)
         case .noop: idle(.ok, into: &output)
         case .help: idle(.help, into: &output)
         case .vrfy: idle(.cannotVerify, into: &output)
         case .absent: reject(.notImplemented, into: &output)
-        case .mail, .rcpt, .quit, .web, .bdat, .unknown:
-            preconditionFailure("answered before")
+        case .bdat: end(with: .notImplemented, into: &output)  // octets follow: framing is lost
+        case .quit: end(with: .goodbye, into: &output)
+        case .web: end(with: .notHTTP, into: &output)
+        case .unknown: reject(.unknownCommand, into: &output)
         }
         return nil
     }
 
     /// Every trick of every stranger ends here, whatever its syntax: one reply, one line in the log.
     private mutating func deny(_ line: [UInt8], into output: inout ByteBuffer) -> Action {
-        conduct.noteDataRefused()
         reject(.relayingDenied, into: &output)
         return .denied(command: line.escaped(limit: 200))
     }
@@ -91,24 +64,22 @@ extension RelayDialogue {
         _ argument: ArraySlice<UInt8>, _ greeting: Greeting, _ stage: Stage, into output: inout ByteBuffer
     ) {
         guard let name = helloName(argument) else { return reject(.badHello, into: &output) }
-        let hello = Hello(name: name, greeting: greeting)
-        let isSecured: Bool
-        let isMember: Bool
-        switch stage {
-        case .outside(let peer, let secured): (isSecured, isMember) = (secured, secured && peer == .poolMember)
-        case .stranger(_, let secured): (isSecured, isMember) = (secured, false)
-        case .member, .transaction: (isSecured, isMember) = (true, true)
-        }
+        guard !conduct.noteIdleCommand() else { return end(with: .tooManyIdleCommands, into: &output) }
         var lines = [configuration.hostname]
         if greeting != .helo {
             lines += ["PIPELINING", "SIZE \(configuration.maxMessageSize)", "8BITMIME", "ENHANCEDSTATUSCODES"]
             if greeting == .ehlo { lines.append("LIMITS RCPTMAX=1") }
-            if isMember { lines.append("AUTH EXTERNAL") }
-            if !isSecured { lines.append("STARTTLS") }
         }
-        idle(Reply(250, nil, lines: lines), into: &output)
-        guard case .reading = state else { return }
-        state = .reading(isMember ? .member(hello) : .stranger(hello, isSecured: isSecured))
+        switch stage {
+        case .plaintext:
+            if greeting != .helo { lines.append("STARTTLS") }
+        case .stranger:
+            break
+        case .arrived, .member, .transaction:
+            if greeting != .helo { lines.append("AUTH EXTERNAL") }
+            state = .reading(.member(Hello(name: name, greeting: greeting)))
+        }
+        Reply(250, nil, lines: lines).write(into: &output)
     }
 
     private mutating func reset(_ argument: ArraySlice<UInt8>, _ stage: Stage, into output: inout ByteBuffer) {
@@ -122,9 +93,7 @@ extension RelayDialogue {
         _ argument: ArraySlice<UInt8>, _ stage: Stage, into output: inout ByteBuffer
     ) -> Action? {
         switch stage {
-        case .outside(_, isSecured: false):
-            reject(.helloFirst, into: &output)
-        case .stranger(_, isSecured: false):
+        case .plaintext:
             guard argument.isEmpty else {
                 reject(.noArgument, into: &output)
                 return nil
@@ -136,7 +105,7 @@ extension RelayDialogue {
             Reply.readyForTLS.write(into: &output)
             state = .handshaking
             return .startTLS
-        case .outside(_, isSecured: true), .stranger(_, isSecured: true), .member, .transaction:
+        case .stranger, .arrived, .member, .transaction:
             reject(.alreadySecured, into: &output)
         }
         return nil
@@ -147,9 +116,9 @@ extension RelayDialogue {
     private mutating func authenticate(_ argument: ArraySlice<UInt8>, _ stage: Stage, into output: inout ByteBuffer) {
         let words = argument.split(separator: .space)
         switch stage {
-        case .outside(_, isSecured: false), .stranger(_, isSecured: false): reject(.encryptionRequired, into: &output)
-        case .outside(_, isSecured: true): reject(.helloFirst, into: &output)
-        case .stranger(_, isSecured: true): reject(.unknownMechanism, into: &output)
+        case .plaintext: reject(.encryptionRequired, into: &output)
+        case .stranger: reject(.unknownMechanism, into: &output)
+        case .arrived: reject(.helloFirst, into: &output)
         case .transaction: reject(.badSequence, into: &output)
         case .member(let hello):
             guard let name = words.first, words.count <= 2 else { return reject(.authSyntax, into: &output) }
@@ -191,9 +160,18 @@ extension RelayDialogue {
     private mutating func mail(
         _ argument: ArraySlice<UInt8>, _ line: [UInt8], _ stage: Stage, into output: inout ByteBuffer
     ) -> Action? {
-        guard case .member(let hello) = stage else {
+        let hello: Hello
+        switch stage {
+        case .plaintext, .stranger:
+            return deny(line, into: &output)
+        case .arrived:
+            reject(.helloFirst, into: &output)
+            return nil
+        case .transaction:
             reject(.nestedMail, into: &output)
             return nil
+        case .member(let known):
+            hello = known
         }
         do throws(CommandFault) {
             let mail = try MailArgument(parsing: argument, submitter: .required)
@@ -224,12 +202,26 @@ extension RelayDialogue {
         return String(parts[0])
     }
 
-    private mutating func recipient(_ argument: ArraySlice<UInt8>, _ stage: Stage, into output: inout ByteBuffer) {
-        guard case .transaction(let hello, var envelope) = stage else { return reject(.senderFirst, into: &output) }
+    private mutating func recipient(
+        _ argument: ArraySlice<UInt8>, _ line: [UInt8], _ stage: Stage, into output: inout ByteBuffer
+    ) -> Action? {
+        let hello: Hello
+        var envelope: Envelope
+        switch stage {
+        case .plaintext, .stranger:
+            return deny(line, into: &output)
+        case .arrived, .member:
+            reject(.senderFirst, into: &output)
+            return nil
+        case .transaction(let known, let open):
+            hello = known
+            envelope = open
+        }
         do throws(CommandFault) {
             let recipient = try RecipientArgument(parsing: argument).recipient
             guard envelope.recipients.count < (envelope.isLMTP ? configuration.maxRecipients : 1) else {
-                return Reply.tooManyRecipients.write(into: &output)
+                Reply.tooManyRecipients.write(into: &output)
+                return nil
             }
             envelope.recipients.append(recipient)
             state = .reading(.transaction(hello, envelope))
@@ -237,11 +229,14 @@ extension RelayDialogue {
         } catch {
             reject(error.reply, into: &output)
         }
+        return nil
     }
 
     private mutating func data(_ argument: ArraySlice<UInt8>, _ stage: Stage, into output: inout ByteBuffer) {
         switch stage {
-        case .outside, .stranger, .member:
+        case .plaintext, .stranger, .arrived:
+            reject(.senderFirst, into: &output)
+        case .member:
             conduct.noteDataRefused()
             reject(.senderFirst, into: &output)
         case .transaction(let hello, let envelope):

@@ -12,11 +12,12 @@ package struct RelayDialogue {
         package var maxMessageSize: Int
         /// Per message, in LMTP.
         package var maxRecipients: Int
+        /// More than at submission: who tries every trick shall read every refusal.
         package var maxErrors: Int
         package var maxIdleCommands: Int
 
         package init(
-            hostname: String, maxMessageSize: Int, maxRecipients: Int = 1000, maxErrors: Int = 20,
+            hostname: String, maxMessageSize: Int, maxRecipients: Int = 1000, maxErrors: Int = 100,
             maxIdleCommands: Int = 100
         ) {
             self.hostname = hostname
@@ -60,9 +61,11 @@ package struct RelayDialogue {
         var greeting: Greeting
     }
 
+    /// Where commands are read.
     enum Stage {
-        case outside(Peer, isSecured: Bool)  // before EHLO
-        case stranger(Hello, isSecured: Bool)  // → handshaking; there is no other way on
+        case plaintext  // everyone is a stranger → handshaking
+        case stranger  // inside TLS without a certificate of the pool's: there is no way on
+        case arrived  // a member → member
         case member(Hello)  // → transaction
         case transaction(Hello, Envelope)  // → content, member
     }
@@ -70,7 +73,7 @@ package struct RelayDialogue {
     enum State {
         case connected  // → reading (greeting), closing
         case reading(Stage)
-        case handshaking  // → reading(outside)
+        case handshaking  // → reading(stranger, arrived)
         case responding(Hello)  // AUTH EXTERNAL without its initial response
         case content(Hello, Envelope)  // → deciding, reading(member)
         case deciding(Hello, Envelope)  // → reading(member)
@@ -97,7 +100,7 @@ package struct RelayDialogue {
         guard case .connected = state else { return }
         guard reader.isEmpty else { return end(with: .inputBeforeGreeting, into: &output) }
         Reply.greeting(configuration.hostname, "LMTP/ESMTP").write(into: &output)
-        state = .reading(.outside(.stranger, isSecured: false))
+        state = .reading(.plaintext)
     }
 
     /// Takes everything readable.
@@ -126,7 +129,7 @@ package struct RelayDialogue {
             case .responding(let hello):
                 guard let line = reader.next(limit: CommandReader.responseLimit) else { return nil }
                 respond(line, hello, into: &output)
-            case .reading(.outside(_, isSecured: false)) where reader.firstOctet == 0x16:
+            case .reading(.plaintext) where reader.firstOctet == 0x16:
                 reader.discard()
                 state = .closing
             case .reading(let stage):
@@ -142,7 +145,10 @@ package struct RelayDialogue {
     package mutating func secured(peer: Peer) {
         guard case .handshaking = state else { return }
         reader.discard()
-        state = .reading(.outside(peer, isSecured: true))
+        switch peer {
+        case .stranger: state = .reading(.stranger)
+        case .poolMember: state = .reading(.arrived)
+        }
     }
 
     /// What became of the message: a reply for each recipient of the envelope in LMTP, one in ESMTP.
@@ -170,9 +176,8 @@ package struct RelayDialogue {
     package var isInTransaction: Bool {
         switch state {
         case .reading(.transaction), .content, .deciding: true
-        case .connected, .reading(.outside), .reading(.stranger), .reading(.member), .handshaking, .responding,
-            .closing,
-            .closed:
+        case .connected, .reading(.plaintext), .reading(.stranger), .reading(.arrived), .reading(.member), .handshaking,
+            .responding, .closing, .closed:
             false
         }
     }

@@ -81,7 +81,7 @@ extension Reply {
         switch error {
         case .malformed, .withoutDomain: Reply(501, EnhancedCode(5, 1, 7), "Sender address is malformed")
         case .tooLong: Reply(501, EnhancedCode(5, 1, 7), "Sender address is too long")
-        case .addressLiteral: Reply(550, EnhancedCode(5, 1, 7), "Sender address must have a domain name")
+        case .addressLiteral: Reply(550, EnhancedCode(5, 1, 8), "Sender address must have a domain name")
         case .internationalized:
             Reply(550, EnhancedCode(5, 6, 7), "Sender address is not ASCII and SMTPUTF8 is not offered")
         case .sourceRoute: Reply(553, EnhancedCode(5, 1, 7), "Source routes are not taken")

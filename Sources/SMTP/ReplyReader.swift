@@ -1,6 +1,6 @@
 import NIOCore
 
-/// A server's replies, cut out of what it sends (RFC 5321 §4.2). Bounded whatever comes (THREATS §10):
+/// A server's replies, cut out of what it sends (RFC 5321 §4.2). Bounded whatever comes (CVE-2020-8794):
 /// a line is kept up to 2 KiB, a reply has at most 100 lines and 64 KiB; a bare LF ends a line too.
 struct ReplyReader {
     enum Result: Equatable {

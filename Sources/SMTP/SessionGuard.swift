@@ -1,11 +1,12 @@
 /// What a server counts about a client that does nothing useful, and what it remembers of a refused DATA.
 struct SessionGuard {
-    /// Whether lines may be a message that was sent without waiting for 354 (RFC 2920 §3.1).
+    /// Whether lines may be a message that was sent without waiting for 354 (RFC 2920 §3.1 forbids it; scripts do it).
     private enum Suspicion {
         case none
         /// DATA was just refused: the next line tells.
         case dataRefused
-        /// What followed was no command: from here on nothing sends mail, for the lines are someone's text.
+        /// A header line followed. Up to the lone dot, lines are someone's text: no command in it is the client's own,
+        /// though it may look like one to whoever was let write it.
         case messageText
     }
 
@@ -42,9 +43,18 @@ struct SessionGuard {
         if suspicion == .none { suspicion = .dataRefused }
     }
 
-    /// Whether the line, by its being a command or not, is to be taken for message text.
-    mutating func isMessageText(isCommand: Bool) -> Bool {
-        if suspicion == .dataRefused { suspicion = isCommand ? .none : .messageText }
-        return suspicion == .messageText
+    /// Whether the line is to be taken for message text, which gets an error line by line.
+    mutating func isMessageText(_ line: [UInt8]) -> Bool {
+        switch suspicion {
+        case .none:
+            return false
+        case .dataRefused:
+            let isHeader = line.prefix { $0 != .space }.contains(UInt8(ascii: ":"))
+            suspicion = line.isEmpty || isHeader ? .messageText : .none
+            return suspicion == .messageText
+        case .messageText:
+            if line == [.dot] { suspicion = .none }
+            return true
+        }
     }
 }

@@ -8,30 +8,18 @@ extension SubmissionDialogue {
         case .flood:
             end(with: .lineFlood, into: &output)
         case .tooLong(let head):
-            _ = conduct.isMessageText(isCommand: false)
             reject(head.startsIgnoringCase("AUTH ") ? .responseTooLong : .lineTooLong, into: &output)
         case .line(let octets):
+            let isText = conduct.isMessageText(octets)
             guard let command = CommandLine(octets) else {
-                _ = conduct.isMessageText(isCommand: false)
                 reject(.syntaxError, into: &output)
                 return nil
             }
-            if conduct.isMessageText(isCommand: command.verb != .unknown) {
-                return performMessageText(command, into: &output)
+            if isText, command.verb != .quit {
+                reject(command.verb == .unknown ? .unknownCommand : .messageAsCommands, into: &output)
+                return nil
             }
             return perform(command, stage, into: &output)
-        }
-        return nil
-    }
-
-    /// A line of a message whose DATA was refused: no command in it is one of the client's own.
-    private mutating func performMessageText(_ command: CommandLine, into output: inout ByteBuffer) -> Action? {
-        switch command.verb {
-        case .quit: end(with: .goodbye, into: &output)
-        case .web: end(with: .notHTTP, into: &output)
-        case .unknown: reject(.unknownCommand, into: &output)
-        case .ehlo, .helo, .lhlo, .startTLS, .auth, .mail, .rcpt, .data, .rset, .noop, .help, .vrfy, .bdat, .absent:
-            reject(.messageAsCommands, into: &output)
         }
         return nil
     }
@@ -58,7 +46,9 @@ extension SubmissionDialogue {
                 idle(.cannotVerify, argument, into: &output)
             }
         case .absent: reject(gate(stage) ?? .notImplemented, into: &output)
-        case .bdat: end(with: .notImplemented, into: &output)  // octets follow, and how many cannot be known
+        case .bdat:
+            // Octets follow, and how many cannot be known: framing is lost.
+            end(with: gate(stage) ?? .notImplemented, into: &output)
         case .quit:
             if argument.isEmpty { end(with: .goodbye, into: &output) } else { reject(.noArgument, into: &output) }
         case .web: end(with: .notHTTP, into: &output)
@@ -125,9 +115,7 @@ extension SubmissionDialogue {
         _ argument: ArraySlice<UInt8>, _ stage: Stage, into output: inout ByteBuffer
     ) -> Action? {
         switch stage {
-        case .plaintext(nil):
-            reject(.helloFirst, into: &output)
-        case .plaintext(.some):
+        case .plaintext:
             guard argument.isEmpty else {
                 reject(.noArgument, into: &output)
                 return nil
@@ -164,7 +152,7 @@ extension SubmissionDialogue {
             return nil
         }
         let words = argument.split(separator: .space, omittingEmptySubsequences: false)
-        guard let name = words.first, !name.isEmpty, words.count <= 2 else {
+        guard let name = words.first, !name.isEmpty else {
             reject(.authSyntax, into: &output)
             return nil
         }
@@ -174,11 +162,10 @@ extension SubmissionDialogue {
             return nil
         }
         var initialResponse: [UInt8]?
-        if words.count == 2 {
-            // A single "=" is the empty response (RFC 4954 §4); "" would be a second blank.
-            guard let response = words[1].elementsEqual([UInt8(ascii: "=")]) ? [] : Base64Text.decode(words[1]),
-                !words[1].isEmpty
-            else {
+        if words.count > 1 {
+            // A single "=" is the empty response (RFC 4954 §4); nothing, or blanks, is none.
+            let isEmpty = words[1].elementsEqual([UInt8(ascii: "=")])
+            guard words.count == 2, !words[1].isEmpty, let response = isEmpty ? [] : Base64Text.decode(words[1]) else {
                 reject(.notBase64, into: &output)
                 return nil
             }
@@ -275,7 +262,6 @@ extension SubmissionDialogue {
     ) -> Action? {
         switch stage {
         case .plaintext, .secured:
-            conduct.noteDataRefused()
             reject(gate(stage) ?? .badSequence, into: &output)
         case .identified:
             conduct.noteDataRefused()

@@ -1,0 +1,241 @@
+import NIOCore
+import Testing
+
+@testable import SMTP
+
+/// Addresses and parameters on the wire.
+struct SubmissionEnvelopeTests {
+    private func check(
+        _ start: SubmissionSubject.Start, _ text: String, _ location: SourceLocation = #_sourceLocation
+    ) {
+        Transcript(text).check({ SubmissionSubject(start) }, location)
+    }
+
+    @Test(arguments: [
+        ("<a%b@c.example>", "a%b@c.example"), ("<b!a@c.example>", "b!a@c.example"),
+        (#"<"a@b"@c.example>"#, #""a@b"@c.example"#), (#"<"a%b"@c.example>"#, "a%b@c.example"),
+        (#"<"a b>c"@C.Example>"#, #""a b>c"@c.example"#), (#"<"a\\"b\\\\c"@c.example>"#, #""a\"b\\c"@c.example"#),
+        ("<Case+Tag@XN--BCHER-KVA.example>", "Case+Tag@xn--bcher-kva.example"), ("<a@c>", "a@c"),
+        ("<postmaster@c.example>", "postmaster@c.example"),
+        ("<\(String(repeating: "l", count: 64))@c.example>", String(repeating: "l", count: 64) + "@c.example"),
+        (
+            "<a@\(String(repeating: "d", count: 63)).example>", "a@" + String(repeating: "d", count: 63) + ".example"
+        ),
+    ])
+    func `a local part is the receiver's business: taken, quoted as needed, never rewritten`(
+        _ path: String, _ mailbox: String
+    ) {
+        check(
+            .transaction,
+            """
+            C RCPT TO:\(path)
+            ! recipient <\(mailbox)> 1
+            S 250 2.1.5 Recipient ok
+            """)
+    }
+
+    static let malformed = [
+        "a@c.example", "<a@c.example", "a@c.example>", "<>", "< >", "<abc>", "<a@>", "<@c.example>", "<a@b..c>",
+        "<a@-b>",
+        "<a@b->", "<a@b.>", "<a@.b>", "<a b@c.example>", "< a@c.example>", "<a@c.example >", " <a@c.example>",
+        "<a@b@c.example>",
+        "<.a@c.example>", "<a.@c.example>", "<a..b@c.example>", #"<"a@c.example>"#, #"<"a"b@c.example>"#,
+        #"<a"b"@c.example>"#, "<a@b_c.example>", "<a@c.example>x", "<a@[127.0.0.1>", "<<a@c.example>>",
+        "<a,b@c.example>",
+        "<a@c.example,d@e.example>", "<\\xc0\\x80@c.example>", "<\\xed\\xa0\\x80@c.example>", "<\\xff@c.example>", "",
+    ]
+
+    @Test(arguments: malformed)
+    func `what is no path is refused with the code of its command`(_ path: String) {
+        if path != "<>" {
+            check(.authenticated, "C MAIL FROM:\(path)\nS 501 5.1.7 Sender address is malformed")
+        }
+        check(.transaction, "C RCPT TO:\(path)\nS 501 5.1.3 Recipient address is malformed")
+    }
+
+    @Test func `MAIL and RCPT need FROM and TO`() {
+        check(.authenticated, "C MAIL\nS 501 5.5.4 Syntax: MAIL FROM:<address> [parameters]")
+        check(.authenticated, "C MAIL <a@own.example>\nS 501 5.5.4 Syntax: MAIL FROM:<address> [parameters]")
+        check(.transaction, "C RCPT FROM:<a@own.example>\nS 501 5.5.4 Syntax: RCPT TO:<address>")
+        check(.authenticated, "C mail from:<a@own.example>\n! sender <a@own.example>\nS 250 2.1.0 Sender ok")
+        check(.transaction, "C rcpt to:<B@d.example>\n! recipient <B@d.example> 1\nS 250 2.1.5 Recipient ok")
+    }
+
+    @Test(arguments: [
+        String(repeating: "l", count: 65) + "@c.example", "a@" + String(repeating: "d", count: 64) + ".example",
+        "a@" + (0..<70).map { _ in "ddd" }.joined(separator: ".") + ".example",
+        String(repeating: "l", count: 60) + "@" + (0..<49).map { _ in "ddd" }.joined(separator: ".") + ".example",
+    ])
+    func `limits count octets`(_ mailbox: String) {
+        check(.authenticated, "C MAIL FROM:<\(mailbox)>\nS 501 5.1.7 Sender address is too long")
+        check(.transaction, "C RCPT TO:<\(mailbox)>\nS 501 5.1.3 Recipient address is too long")
+    }
+
+    @Test(arguments: ["a@[127.0.0.1]", "a@[IPv6:::1]", "a@127.0.0.1", "a@2130706433", "a@[x-tag:169.254.169.254]"])
+    func `addresses at addresses are not taken`(_ mailbox: String) {
+        check(.transaction, "C RCPT TO:<\(mailbox)>\nS 550 5.1.2 Recipient address must have a domain name")
+        check(.authenticated, "C MAIL FROM:<\(mailbox)>\nS 550 5.1.8 Sender address must have a domain name")
+    }
+
+    @Test func `routes, Postmaster without a domain and addresses that are not ASCII`() {
+        check(
+            .transaction,
+            #"""
+            C RCPT TO:<@x.example,@y.example:a@c.example>
+            S 553 5.1.3 Source routes are not taken
+            C RCPT TO:<Postmaster>
+            S 550 5.1.1 No such mailbox here; give a domain
+            C RCPT TO:<j\xc3\xb6rg@c.example>
+            S 553 5.6.7 Recipient address is not ASCII and SMTPUTF8 is not offered
+            C RCPT TO:<j@b\xc3\xbccher.example>
+            S 553 5.6.7 Recipient address is not ASCII and SMTPUTF8 is not offered
+            C RSET
+            S 250 2.0.0 Ok
+            C MAIL FROM:<j\xc3\xb6rg@own.example>
+            S 550 5.6.7 Sender address is not ASCII and SMTPUTF8 is not offered
+            C MAIL FROM:<@x.example:a@own.example>
+            S 553 5.1.7 Source routes are not taken
+            C MAIL FROM:<postmaster>
+            S 501 5.1.7 Sender address is malformed
+            """#)
+    }
+
+    @Test func `the null sender is the caller's to judge`() {
+        check(
+            .authenticated,
+            #"""
+            = sender <> => refuse 550 5.7.1 This account may not send bounces
+            C MAIL FROM:<>
+            ! sender <>
+            S 550 5.7.1 This account may not send bounces
+            """#)
+        check(.authenticated, "C MAIL FROM:<> SIZE=1\n! sender <> SIZE=1\nS 250 2.1.0 Sender ok")
+    }
+
+    // MARK: Parameters
+
+    @Test(arguments: [
+        ("SIZE=1000", "250 2.1.0 Sender ok"), ("SIZE=1001", "552 5.3.4 Message size exceeds the limit of 1000 octets"),
+        ("size=0", "250 2.1.0 Sender ok"),
+        ("SIZE=99999999999999999999", "552 5.3.4 Message size exceeds the limit of 1000 octets"),
+        ("SIZE=999999999999999999999", "501 5.5.4 Malformed or repeated parameter"),
+        ("SIZE", "501 5.5.4 Malformed or repeated parameter"), ("SIZE=", "501 5.5.4 Malformed or repeated parameter"),
+        ("SIZE=-1", "501 5.5.4 Malformed or repeated parameter"),
+        ("SIZE=1k", "501 5.5.4 Malformed or repeated parameter"),
+        ("SIZE=1 SIZE=1", "501 5.5.4 Malformed or repeated parameter"),
+        ("SIZE=1 size=2", "501 5.5.4 Malformed or repeated parameter"),
+        ("BODY=7BIT", "250 2.1.0 Sender ok"), ("body=8bitmime SIZE=3", "250 2.1.0 Sender ok"),
+        ("BODY=BINARYMIME", "501 5.5.4 Malformed or repeated parameter"),
+        ("BODY", "501 5.5.4 Malformed or repeated parameter"),
+        ("AUTH=<>", "250 2.1.0 Sender ok"), ("AUTH=other@else.example", "250 2.1.0 Sender ok"),
+        ("AUTH=e+3Dmc2@else.example", "250 2.1.0 Sender ok"),
+        ("AUTH=", "501 5.5.4 Malformed or repeated parameter"), ("AUTH", "501 5.5.4 Malformed or repeated parameter"),
+        ("AUTH=nobody", "501 5.5.4 Malformed or repeated parameter"),
+        ("AUTH=a+3@else.example", "501 5.5.4 Malformed or repeated parameter"),
+        ("AUTH=a+3d@else.example", "501 5.5.4 Malformed or repeated parameter"),
+        ("AUTH=a+0D+0Ab@else.example", "501 5.5.4 Malformed or repeated parameter"),
+        ("AUTH=a+00@else.example", "501 5.5.4 Malformed or repeated parameter"),
+        ("SMTPUTF8", "555 5.5.4 Parameter not recognised or not offered"),
+        ("RET=HDRS", "555 5.5.4 Parameter not recognised or not offered"),
+        ("ENVID=x", "555 5.5.4 Parameter not recognised or not offered"),
+        ("REQUIRETLS", "555 5.5.4 Parameter not recognised or not offered"),
+        ("X=y", "555 5.5.4 Parameter not recognised or not offered"),
+        ("=x", "501 5.5.4 Malformed or repeated parameter"), ("X=a=b", "501 5.5.4 Malformed or repeated parameter"),
+        ("-X=a", "501 5.5.4 Malformed or repeated parameter"),
+        ("X=\\xc3\\xa4", "501 5.5.4 Malformed or repeated parameter"),
+    ])
+    func `parameters of MAIL`(_ parameters: String, _ reply: String) {
+        check(.authenticated, "C MAIL FROM:<a@own.example> \(parameters)\nS \(reply)\nC NOOP\nS 250 2.0.0 Ok")
+    }
+
+    @Test func `RCPT has no parameters yet`() {
+        check(
+            .transaction,
+            """
+            C RCPT TO:<b@d.example> NOTIFY=NEVER
+            S 555 5.5.4 Parameter not recognised or not offered
+            C RCPT TO:<b@d.example> =
+            S 501 5.5.4 Malformed or repeated parameter
+            """)
+    }
+
+    @Test func `a client's AUTH parameter is told, and is no identity`() throws {
+        let argument = try MailArgument(parsing: Array("FROM:<a@own.example> AUTH=e+3Dmc2@else.example".utf8)[...])
+        #expect(argument.submitter == "e=mc2@else.example")
+    }
+
+    // MARK: Recipients
+
+    @Test func `a recipient given twice gets 250 twice and is in the envelope once`() {
+        check(
+            .transaction,
+            #"""
+            C RCPT TO:<b@d.example>
+            ! recipient <b@d.example> 1
+            S 250 2.1.5 Recipient ok
+            C RCPT TO:<b@D.EXAMPLE>
+            S 250 2.1.5 Recipient ok
+            C RCPT TO:<"b"@d.example>
+            S 250 2.1.5 Recipient ok
+            C RCPT TO:<B@d.example>
+            ! recipient <B@d.example> 2
+            S 250 2.1.5 Recipient ok
+            C RCPT TO:<b+tag@d.example>
+            ! recipient <b+tag@d.example> 3
+            S 250 2.1.5 Recipient ok
+            C DATA
+            ! data <a@own.example> <b@d.example>,<B@d.example>,<b+tag@d.example>
+            S 354 End data with <CR><LF>.<CR><LF>
+            """#)
+    }
+
+    @Test func `more recipients than allowed are refused for now, and the accepted ones stand`() {
+        check(
+            .transaction,
+            #"""
+            C RCPT TO:<1@d.example>
+            C RCPT TO:<2@d.example>
+            C RCPT TO:<3@d.example>
+            C RCPT TO:<4@d.example>
+            C RCPT TO:<5@d.example>
+            C RCPT TO:<4@d.example>
+            C DATA
+            C x
+            C .
+            S 250 2.1.5 Recipient ok
+            S 250 2.1.5 Recipient ok
+            S 250 2.1.5 Recipient ok
+            S 250 2.1.5 Recipient ok
+            S 452 4.5.3 Too many recipients
+            S 250 2.1.5 Recipient ok
+            S 354 End data with <CR><LF>.<CR><LF>
+            ! message <a@own.example> <1@d.example>,<2@d.example>,<3@d.example>,<4@d.example> 'x\x0d\x0a'
+            S 250 2.0.0 Ok: queued as 1
+            """#)
+    }
+
+    @Test func `the envelope tells how the client came`() {
+        var subject = SubmissionSubject(.secured)
+        var output = ByteBuffer()
+        subject.begin(into: &output)
+        var bytes = ByteBuffer(
+            string: "HELO old.example\r\nAUTH PLAIN AGEAYg==\r\nMAIL FROM:<a@own.example> SIZE=7 BODY=8BITMIME\r\n"
+                + "RCPT TO:<b@d.example>\r\nDATA\r\n")
+        subject.receive(&bytes)
+        var envelope: SubmissionDialogue.Envelope?
+        while let action = subject.dialogue.advance(into: &output) {
+            if case .data(let found) = action { envelope = found }
+            switch action {
+            case .authenticate: subject.dialogue.authenticated(limits: SubmissionSubject.limits, into: &output)
+            case .sender, .recipient, .data: subject.dialogue.allow(into: &output)
+            case .startTLS, .authenticationResponse, .authenticationCancelled, .message, .close:
+                Issue.record("\(action)")
+            }
+        }
+        #expect(envelope?.heloName == "old.example")
+        #expect(envelope?.isESMTP == false)
+        #expect(envelope?.declaredSize == 7)
+        #expect(envelope?.body == .eightBitMIME)
+        #expect(envelope?.submitterParameter == nil)
+    }
+}
