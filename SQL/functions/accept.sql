@@ -42,6 +42,7 @@ SET plan_cache_mode = force_generic_plan  -- planning costs more than any of the
 SET enable_seqscan = off                  -- a plan made while a table was small would outlive that
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET jit = off                             -- a plan that cannot do without one of these would look worth compiling
 AS $$
 DECLARE
     v_count int := cardinality(ids);

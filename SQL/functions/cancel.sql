@@ -8,7 +8,7 @@
 CREATE OR REPLACE FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text)
 RETURNS TABLE (message_id uuid, number int, verdict text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -4,7 +4,7 @@
 --   Repeat goes on.    Role  none; owner_free, owner_stop and upkeep_orphans use it
 CREATE OR REPLACE FUNCTION gatepost.free_rows(owner uuid, at_most int) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
     v_freed bigint;

@@ -3,7 +3,7 @@
 --          has a commit that proves something.    Repeat  harmless.    Role  none; cancel, admin.* and upkeep use it
 CREATE OR REPLACE FUNCTION gatepost.lock_meters(tenants bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 BEGIN
     PERFORM FROM gatepost.meter m WHERE m.tenant_id = ANY (tenants) ORDER BY m.tenant_id FOR NO KEY UPDATE;

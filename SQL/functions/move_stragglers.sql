@@ -5,7 +5,7 @@
 --   Repeat goes on.    Role  none; upkeep_partitions uses it
 CREATE OR REPLACE FUNCTION gatepost.move_stragglers(low uuid, high uuid, at_most int) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 DECLARE

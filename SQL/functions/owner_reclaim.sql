@@ -10,7 +10,7 @@
 CREATE OR REPLACE FUNCTION ledger.owner_reclaim(owner uuid, tenant_ids bigint[], message_ids uuid[])
 RETURNS TABLE (tenant_id bigint, message_id uuid, number int)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
     v_now timestamptz := ledger.clock();

@@ -4,7 +4,7 @@
 --   Role   none; cancel and upkeep_cancelled use it
 CREATE OR REPLACE FUNCTION gatepost.refund(tenant_ids bigint[], message_ids uuid[], counts int[], why text, at timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 BEGIN

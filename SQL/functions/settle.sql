@@ -11,7 +11,7 @@ CREATE OR REPLACE FUNCTION ledger.settle(
     reply_codes int[], reply_enhanceds text[], replies bytea[], next_attempts timestamptz[]
 ) RETURNS TABLE (message_id uuid, number int, verdict text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 DECLARE

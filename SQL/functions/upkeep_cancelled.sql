@@ -4,7 +4,7 @@
 --   Repeat harmless.    Role  gatepost_node, gatepost_admin
 CREATE OR REPLACE FUNCTION ledger.upkeep_cancelled(at_most int) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -3,7 +3,7 @@
 --   Locks  recipients in (message, number) order, skipping locked ones.    Repeat  harmless.    Role  gatepost_node, gatepost_admin
 CREATE OR REPLACE FUNCTION ledger.upkeep_orphans(at_most int) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
     v_owner uuid := '00000000-0000-0000-0000-000000000000';
