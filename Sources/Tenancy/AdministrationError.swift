@@ -16,6 +16,8 @@ package enum AdministrationError: Error, Sendable, Equatable {
     case unreachable(String)
     /// The change was sent; whether it was made could not be learnt in time.
     case outcomeUnknown(String)
+    /// A lock was not had in time; nothing changed.
+    case busy(String)
     /// Everything else.
     case failed(String)
 
@@ -26,6 +28,7 @@ package enum AdministrationError: Error, Sendable, Equatable {
         case (.refused, "GP003"?): self = .taken(message)
         case (.refused, "GP004"?): self = .invalid(message)
         case (.refused, "42501"?): self = .denied(message)
+        case (.refused, "55P03"?): self = .busy(message)
         case (.refused, "3F000"?), (.refused, "42P01"?), (.refused, "42883"?): self = .schemaMissing(message)
         case (.refused, _), (.unexpected, _), (.configuration, _): self = .failed(error.description)
         case (.unreachable, _): self = Self.isRefusal(message) ? .denied(message) : .unreachable(message)

@@ -26,6 +26,15 @@ struct Gatepost: AsyncParsableCommand {
             """,
         version: version,
         groupedSubcommands: [
-            CommandGroup(name: "Running", subcommands: [Serve.self, Quickstart.self, Bench.self])
+            CommandGroup(name: "Running", subcommands: [Serve.self, Quickstart.self, Bench.self]),
+            CommandGroup(
+                name: "Customer",
+                subcommands: [
+                    TenantCommands.self, DomainCommands.self, CredentialCommands.self, UsageCommand.self,
+                ]),
+            CommandGroup(
+                name: "Delivery",
+                subcommands: [QueueCommands.self, PoolCommands.self, RelayCommands.self, AuthorityCommands.self]),
+            CommandGroup(name: "Database", subcommands: [MigrateCommand.self, MaintainCommand.self]),
         ])
 }

@@ -78,3 +78,9 @@ enum JSON: Equatable, Sendable {
         text += "\""
     }
 }
+
+extension JSON: ExpressibleByDictionaryLiteral {
+    init(dictionaryLiteral elements: (String, JSON)...) {
+        self = .object(elements.map { Member(name: $0.0, value: $0.1) })
+    }
+}

@@ -1,0 +1,149 @@
+import ArgumentParser
+import TLS
+
+/// `gatepost ca …`: the pool's own certificate authority, in files.
+struct AuthorityCommands: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ca", abstract: "The relay pool's certificate authority.",
+        discussion: """
+            Forwarders and relays know each other by certificates of this authority. Keep its key where no relay is.
+
+            Examples:
+              gatepost ca init
+              gatepost ca issue forwarder-1 --kind forwarder
+              gatepost ca issue relay-1 --kind relay --host relay-1.example.com --host 192.0.2.25
+            """,
+        subcommands: [Init.self, Issue.self, List.self])
+
+    /// Where the authority is.
+    struct Place: ParsableArguments {
+        @Option(help: ArgumentHelp("Its folder. Default: pki.directory of the settings.", valueName: "folder"))
+        var directory: String?
+
+        func folder(_ settings: Settings) -> String { directory ?? settings.pki.directory }
+    }
+
+    struct Init: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "init", abstract: "Make the authority: ca.pem and ca.key, mode 0600.")
+
+        @OptionGroup var common: CommonOptions
+        @OptionGroup var place: Place
+        @Option(help: "The name in its certificate.", transform: ArgumentText.line) var name = "Gatepost pool CA"
+        @Option(help: ArgumentHelp("How long it is good for.", valueName: "n"), transform: ArgumentText.days)
+        var days: Int64 = 3650
+
+        func run() async throws {
+            let folder = place.folder(try common.settings())
+            try Self.explaining {
+                let authority = try CertificateAuthority.create(in: folder, name: name, days: Int(days))
+                let output = Output(isJSON: common.json)
+                output.show(
+                    ["certificate": .string(authority.certificateFile), "key": .string(authority.keyFile)],
+                    "certificate authority made\n"
+                        + Table.properties(["certificate": authority.certificateFile, "key": authority.keyFile]))
+                output.note("next: gatepost ca issue forwarder-1 --kind forwarder")
+            }
+        }
+    }
+
+    struct Issue: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "issue", abstract: "Issue a certificate: NAME.pem and NAME.key, mode 0600.",
+            discussion: """
+                forwarder: opens the relays' gate. relay, server: reached under the names and addresses of --host.
+
+                Example:
+                  gatepost ca issue relay-1 --kind relay --host relay-1.example.com
+                """)
+
+        @OptionGroup var common: CommonOptions
+        @OptionGroup var place: Place
+        @Argument(help: "Its name, and that of its files.") var name: String
+        @Option(help: "relay, forwarder or server.") var kind: String
+        @Option(help: ArgumentHelp("DNS name or IP address; may be repeated.", valueName: "host"))
+        var host: [String] = []
+        @Option(help: ArgumentHelp("How long it is good for.", valueName: "n"), transform: ArgumentText.days)
+        var days: Int64 = 825
+
+        func validate() throws {
+            guard ["relay", "forwarder", "server"].contains(kind) else {
+                throw ValidationError("'\(kind)' is no kind of certificate: expected relay, forwarder or server")
+            }
+            if kind == "forwarder", !host.isEmpty {
+                throw ValidationError("a forwarder is a client: it has no --host")
+            }
+            if kind != "forwarder", host.isEmpty {
+                throw ValidationError("a \(kind) certificate needs at least one --host it is reached under")
+            }
+        }
+
+        func run() async throws {
+            let folder = place.folder(try common.settings())
+            try Self.explaining {
+                let authority = try CertificateAuthority(existing: folder)
+                let wanted: CertificateAuthority.Kind =
+                    switch kind {
+                    case "relay": .relay(hosts: host)
+                    case "server": .server(hosts: host)
+                    default: .forwarder
+                    }
+                let entry = try authority.issue(name, wanted, days: Int(days))
+                let (certificate, key) = (authority.certificateFile(of: name), authority.keyFile(of: name))
+                Output(isJSON: common.json).show(
+                    .object(
+                        entry.members + [
+                            JSON.Member(name: "certificate", value: .string(certificate)),
+                            JSON.Member(name: "key", value: .string(key)),
+                        ]),
+                    "\(entry.kind) certificate issued to \(entry.name.printable), good until "
+                        + "\(entry.end.secondsText)\n"
+                        + Table.properties(["certificate": certificate, "key": key, "serial": entry.serial]))
+            }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "list", abstract: "Everything it has issued, oldest first, itself included.")
+
+        @OptionGroup var common: CommonOptions
+        @OptionGroup var place: Place
+
+        func run() async throws {
+            let folder = place.folder(try common.settings())
+            try Self.explaining {
+                Output(isJSON: common.json).list(
+                    try CertificateAuthority(existing: folder).list(),
+                    [.left("NAME"), .left("KIND"), .left("GOOD UNTIL"), .left("SERIAL"), .left("HOSTS")],
+                    empty: "nothing was issued", json: { .object($0.members) },
+                    row: { [$0.name, $0.kind, $0.end.secondsText, $0.serial, $0.hosts.joined(separator: " ")] })
+            }
+        }
+    }
+}
+
+extension AsyncParsableCommand {
+    /// What OpenSSL and the file system refuse, in the operator's words.
+    fileprivate static func explaining(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as TLSError {
+            throw Failure(error.description.printable)
+        }
+    }
+}
+
+extension CertificateAuthority.Entry {
+    fileprivate var end: UTCTime { UTCTime(microseconds: notAfter * 1_000_000) }
+
+    fileprivate var members: [JSON.Member] {
+        [
+            JSON.Member(name: "name", value: .string(name)), JSON.Member(name: "kind", value: .string(kind)),
+            JSON.Member(name: "serial", value: .string(serial)),
+            JSON.Member(name: "not_before", value: .string(UTCTime(microseconds: notBefore * 1_000_000).secondsText)),
+            JSON.Member(name: "not_after", value: .string(end.secondsText)),
+            JSON.Member(name: "hosts", value: .strings(hosts)),
+        ]
+    }
+}

@@ -1,0 +1,115 @@
+import ArgumentParser
+import Postgres
+import Tenancy
+
+/// `gatepost domain …`: what a tenant may send as.
+struct DomainCommands: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "domain", abstract: "The domains a tenant may send from.",
+        discussion: """
+            Examples:
+              gatepost domain add acme acme.example --trust
+              gatepost domain list acme
+              gatepost domain remove acme acme.example --yes
+            """,
+        subcommands: [Add.self, List.self, Remove.self])
+
+    struct Add: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "add", abstract: "Give a tenant a domain to send from.",
+            discussion: """
+                With --trust it counts at once, on your word. Without, it is listed and refused until it is verified.
+
+                Example:
+                  gatepost domain add acme acme.example --trust
+                """)
+
+        @OptionGroup var common: CommonOptions
+        @Argument(transform: ArgumentText.slug) var tenant: String
+        @Argument(help: "In ASCII: acme.example, xn--bcher-kva.example.", transform: ArgumentText.domain)
+        var domain: String
+        @Flag(help: "It is the tenant's: you vouch for it.") var trust = false
+
+        func run() async throws {
+            try await Desk.sit(common, about: .tenant(tenant)) { desk in
+                let answer = try await desk.administration.addDomain(domain, to: tenant, trusted: trust)
+                let record = try await desk.administration.domains(of: tenant).first { $0.domain == domain }
+                let isVerified = record?.verifiedAt != nil
+                desk.output.show(
+                    record?.json ?? .null,
+                    "domain \(domain) \(answer.changed ? "added to" : "was there already for") \(tenant)"
+                        + (isVerified ? "\n" : ", not verified\n"))
+                if !isVerified {
+                    desk.output.note(
+                        """
+                        Mail from \(domain) is refused until it is verified. Proof by DNS comes with a later version; \
+                        if you know it is theirs: gatepost domain add \(tenant) \(domain) --trust
+                        """)
+                } else if answer.changed {
+                    desk.output.note("next: gatepost credential issue \(tenant)")
+                }
+            }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "list", abstract: "A tenant's domains, by name.")
+
+        @OptionGroup var common: CommonOptions
+        @Argument(transform: ArgumentText.slug) var tenant: String
+
+        func run() async throws {
+            try await Desk.sit(common, about: .tenant(tenant)) { desk in
+                desk.output.list(
+                    try await desk.administration.domains(of: tenant),
+                    [.left("DOMAIN"), .left("VERIFIED"), .left("BY"), .left("ADDED")],
+                    empty: "no domains yet; add one with `gatepost domain add \(tenant) DOMAIN --trust`", json: \.json
+                ) { domain in
+                    [
+                        domain.domain, domain.verifiedAt == nil ? "no" : Show.time(domain.verifiedAt?.microseconds),
+                        domain.verifiedBy ?? "-", Show.time(domain.createdAt.microseconds),
+                    ]
+                }
+            }
+        }
+    }
+
+    struct Remove: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "remove", abstract: "Take a domain from a tenant.",
+            discussion: """
+                When it returns, nothing more is accepted from it, not even what was under way.
+
+                Example:
+                  gatepost domain remove acme acme.example --yes
+                """)
+
+        @OptionGroup var common: CommonOptions
+        @OptionGroup var confirmation: Confirmation
+        @Argument(transform: ArgumentText.slug) var tenant: String
+        @Argument(transform: ArgumentText.domain) var domain: String
+
+        func run() async throws {
+            try await Desk.sit(common, about: .tenant(tenant)) { desk in
+                try confirmation.ask("Remove \(domain) from \(tenant): its mail from there is refused. Go on")
+                guard try await desk.administration.removeDomain(domain, from: tenant) else {
+                    throw Failure(
+                        "\(tenant) has no domain `\(domain)`", hint: "`gatepost domain list \(tenant)` lists them")
+                }
+                desk.output.show(
+                    ["tenant": .string(tenant), "domain": .string(domain), "removed": .bool(true)],
+                    "domain \(domain) removed from \(tenant)\n")
+            }
+        }
+    }
+}
+
+extension DomainRecord {
+    var json: JSON {
+        [
+            "tenant": .string(tenant), "domain": .string(domain), "verified": .bool(verifiedAt != nil),
+            "verified_at": verifiedAt.json, "verified_by": .string(verifiedBy), "created_at": createdAt.json,
+        ]
+    }
+}

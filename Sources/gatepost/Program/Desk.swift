@@ -1,0 +1,117 @@
+import Foundation
+import Postgres
+import Tenancy
+
+/// An operator's command at work: the settings, the database, and errors in the operator's words.
+struct Desk: Sendable {
+    let settings: Settings
+    let administration: Administration
+    let output: Output
+    private let database: DatabaseConfiguration
+
+    /// What a command is about, so that "not found" can say what is near.
+    enum Subject {
+        case tenant(String)
+        case credential(String)
+        case pool(String)
+        case other
+    }
+
+    /// Runs a command's body with a connection in the admin's role.
+    static func sit(
+        _ common: CommonOptions, about subject: Subject = .other, _ body: (Desk) async throws -> Void
+    ) async throws {
+        let settings = try common.settings()
+        let database = try settings.database(as: .admin)
+        let user = OperatingSystemUser.current(environment: ProcessInfo.processInfo.environment)
+        let desk = Desk(
+            settings: settings, administration: Administration(DatabaseConnection(database), user: user),
+            output: Output(isJSON: common.json), database: database)
+        do {
+            try await body(desk)
+        } catch let error as AdministrationError {
+            throw await desk.failure(error, about: subject)
+        }
+    }
+
+    private func failure(_ error: AdministrationError, about subject: Subject) async -> Failure {
+        switch error {
+        case .notFound(let message): await notFound(message.printable, subject)
+        case .taken(let message): Failure(message.printable, hint: takenHint(subject))
+        case .invalid(let message): Failure(message.printable, .usage)
+        case .denied(let message):
+            Failure(
+                "the database does not let this role do it: \(message.printable)",
+                hint: "set database.admin-url to a connection as gatepost_admin (now: \("\(database)".printable))",
+                .denied)
+        case .schemaMissing(let message):
+            Failure(
+                "the database has no schema of this version: \(message.printable)",
+                hint: "bring it up to date with `gatepost migrate`")
+        case .unreachable(let message):
+            Failure(
+                "the database is not reachable: \(message.printable)",
+                hint: "nothing was changed; is PostgreSQL up at \("\(database)".printable)?", .unavailable)
+        case .outcomeUnknown(let message):
+            Failure(
+                "outcome unknown: the connection was lost before the database answered (\(message.printable))",
+                hint: "the change may or may not have been made; give the same command again once the database is back",
+                .unavailable)
+        case .busy(let message):
+            Failure("the database is busy: \(message.printable)", hint: "nothing was changed; try again", .unavailable)
+        case .failed(let message): Failure(message.printable)
+        }
+    }
+
+    private func takenHint(_ subject: Subject) -> String? {
+        guard case .tenant(let slug) = subject else { return nil }
+        return "its limits are changed with `gatepost tenant set \(slug)`"
+    }
+
+    /// What is missing may be another thing than the command's subject: a tenant's new pool.
+    private func notFound(_ message: String, _ subject: Subject) async -> Failure {
+        do {
+            switch subject {
+            case .tenant(let slug):
+                let slugs = try await administration.tenants().map(\.slug)
+                if slugs.contains(slug) { break }
+                return Failure(
+                    "no tenant `\(slug.printable)`", hint: hint(slug, slugs, "`gatepost tenant list` lists them"))
+            case .credential(let name):
+                let slug = String(name.prefix { $0 != "." })
+                guard try await administration.tenants().contains(where: { $0.slug == slug }) else {
+                    return Failure(
+                        "no credential `\(name.printable)`",
+                        hint: "credentials are named like acme.k7m2q9; "
+                            + "`gatepost tenant list` lists the tenants")
+                }
+                let names = try await administration.credentials(of: slug).map(\.name)
+                if names.contains(name) { break }
+                return Failure(
+                    "no credential `\(name.printable)`",
+                    hint: hint(name, names, "list the tenant's with `gatepost credential list \(slug)`"))
+            case .pool(let name):
+                let names = try await administration.pools().map(\.name)
+                if names.contains(name) { break }
+                return Failure(
+                    "no pool `\(name.printable)`", hint: hint(name, names, "`gatepost pool list` lists them"))
+            case .other: break
+            }
+        } catch {
+            // The first error says enough.
+        }
+        return Failure(message)
+    }
+
+    private func hint(_ word: String, _ known: [String], _ otherwise: String) -> String {
+        known.nearest(to: word).map { "did you mean `\($0)`? " + otherwise } ?? otherwise
+    }
+}
+
+extension Instant {
+    var json: JSON { .string(UTCTime(microseconds: microseconds).secondsText) }
+}
+
+extension Instant? {
+    var json: JSON { self?.json ?? .null }
+}
