@@ -63,7 +63,7 @@ package final class ChannelRegistry: Sendable {
             defer { state.waiting = [:] }
             return Array(state.waiting.values)
         }
-        waiting.forEach { $0.resume() }
+        for continuation in waiting { continuation.resume() }
     }
 
     private func untilEmpty() async {
