@@ -1,0 +1,203 @@
+import Logging
+import NIOCore
+import Network
+import SMTP
+import TLS
+
+/// One connection to the relay: turns octets into the dialogue's input, its actions into writes and deliveries.
+final class RelayHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = Never
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command.
+    private static let idleLimit = TimeAmount.minutes(5)
+    private static let handshakeLimit = TimeAmount.seconds(10)
+
+    private let shared: RelayShared
+    private var dialogue: RelayDialogue
+    private var context: ChannelHandlerContext?
+    private var deadline: Deadline?
+    private var peerName = "stranger"
+    private var clientAddress = ""
+    private var isShuttingDown = false
+    private var isReadHeld = false
+
+    init(shared: RelayShared) {
+        self.shared = shared
+        dialogue = RelayDialogue(configuration: shared.dialogue)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if context.channel.isActive { begin(context) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        deadline?.cancel()
+        deadline = nil
+        self.context = nil
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        begin(context)
+        context.fireChannelActive()
+    }
+
+    private func begin(_ context: ChannelHandlerContext) {
+        guard deadline == nil else { return }
+        clientAddress = context.remoteAddress?.description ?? "unknown"
+        deadline = Deadline(after: Self.idleLimit, on: context.eventLoop) { [weak self] in self?.timedOut() }
+        var output = context.channel.allocator.buffer(capacity: 128)
+        dialogue.greeting(into: &output)
+        context.writeAndFlush(wrapOutboundOut(output), promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = unwrapInboundIn(data)
+        deadline?.move(to: Self.idleLimit)
+        dialogue.receive(&bytes)
+        advance()
+    }
+
+    /// No more is read while a message is being delivered or replies wait unread: memory stays bounded.
+    func read(context: ChannelHandlerContext) {
+        if dialogue.isAwaitingAnswer || !context.channel.isWritable {
+            isReadHeld = true
+        } else {
+            context.read()
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        releaseRead()
+        context.fireChannelWritabilityChanged()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case TLSEvent.handshakeCompleted(let session) as TLSEvent:
+            secured(session)
+        case is ShutdownRequested:
+            isShuttingDown = true
+            if !dialogue.isInTransaction, !dialogue.isAwaitingAnswer {
+                end(with: .shuttingDown)
+            }
+        default:
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        shared.logger.debug("connection failed", metadata: ["client": "\(clientAddress)", "error": "\(error)"])
+        context.close(promise: nil)
+    }
+
+    private func advance() {
+        guard let context else { return }
+        var output = context.channel.allocator.buffer(capacity: 0)
+        while let action = dialogue.advance(into: &output) {
+            switch action {
+            case .startTLS:
+                write(output)
+                startTLS(context)
+                return
+            case .message(let envelope, let content):
+                write(output)
+                deliver(envelope, content, on: context.eventLoop)
+                return
+            case .denied(let command):
+                shared.logger.warning(
+                    "relaying denied",
+                    metadata: ["client": "\(clientAddress)", "peer": "\(peerName)", "command": "\(command)"])
+            case .close:
+                write(output)
+                context.close(promise: nil)
+                return
+            }
+        }
+        write(output)
+        if isShuttingDown, !dialogue.isInTransaction { end(with: .shuttingDown) }
+    }
+
+    private func write(_ output: ByteBuffer) {
+        guard let context, output.readableBytes > 0 else { return }
+        context.writeAndFlush(wrapOutboundOut(output), promise: nil)
+    }
+
+    private func startTLS(_ context: ChannelHandlerContext) {
+        dialogue.discardInput()
+        deadline?.move(to: Self.handshakeLimit)
+        do {
+            try context.pipeline.syncOperations.addHandler(
+                TLSHandler(context: shared.tls, mode: .server), position: .first)
+        } catch {
+            errorCaught(context: context, error: error)
+        }
+    }
+
+    private func secured(_ session: TLSSession) {
+        var peer = RelayDialogue.Peer.stranger
+        if let certificate = session.peer {
+            switch certificate.verification {
+            case .trusted:
+                peer = .poolMember
+                peerName = certificate.commonName ?? certificate.serial
+            case .untrusted(let reason):
+                peerName = "stranger with a certificate that is not trusted (\(reason))"
+            }
+        }
+        dialogue.secured(peer: peer)
+        deadline?.move(to: Self.idleLimit)
+    }
+
+    private func deliver(_ envelope: RelayDialogue.Envelope, _ content: ByteBuffer, on eventLoop: any EventLoop) {
+        deadline?.move(to: .minutes(10))
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        let route = shared.route
+        Task {
+            let replies = await route.deliver(envelope, content: content)
+            eventLoop.execute { bound.value.delivered(envelope, size: content.readableBytes, replies) }
+        }
+    }
+
+    private func delivered(_ envelope: RelayDialogue.Envelope, size: Int, _ replies: [Reply]) {
+        shared.logger.info(
+            "relayed",
+            metadata: [
+                "client": "\(clientAddress)", "peer": "\(peerName)", "tenant": "\(envelope.submitter)",
+                "recipients": "\(replies.count)", "size": "\(size)",
+                "reply": "\(replies.first.map { "\($0.code) \($0.lines.first ?? "")" } ?? "")",
+            ])
+        guard let context else { return }
+        deadline?.move(to: Self.idleLimit)
+        var output = context.channel.allocator.buffer(capacity: 64 * replies.count)
+        dialogue.answer(envelope.isLMTP ? replies : Array(replies.prefix(1)), into: &output)
+        write(output)
+        advance()
+        releaseRead()
+    }
+
+    private func releaseRead() {
+        guard let context, isReadHeld, !dialogue.isAwaitingAnswer, context.channel.isWritable else { return }
+        isReadHeld = false
+        context.read()
+    }
+
+    private func timedOut() {
+        end(with: Reply(421, EnhancedCode(4, 4, 2), "Idle for too long; closing the connection."))
+    }
+
+    private func end(with reply: Reply) {
+        guard let context else { return }
+        var output = context.channel.allocator.buffer(capacity: 128)
+        dialogue.terminate(reply, into: &output)
+        write(output)
+        context.close(promise: nil)
+    }
+}
+
+extension Reply {
+    static let shuttingDown = Reply(421, EnhancedCode(4, 3, 2), "The service is shutting down; please try again.")
+}

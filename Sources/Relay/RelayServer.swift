@@ -1,0 +1,82 @@
+// The relay role: an egress node that holds no queue and no database credential. It takes a message from a holder of
+// a pool certificate, delivers it while the sender waits, and answers for each recipient. Everyone else is refused.
+
+package import Logging
+package import NIOCore
+import NIOPosix
+package import Network
+import SMTP
+package import TLS
+
+/// Listens, lets pool members in and hands what they bring to the route.
+package actor RelayServer {
+    package struct Configuration: Sendable {
+        package var listen: [ListenAddress]
+        package var hostname: String
+        /// Octets of content in one message.
+        package var maxMessageSize: Int
+        package var maxConnections: Int
+
+        package init(
+            listen: [ListenAddress], hostname: String, maxMessageSize: Int = 64 * 1024 * 1024,
+            maxConnections: Int = 1000
+        ) {
+            self.listen = listen
+            self.hostname = hostname
+            self.maxMessageSize = maxMessageSize
+            self.maxConnections = maxConnections
+        }
+    }
+
+    private let shared: RelayShared
+    private let configuration: Configuration
+    private let group: any EventLoopGroup
+    private let connections: ChannelRegistry
+    private var listeners: [any Channel] = []
+
+    /// - Parameter tls: must ask for a client certificate signed by the pool's authority, without requiring one.
+    package init(
+        configuration: Configuration, tls: TLSContext, route: any Route, group: any EventLoopGroup, logger: Logger
+    ) {
+        self.configuration = configuration
+        self.group = group
+        connections = ChannelRegistry(limit: configuration.maxConnections)
+        shared = RelayShared(
+            dialogue: .init(hostname: configuration.hostname, maxMessageSize: configuration.maxMessageSize), tls: tls,
+            route: route, logger: logger)
+    }
+
+    /// Opens the listening sockets.
+    package func start() async throws(ListenFailure) {
+        for address in configuration.listen {
+            let channel = try await address.bind(on: group) { [shared, connections] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard connections.admit(channel) else { throw ChannelError.operationUnsupported }
+                    try channel.pipeline.syncOperations.addHandler(RelayHandler(shared: shared))
+                }
+            }
+            listeners.append(channel)
+            shared.logger.info("relay listening", metadata: ["address": "\(channel.localAddress?.description ?? "")"])
+        }
+    }
+
+    /// The ports that were opened, in the order of the configuration.
+    package var ports: [Int] { listeners.compactMap { $0.localAddress?.port } }
+
+    /// Takes no more connections, lets transactions under way finish, and closes.
+    package func stop(grace: Duration) async {
+        for listener in listeners {
+            try? await listener.close().get()
+        }
+        connections.broadcast(ShutdownRequested())
+        await connections.drain(within: grace)
+    }
+}
+
+/// What all of a relay's connections share.
+struct RelayShared: Sendable {
+    let dialogue: RelayDialogue.Configuration
+    let tls: TLSContext
+    let route: any Route
+    let logger: Logger
+}
