@@ -1,0 +1,33 @@
+import Ledger
+import NIOCore
+import SMTP
+
+/// What an attempt has come to, for each recipient of the message it was given, in order.
+enum DeliveryResult: Sendable {
+    /// The relay answered for each recipient.
+    case answered([DeliveryDialogue.Outcome], relay: String, tlsVersion: String?)
+    /// The connection broke in the middle, at every relay that could be tried: nobody of these is final.
+    case interrupted([DeliveryDialogue.Outcome], relay: String)
+    /// No relay could be asked; nobody has refused the message. Try again after `wait`.
+    case noRelay(reason: String, wait: Duration)
+}
+
+extension QueuedMessage {
+    /// The same message for some of its recipients, by their places in `recipients`.
+    func part(_ places: [Int]) -> QueuedMessage {
+        var part = self
+        part.recipients = places.map { recipients[$0] }
+        return part
+    }
+
+    /// What is told to a relay: the tenant's slug stands in MAIL's AUTH parameter.
+    var transaction: DeliveryDialogue.Transaction {
+        DeliveryDialogue.Transaction(
+            sender: sender, submitter: tenantSlug, recipients: recipients.map(\.mailbox), content: content,
+            isEightBit: isEightBit)
+    }
+}
+
+extension DeliveryDialogue.Outcome {
+    var isDeferred: Bool { if case .deferred = self { true } else { false } }
+}

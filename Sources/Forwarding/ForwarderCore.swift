@@ -1,0 +1,302 @@
+import DequeModule
+import Ledger
+import Logging
+import NIOCore
+import NIOPosix
+import Network
+import SMTP
+import TLS
+import Tenancy
+
+/// Brings deliveries to the pools' members over connections it keeps open. Bound to one event loop; knows no database.
+final class ForwarderCore {
+    typealias Job = PoolState.Job
+    typealias Connection = PoolState.Connection
+    typealias MemberState = PoolState.MemberState
+
+    private static let connectLimit = TimeAmount.seconds(10)
+    private static let maxRestarts = 3
+
+    private let eventLoop: any EventLoop
+    private let hostname: String
+    private let connectionsPerMember: Int
+    private let tls: TLSContext?
+    private let mayFinish: @Sendable (QueuedMessage) -> Bool
+    private let finished: (QueuedMessage, DeliveryResult) -> Void
+    private let logger: Logger
+    private var pools: [Int64: PoolState] = [:]
+    private var isStopping = false
+    private var stopped: EventLoopPromise<Void>?
+
+    /// - Parameters:
+    ///   - tls: the pool's client certificate and authorities.
+    ///   - mayFinish: asked before each final dot, on the loop.
+    ///   - finished: called once for each delivery taken, on the loop, unless `stop` gave it back.
+    init(
+        on eventLoop: any EventLoop, hostname: String, connectionsPerMember: Int, tls: TLSContext?,
+        mayFinish: @escaping @Sendable (QueuedMessage) -> Bool,
+        logger: Logger, finished: @escaping (QueuedMessage, DeliveryResult) -> Void
+    ) {
+        self.eventLoop = eventLoop
+        self.hostname = hostname
+        self.connectionsPerMember = connectionsPerMember
+        self.tls = tls
+        self.mayFinish = mayFinish
+        self.logger = logger
+        self.finished = finished
+    }
+
+    func take(_ deliveries: [QueuedMessage]) {
+        eventLoop.preconditionInEventLoop()
+        var touched: Set<Int64> = []
+        for delivery in deliveries {
+            pool(delivery.poolID).waiting.append(Job(delivery: delivery))
+            touched.insert(delivery.poolID)
+        }
+        for id in touched { pump(pool(id)) }
+    }
+
+    /// Takes over what the directory says of pools and members; who has left finishes what is under way.
+    func configure(_ configured: [Pool]) {
+        eventLoop.preconditionInEventLoop()
+        for pool in configured {
+            let state = self.pool(pool.id)
+            state.name = pool.name
+            for member in pool.members {
+                if let known = state.members.first(where: { $0.member.id == member.id }) {
+                    // Another address is another member: its connections lead to the old one.
+                    if known.member.host == member.host, known.member.port == member.port {
+                        known.member = member
+                        known.isLeaving = false
+                    } else {
+                        known.isLeaving = true
+                        state.members.removeAll { $0 === known }
+                        for connection in known.idle { connection.handler?.quit() }
+                        state.members.append(MemberState(member, connectionLimit: connectionsPerMember))
+                    }
+                } else {
+                    state.members.append(MemberState(member, connectionLimit: connectionsPerMember))
+                }
+            }
+            let ids = Set(pool.members.map(\.id))
+            for gone in state.members where !ids.contains(gone.member.id) { gone.isLeaving = true }
+            for gone in state.members where !gone.takesMail { retireIdle(gone) }
+            state.members.removeAll { $0.isLeaving && $0.connections.isEmpty }
+            state.rotation.keep(ids)
+        }
+        let known = Set(configured.map(\.id))
+        for state in pools.values where !known.contains(state.id) {
+            for member in state.members { member.isLeaving = true }
+        }
+        for state in pools.values { pump(state) }
+    }
+
+    /// Forgets messages that are not this node's any more; one that is under way is stopped before its final dot.
+    func drop(where isGone: (QueuedMessage) -> Bool) {
+        eventLoop.preconditionInEventLoop()
+        for state in pools.values {
+            state.waiting.removeAll { isGone($0.delivery) }
+        }
+    }
+
+    /// Begins no more deliveries; completes when those under way have their outcome.
+    func stop() -> EventLoopFuture<Void> {
+        eventLoop.preconditionInEventLoop()
+        let promise = stopped ?? eventLoop.makePromise(of: Void.self)
+        stopped = promise
+        isStopping = true
+        for state in pools.values {
+            // Their lease ends with the owner; another node, or the next start, takes them up.
+            state.waiting.removeAll()
+            state.members.forEach(retireIdle)
+        }
+        completeStop()
+        return promise.futureResult
+    }
+
+    private func completeStop() {
+        guard isStopping, !pools.values.contains(where: { $0.members.contains { !$0.connections.isEmpty } }) else {
+            return
+        }
+        stopped?.succeed()
+    }
+
+    private func pool(_ id: Int64) -> PoolState {
+        if let known = pools[id] { return known }
+        let state = PoolState(id: id, name: "\(id)")
+        pools[id] = state
+        return state
+    }
+
+    private var now: Duration { .nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds)) }
+
+    /// Gives what waits to whoever may take it.
+    private func pump(_ pool: PoolState) {
+        guard !isStopping else { return }
+        while let job = pool.waiting.first {
+            switch pool.choose(for: job, at: now) {
+            case .wait:
+                return
+            case .send(let member):
+                pool.waiting.removeFirst()
+                send(job, to: member, of: pool)
+            case .nobody:
+                pool.waiting.removeFirst()
+                giveUp(job, of: pool)
+            }
+        }
+    }
+
+    /// No member is left to try now.
+    private func giveUp(_ job: Job, of pool: PoolState) {
+        if let (outcomes, relay) = job.interruption {
+            finished(job.delivery, .interrupted(outcomes, relay: relay))
+        } else {
+            finished(job.delivery, .noRelay(reason: pool.reasonForNobody, wait: pool.waitForRelay))
+            if pool.waiting.isEmpty { pool.outages += 1 }
+        }
+    }
+
+    private func send(_ job: Job, to member: MemberState, of pool: PoolState) {
+        member.health.tried()
+        if let connection = member.idle.popLast(), let handler = connection.handler {
+            connection.job = job
+            begin(connection, handler)
+        } else {
+            let connection = Connection(member: member, job: job)
+            member.connections.append(connection)
+            connect(connection, of: pool)
+        }
+    }
+
+    private func begin(_ connection: Connection, _ handler: DeliveryHandler) {
+        guard let job = connection.job else { return }
+        handler.deliver(job.delivery.transaction)
+    }
+
+    private func connect(_ connection: Connection, of pool: PoolState) {
+        let member = connection.member.member
+        let dialogue = DeliveryDialogue(wire: .lmtp, hostname: hostname, tls: .require)
+        let handler = DeliveryHandler(
+            dialogue: dialogue, tls: tls, serverName: member.host,
+            mayFinish: { [mayFinish] in connection.job.map { mayFinish($0.delivery) } ?? false },
+            report: { [weak self] event in self?.happened(event, on: connection, of: pool) })
+        connection.handler = handler
+        let bound = NIOLoopBound(handler, eventLoop: eventLoop)
+        let this = NIOLoopBound((self, connection, pool), eventLoop: eventLoop)
+        ClientBootstrap(group: eventLoop)
+            .connectTimeout(Self.connectLimit)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.socketOption(.so_keepalive), value: 1)
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelOption(.recvAllocator, value: ReceiveAllocator())
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(bound.value)
+                }
+            }
+            .connect(host: member.host, port: member.port)
+            .whenFailure { error in
+                let (core, connection, pool) = this.value
+                core.happened(.failed("connect: \(error)"), on: connection, of: pool)
+            }
+    }
+
+    private func happened(_ event: DeliveryHandler.Event, on connection: Connection, of pool: PoolState) {
+        switch event {
+        case .ready:
+            finishTransaction(on: connection, of: pool)
+            if connection.job != nil, let handler = connection.handler {
+                begin(connection, handler)
+            } else if connection.member.takesMail, !isStopping {
+                connection.member.idle.append(connection)
+                pump(pool)
+            } else {
+                connection.handler?.quit()
+                remove(connection, of: pool)
+            }
+        case .outcomes(let outcomes):
+            connection.outcomes = outcomes
+        case .retired:
+            remove(connection, of: pool)
+        case .failed(let reason):
+            failed(connection, of: pool, reason)
+        }
+    }
+
+    private func finishTransaction(on connection: Connection, of pool: PoolState) {
+        connection.member.health.succeeded()
+        pool.outages = 0
+        guard let outcomes = connection.outcomes, let job = connection.job else { return }
+        connection.outcomes = nil
+        connection.job = nil
+        connection.transactions += 1
+        finished(
+            job.delivery,
+            .answered(outcomes, relay: connection.member.name, tlsVersion: connection.handler?.tlsVersion))
+    }
+
+    private func failed(_ connection: Connection, of pool: PoolState, _ reason: String) {
+        let member = connection.member
+        let tlsVersion = connection.handler?.tlsVersion
+        remove(connection, of: pool)
+        guard var job = connection.job else { return }
+        connection.job = nil
+        let outcomes = connection.outcomes ?? []
+        if connection.transactions > 0, job.restarts < Self.maxRestarts {
+            // A connection that had served and was closed while idle says nothing of the member.
+            job.restarts += 1
+        } else {
+            blame(member, of: pool, reason)
+            job.failedAt.insert(member.member.id)
+        }
+        if !outcomes.isEmpty {
+            // What is final stays so; the others are tried elsewhere at once.
+            let open = outcomes.indices.filter { outcomes[$0].isDeferred }
+            if open.count < outcomes.count {
+                let done = outcomes.indices.filter { !outcomes[$0].isDeferred }
+                finished(
+                    job.delivery.part(done),
+                    .answered(done.map { outcomes[$0] }, relay: member.name, tlsVersion: tlsVersion))
+            }
+            guard !open.isEmpty else { return completeStop() }
+            job.delivery = job.delivery.part(open)
+            job.interruption = (open.map { outcomes[$0] }, member.name)
+        }
+        if isStopping {
+            giveUp(job, of: pool)
+            completeStop()
+        } else {
+            pool.waiting.prepend(job)
+            pump(pool)
+        }
+    }
+
+    private func blame(_ member: MemberState, of pool: PoolState, _ reason: String) {
+        let isFirst = !member.health.isFailing
+        member.health.failed(at: now)
+        pool.lastFailure = "\(member.name): \(reason)"
+        if isFirst {
+            logger.warning(
+                "relay failing",
+                metadata: ["relay": "\(member.name)", "pool": "\(pool.name)", "reason": "\(reason)"])
+        }
+    }
+
+    private func remove(_ connection: Connection, of pool: PoolState) {
+        let member = connection.member
+        member.connections.removeAll { $0 === connection }
+        member.idle.removeAll { $0 === connection }
+        connection.handler = nil
+        if member.isLeaving, member.connections.isEmpty { pool.members.removeAll { $0 === member } }
+        completeStop()
+    }
+
+    private func retireIdle(_ member: MemberState) {
+        for connection in member.idle {
+            connection.handler?.quit()
+            member.connections.removeAll { $0 === connection }
+        }
+        member.idle = []
+    }
+}

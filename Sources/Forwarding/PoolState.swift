@@ -1,0 +1,95 @@
+import DequeModule
+import Ledger
+import NIOCore
+import SMTP
+import Tenancy
+
+/// What one pool is doing on this node. Bound to the forwarder's event loop.
+final class PoolState {
+    /// A delivery, and which members have failed it since it was taken up.
+    struct Job {
+        var delivery: QueuedMessage
+        var failedAt: Set<Int64> = []
+        /// Times it was put back because an idle connection turned out to be dead, which is nobody's fault.
+        var restarts = 0
+        /// What the last broken connection came to, where one broke in the middle of this job.
+        var interruption: (outcomes: [DeliveryDialogue.Outcome], relay: String)?
+    }
+
+    /// One connection to a member, opening, idle or busy.
+    final class Connection {
+        let member: MemberState
+        var handler: DeliveryHandler?
+        var job: Job?
+        var transactions = 0
+        /// Told, and not finished yet: whether the connection survived them comes next.
+        var outcomes: [DeliveryDialogue.Outcome]?
+
+        init(member: MemberState, job: Job) {
+            self.member = member
+            self.job = job
+        }
+    }
+
+    final class MemberState {
+        var member: Member
+        var health = MemberHealth()
+        var connections: [Connection] = []
+        var idle: [Connection] = []
+        var isLeaving = false
+        private let connectionLimit: Int
+
+        init(_ member: Member, connectionLimit: Int) {
+            self.member = member
+            self.connectionLimit = connectionLimit
+        }
+
+        var name: String { "\(member.host):\(member.port)" }
+
+        var hasRoom: Bool { !idle.isEmpty || connections.count < connectionLimit }
+        var takesMail: Bool { !isLeaving && !member.isDraining }
+    }
+
+    let id: Int64
+    var name: String
+    var members: [MemberState] = []
+    var waiting: Deque<Job> = []
+    var rotation = WeightedRotation()
+    /// How often in a row nobody could be asked; reset by the first success.
+    var outages = 0
+    var lastFailure: String?
+
+    init(id: Int64, name: String) {
+        self.id = id
+        self.name = name
+    }
+
+    enum Choice {
+        case send(to: MemberState)
+        /// All who could take it are busy.
+        case wait
+        case nobody
+    }
+
+    /// Who takes this job now.
+    func choose(for job: Job, at now: Duration) -> Choice {
+        let untried = members.filter { $0.takesMail && !job.failedAt.contains($0.member.id) }
+        let available = untried.filter { $0.health.isAvailable(at: now) && $0.hasRoom }
+        if let id = rotation.next(among: available.map { ($0.member.id, $0.member.weight) }),
+            let chosen = available.first(where: { $0.member.id == id })
+        {
+            return .send(to: chosen)
+        }
+        return untried.contains { !$0.health.isFailing } ? .wait : .nobody
+    }
+
+    /// Why nobody can be asked, for the recipient's record.
+    var reasonForNobody: String {
+        if members.isEmpty { return "pool \(name) has no relay; add one with: gatepost relay add \(name) HOST:PORT" }
+        if !members.contains(where: \.takesMail) { return "every relay of pool \(name) is being drained" }
+        return "no relay of pool \(name) can be reached: \(lastFailure ?? "all have failed")"
+    }
+
+    /// 2 s after the first outage, doubling to a minute: mail flows again soon after a relay is back.
+    var waitForRelay: Duration { .seconds(min(60, 2 << min(outages, 5))) }
+}

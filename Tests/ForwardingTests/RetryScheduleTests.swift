@@ -1,0 +1,40 @@
+import Forwarding
+import Testing
+
+@Suite struct RetryScheduleTests {
+    @Test func `waits follow the list and the last one repeats`() {
+        let schedule = RetrySchedule(waits: [.seconds(10), .seconds(20)], expiry: .seconds(100))
+        #expect([1, 2, 3, 400].map { schedule.wait(after: $0, jitter: 0.5) } == [10, 20, 20, 20].map { .seconds($0) })
+    }
+
+    @Test func `jitter stays within a tenth`() {
+        let schedule = RetrySchedule(waits: [.seconds(100)], expiry: .seconds(100))
+        #expect(schedule.wait(after: 1, jitter: 0) == .seconds(90))
+        #expect(schedule.wait(after: 1, jitter: 1) == .seconds(110))
+        #expect(schedule.wait(after: 1, jitter: 7) == .seconds(110))
+    }
+}
+
+@Suite struct MemberHealthTests {
+    @Test func `a member that fails is left alone ever longer, thirty seconds at most`() {
+        var health = MemberHealth()
+        var pauses: [Duration] = []
+        for _ in 0..<7 {
+            health.failed(at: .zero)
+            pauses.append(health.nextTry ?? .zero)
+        }
+        #expect(pauses == [1, 2, 4, 8, 16, 30, 30].map { .seconds($0) })
+    }
+
+    @Test func `one probe at a time, and a success forgets the failures`() {
+        var health = MemberHealth()
+        health.failed(at: .seconds(5))
+        #expect(!health.isAvailable(at: .seconds(5)))
+        #expect(health.isAvailable(at: .seconds(6)))
+        health.tried()
+        #expect(!health.isAvailable(at: .seconds(6)))
+        health.succeeded()
+        #expect(health == MemberHealth())
+        #expect(health.isAvailable(at: .zero))
+    }
+}
