@@ -1,15 +1,43 @@
 import ArgumentParser
+import Logging
+import ServiceLifecycle
+import UnixSignals
 
+/// `gatepost serve`: the three roles in one process, or one of them.
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "serve", abstract: "Serve one role, or all three in one process.")
+        commandName: "serve", abstract: "Serve one role, or all three in one process.",
+        discussion: """
+            Examples:
+              gatepost serve --config /etc/gatepost/gatepost.yaml
+              gatepost serve --role submission     take customers' mail
+              gatepost serve --role forwarder      bring accepted mail to the relays
+              gatepost serve --role relay          deliver; needs no database
+
+            SIGTERM ends it in good order: no new connections, 421 to idle sessions, messages under way are
+            finished (`shutdown.grace`), what is still queued is free for other nodes at once.
+            """)
 
     @OptionGroup var common: CommonOptions
 
     @Option(help: "submission, forwarder or relay; without it all three.")
-    var role: String?
+    var role: Role?
+
+    enum Role: String, ExpressibleByArgument, CaseIterable, Sendable { case submission, forwarder, relay }
 
     func run() async throws {
-        throw Failure("`gatepost serve` is not built yet")
+        let settings = try common.settings()
+        settings.log.start()
+        let logger = Logger(label: "gatepost")
+        let node = try NodeService(settings, roles: role.map { [$0] } ?? Set(Role.allCases), logger: logger)
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [.init(service: node, successTerminationBehavior: .gracefullyShutdownGroup)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        do {
+            try await group.run()
+        } catch {
+            throw (error as? Failure) ?? Failure("\(error)")
+        }
     }
 }

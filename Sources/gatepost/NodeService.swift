@@ -1,0 +1,286 @@
+import CLinux
+import Forwarding
+import Glibc
+import Ledger
+import Logging
+import NIOCore
+import NIOPosix
+import Network
+import Postgres
+import Relay
+import SASL
+import SQL
+import ServiceLifecycle
+import Submission
+import TLS
+import Tenancy
+
+/// One running node: the roles it was asked for, wired together, started and ended in the right order.
+final class NodeService: Service {
+    private let settings: Settings
+    private let roles: Set<Serve.Role>
+    private let logger: Logger
+    private let group: MultiThreadedEventLoopGroup
+    private let threads: NIOThreadPool
+
+    /// - Throws: `Failure` where the settings lack what a role needs.
+    init(_ settings: Settings, roles: Set<Serve.Role>, logger: Logger) throws(Failure) {
+        self.settings = settings
+        self.roles = roles
+        self.logger = logger
+        group = MultiThreadedEventLoopGroup(numberOfThreads: settings.submission.threads ?? System.coreCount)
+        threads = NIOThreadPool(numberOfThreads: 4)
+        if roles.contains(.submission) || roles.contains(.forwarder) { _ = try settings.database(as: .node) }
+    }
+
+    func run() async throws {
+        raiseDescriptorLimit()
+        threads.start()
+        let relay = roles.contains(.relay) ? try makeRelay() : nil
+        try await relay?.start()
+        let front = roles.contains(.submission) || roles.contains(.forwarder) ? try await makeFront() : nil
+        do {
+            try await front?.submission?.start()
+        } catch {
+            await front?.stop(grace: .zero)
+            throw error
+        }
+        logger.notice(
+            "ready",
+            metadata: [
+                "node": "\(settings.node.name)", "roles": "\(roles.map(\.rawValue).sorted().joined(separator: " "))",
+            ])
+        try? await gracefulShutdown()
+        logger.notice("shutting down", metadata: ["grace": "\(settings.shutdown.grace.text)"])
+        await front?.stop(grace: settings.shutdown.grace)
+        await relay?.stop(grace: settings.shutdown.grace)
+        try? await threads.shutdownGracefully()
+        try? await group.shutdownGracefully()
+        logger.notice("stopped")
+    }
+
+    private func makeRelay() throws(Failure) -> RelayServer {
+        let relay = settings.relay
+        let certificate = try relay.certificate.required("relay.certificate", "the relay's own certificate")
+        let privateKey = try relay.privateKey.required("relay.private-key", "the key of relay.certificate")
+        let authorities = try relay.authorities.required(
+            "relay.authorities", "the pool's authority, which says whose mail is taken")
+        let directory = try relay.fileDirectory.required(
+            "relay.file-directory", "the folder that the route `file` writes to")
+        let tls: TLSContext
+        let route: FileRoute
+        do {
+            tls = try TLSContext.server(
+                certificateChain: certificate, privateKey: privateKey, clientAuthorities: authorities, minimum: .tls13)
+            route = try FileRoute(directory: directory, threads: threads)
+        } catch {
+            throw Failure("\(error)")
+        }
+        return RelayServer(
+            configuration: .init(listen: relay.listen.map(ListenAddress.init), hostname: relay.hostname), tls: tls,
+            route: route, group: group, logger: Logger(label: "relay"))
+    }
+
+    private func makeFront() async throws -> FrontEnd {
+        let database = try settings.database(as: .node)
+        try await waitForSchema(database)
+        let clock = DatabaseClock()
+        let lookUps = DatabasePool(database)
+        let directory = Directory(lookUps)
+        let pools = PoolDirectory(lookUps)
+        let listener = Listener(database, channels: [DirectoryChange.channel])
+        let watching = Task {
+            for await event in listener.events {
+                directory.hear(event)
+                pools.hear(event)
+            }
+        }
+        let delivery = roles.contains(.forwarder) ? try makeDelivery(database, pools, clock) : nil
+        await delivery?.start()
+        let acceptor =
+            roles.contains(.submission)
+            ? Acceptor(
+                .init(database: database), owner: delivery?.owner, clock: clock, logger: Logger(label: "accept"),
+                onAccepted: { messages in delivery?.forwarder.take(messages) }) : nil
+        let front = FrontEnd(
+            submission: try acceptor.map { acceptor throws(Failure) in
+                try makeSubmission(acceptor: acceptor, directory: directory)
+            }, acceptor: acceptor, delivery: delivery, listener: listener, lookUps: lookUps, watching: watching)
+        return front
+    }
+
+    private func makeSubmission(acceptor: Acceptor, directory: Directory) throws(Failure) -> SubmissionServer {
+        let submission = settings.submission
+        let certificate = try submission.certificate.required("submission.certificate", "the server's certificate")
+        let privateKey = try submission.privateKey.required(
+            "submission.private-key", "the key of submission.certificate")
+        let tls: TLSContext
+        let sasl: SASLServer
+        do {
+            tls = try TLSContext.server(certificateChain: certificate, privateKey: privateKey)
+            sasl = try SASLServer.shared()
+        } catch {
+            throw Failure("\(error)")
+        }
+        return SubmissionServer(
+            configuration: .init(
+                listen: submission.listen.map(ListenAddress.init), hostname: submission.hostname,
+                maxConnections: submission.maxConnections, commandTimeout: submission.commandTimeout,
+                maxMessageSize: submission.maxMessageSize, maxRecipients: submission.maxRecipients), tls: tls,
+            sasl: sasl, directory: directory, acceptor: acceptor, group: group, threads: threads,
+            logger: Logger(label: "submission"))
+    }
+
+    private func makeDelivery(
+        _ database: DatabaseConfiguration, _ pools: PoolDirectory, _ clock: DatabaseClock
+    ) throws(Failure) -> Delivery {
+        let forwarder = settings.forwarder
+        let certificate = try forwarder.certificate.required(
+            "forwarder.certificate", "the certificate that relays know this node by")
+        let privateKey = try forwarder.privateKey.required(
+            "forwarder.private-key", "the key of forwarder.certificate")
+        let authorities = try forwarder.authorities.required(
+            "forwarder.authorities", "the pool's authority, which says what a relay is")
+        let tls: TLSContext
+        do {
+            tls = try TLSContext.client(
+                authorities: authorities, certificateChain: certificate, privateKey: privateKey, minimum: .tls13)
+        } catch {
+            throw Failure("\(error)")
+        }
+        let logger = Logger(label: "forwarder")
+        let owner = Owner(database, node: settings.node.name, clock: clock, logger: logger)
+        let queue = Queue(database, owner: owner, clock: clock, logger: logger)
+        return Delivery(
+            forwarder: Forwarder(
+                configuration: .init(
+                    hostname: settings.submission.hostname,
+                    schedule: RetrySchedule(waits: forwarder.retry, expiry: forwarder.expireAfter),
+                    connectionsPerMember: forwarder.connectionsPerMember), queue: queue, owner: owner, pools: pools,
+                tls: tls, on: group.next(), logger: logger),
+            queue: queue, owner: owner, upkeep: Upkeep(database, logger: Logger(label: "upkeep")), logger: logger)
+    }
+
+    /// A node may be started before its database: it waits, and says so once. A schema that does not fit ends it.
+    private func waitForSchema(_ database: DatabaseConfiguration) async throws {
+        let connection = DatabaseConnection(database, name: "schema check")
+        var isWaiting = false
+        while true {
+            do {
+                try await Migrator.embedded.checkServes(connection)
+                await connection.close()
+                return
+            } catch let error as MigrationError {
+                throw Failure(error.message, hint: error.hint)
+            } catch {
+                if !isWaiting { logger.warning("waiting for the database", metadata: ["reason": "\(error)"]) }
+                isWaiting = true
+                try await Task.sleep(for: .seconds(1))
+                if Task.isShuttingDownGracefully { throw CancellationError() }
+            }
+        }
+    }
+
+    /// A session costs a descriptor; the usual soft limit of 1,024 is for programs that use select().
+    private func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+}
+
+/// The forwarder with what it stands on.
+struct Delivery: Sendable {
+    let forwarder: Forwarder
+    let queue: Queue
+    let owner: Owner
+    let upkeep: Upkeep
+    let logger: Logger
+
+    func start() async {
+        do {
+            try await owner.start(
+                inMemory: { forwarder.inMemory }, onEvent: { await forwarder.leaseChanged($0) })
+        } catch {
+            logger.warning("the lease is not held yet", metadata: ["reason": "\(error)"])
+        }
+    }
+}
+
+/// The roles that need the database, and the order in which they end.
+final class FrontEnd: Sendable {
+    let submission: SubmissionServer?
+    private let acceptor: Acceptor?
+    private let delivery: Delivery?
+    private let listener: Listener
+    private let lookUps: DatabasePool
+    private let watching: Task<Void, Never>
+    private let forwarding: Task<Void, Never>?
+    private let upkeep: Task<Void, Never>?
+    private let trimming: Task<Void, Never>?
+
+    init(
+        submission: SubmissionServer?, acceptor: Acceptor?, delivery: Delivery?, listener: Listener,
+        lookUps: DatabasePool, watching: Task<Void, Never>
+    ) {
+        self.submission = submission
+        self.acceptor = acceptor
+        self.delivery = delivery
+        self.listener = listener
+        self.lookUps = lookUps
+        self.watching = watching
+        forwarding = delivery.map { delivery in Task { await delivery.forwarder.run(grace: .seconds(30)) } }
+        upkeep = delivery.map { delivery in Task { await delivery.upkeep.run() } }
+        trimming = submission.map { submission in Task { await trimHeap(with: submission) } }
+    }
+
+    /// First what brings work, then what does it, then what it stands on.
+    func stop(grace: Duration) async {
+        trimming?.cancel()
+        await submission?.stop(grace: grace)
+        await acceptor?.shutdown()
+        forwarding?.cancel()
+        upkeep?.cancel()
+        await forwarding?.value
+        await delivery?.queue.drain()
+        await delivery?.owner.shutdown()
+        await delivery?.queue.shutdown()
+        listener.shutdown()
+        await watching.value
+        await upkeep?.value
+        await lookUps.shutdown()
+    }
+}
+
+/// glibc keeps what ended sessions leave behind: given back when many of them have gone.
+private func trimHeap(with submission: SubmissionServer) async {
+    var peak = 0
+    while (try? await Task.sleep(for: .seconds(1))) != nil {
+        let now = await submission.connectionCount
+        peak = max(peak, now)
+        if peak - now >= 100 {
+            clinux_trim_heap()
+            peak = now
+        }
+    }
+}
+
+extension Failure {
+    static func missing(_ key: String, _ what: String) -> Failure {
+        Failure(
+            "`\(key)` is not set: \(what)", hint: "`gatepost ca` makes certificates; Config/gatepost.yaml has every key"
+        )
+    }
+}
+
+extension String? {
+    fileprivate func required(_ key: String, _ what: String) throws(Failure) -> String {
+        guard let self else { throw .missing(key, what) }
+        return self
+    }
+}
+
+extension ListenAddress {
+    init(_ address: HostPort) { self.init(host: address.host, port: address.port) }
+}
