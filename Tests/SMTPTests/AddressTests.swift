@@ -1,0 +1,96 @@
+import Testing
+
+@testable import SMTP
+
+struct AddressTests {
+    @Test(arguments: [
+        ("example.com", "example.com"), ("EXAMPLE.Com", "example.com"), ("a", "a"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("1.example", "1.example"), ("a-b.c--d.example", "a-b.c--d.example"),
+        (String(repeating: "a", count: 63) + ".b", String(repeating: "a", count: 63) + ".b"),
+    ])
+    func `a domain is kept in lower case`(_ text: String, _ name: String) throws {
+        #expect(try Domain(parsing: text).name == name)
+    }
+
+    @Test(arguments: [
+        ("", AddressError.malformed), (".", .malformed), ("a.", .malformed), (".a", .malformed), ("a..b", .malformed),
+        ("-a.b", .malformed), ("a-.b", .malformed), ("a_b.c", .malformed), ("a b", .malformed), ("a\u{0}b", .malformed),
+        ("*.example", .malformed), ("a@b", .malformed), ("[1.2.3.4", .malformed), ("[1.2.3.4]", .addressLiteral),
+        ("1.2.3.4", .addressLiteral), ("example.123", .addressLiteral), ("b\u{fc}cher.example", .internationalized),
+        (String(repeating: "a", count: 64), .tooLong), (String(repeating: "ab.", count: 84) + "ab", .tooLong),
+    ])
+    func `what is no domain says why`(_ text: String, _ error: AddressError) {
+        #expect(throws: error) { try Domain(parsing: text) }
+    }
+
+    /// Wire form, local part as it means, wire form again.
+    @Test(arguments: [
+        ("a@b.c", "a", "a@b.c"), ("\"a\"@b.c", "a", "a@b.c"), ("\"a b\"@b.c", "a b", "\"a b\"@b.c"),
+        (#""a\"b"@b.c"#, #"a"b"#, #""a\"b"@b.c"#), (#""a\b"@b.c"#, "ab", "ab@b.c"), (#""\\"@b.c"#, #"\"#, #""\\"@b.c"#),
+        ("\"\"@b.c", "", "\"\"@b.c"), ("\".a\"@b.c", ".a", "\".a\"@b.c"), ("\"a..b\"@b.c", "a..b", "\"a..b\"@b.c"),
+        ("\"a@b\"@b.c", "a@b", "\"a@b\"@b.c"),
+        ("!#$%&'*+-/=?^_`{|}~@B.C", "!#$%&'*+-/=?^_`{|}~", "!#$%&'*+-/=?^_`{|}~@b.c"),
+    ])
+    func `a mailbox means its local part, and is quoted only where it must be`(
+        _ text: String, _ local: String, _ description: String
+    ) throws {
+        let mailbox = try Mailbox(parsing: text)
+        #expect(mailbox.localPart == local)
+        #expect(mailbox.description == description)
+        #expect(try Mailbox(parsing: description) == mailbox)
+    }
+
+    @Test func `mailboxes are equal by the octets before the at sign and the domain`() throws {
+        #expect(try Mailbox(parsing: "a@B.c") == Mailbox(parsing: "\"a\"@b.C"))
+        #expect(try Mailbox(parsing: "A@b.c") != Mailbox(parsing: "a@b.c"))
+        #expect(try Mailbox(parsing: "a@b.c").domain == Domain(parsing: "b.c"))
+    }
+
+    @Test(arguments: [
+        ("", AddressError.malformed), ("a", .withoutDomain), ("\"a\"", .withoutDomain), ("a@", .malformed),
+        ("@b", .malformed),
+        ("a\u{0}@b", .malformed), ("\"a\u{1b}\"@b", .malformed), ("\"a\\\u{7}\"@b", .malformed), ("\"a\\", .malformed),
+        ("a@b@c", .malformed), ("a@b c", .malformed), ("a@[::1]", .addressLiteral), ("\u{e4}@b", .internationalized),
+        ("a\u{202e}b@c.example", .internationalized),
+        (String(repeating: "a", count: 65) + "@b", .tooLong),
+    ])
+    func `what is no mailbox says why`(_ text: String, _ error: AddressError) {
+        #expect(throws: error) { try Mailbox(parsing: text) }
+    }
+
+    @Test func `a reverse path goes to text and back`() throws {
+        #expect(ReversePath.null.description == "")
+        #expect(try ReversePath(parsing: "") == .null)
+        let path = try ReversePath(parsing: "\"a b\"@c.example")
+        #expect(path.mailbox?.localPart == "a b")
+        #expect(try ReversePath(parsing: path.description) == path)
+    }
+
+    /// No input whatever may trap, and what is taken survives the way through its description.
+    @Test func `random octets are a mailbox that stays itself, or none`() {
+        let alphabet = Array("ab.@\"\\ <>[]:-1\u{e4}\u{0}\r\n%!".utf8)
+        var generator = SplitMix(seed: 20_261_124)
+        for _ in 0..<20_000 {
+            let octets = (0..<Int.random(in: 0...12, using: &generator)).map { _ in
+                alphabet.randomElement(using: &generator) ?? 0
+            }
+            guard let mailbox = try? Mailbox(parsing: octets[...]) else { continue }
+            #expect((try? Mailbox(parsing: mailbox.description)) == mailbox)
+        }
+    }
+}
+
+/// A generator whose runs can be repeated.
+struct SplitMix: RandomNumberGenerator {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

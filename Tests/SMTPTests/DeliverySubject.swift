@@ -1,0 +1,68 @@
+import NIOCore
+
+@testable import SMTP
+
+/// The forwarder's side under a transcript. There the dialogue is the client: its C lines are expected, the S lines
+/// are what the peer sends. `ready` is answered by the next of its transactions, or QUIT.
+struct DeliverySubject: TranscriptSubject {
+    var dialogue: DeliveryDialogue
+    var transactions: [DeliveryDialogue.Transaction]
+
+    init(
+        _ wire: DeliveryDialogue.Wire, tls: DeliveryDialogue.TLSRequirement = .none,
+        _ transactions: [DeliveryDialogue.Transaction]
+    ) {
+        dialogue = DeliveryDialogue(wire: wire, hostname: "forwarder.example", tls: tls)
+        self.transactions = transactions
+    }
+
+    static func transaction(
+        _ recipients: [String], content: String = "x\r\n", sender: String = "a@own.example",
+        submitter: String? = "acme",
+        isEightBit: Bool = false
+    ) -> DeliveryDialogue.Transaction {
+        DeliveryDialogue.Transaction(
+            sender: (try? ReversePath(parsing: sender)) ?? .null, submitter: submitter,
+            recipients: recipients.compactMap { try? Mailbox(parsing: $0) }, content: ByteBuffer(string: content),
+            isEightBit: isEightBit)
+    }
+
+    mutating func begin(into output: inout ByteBuffer) {}
+    mutating func receive(_ bytes: inout ByteBuffer) { dialogue.receive(&bytes) }
+
+    mutating func nextAction(into output: inout ByteBuffer) -> String? {
+        dialogue.advance(into: &output).map(Self.text)
+    }
+
+    static func text(_ action: DeliveryDialogue.Action) -> String {
+        switch action {
+        case .startTLS: "startTLS"
+        case .ready: "ready"
+        case .sendContent: "sendContent"
+        case .outcomes(let outcomes):
+            "outcomes "
+                + outcomes.map { outcome in
+                    switch outcome {
+                    case .delivered(let reply): "delivered \(reply.code)"
+                    case .deferred(let reply): "deferred \(reply.code)"
+                    case .bounced(let reply): "bounced \(reply.code)"
+                    }
+                }.joined(separator: ", ")
+        case .failed(let reply): "failed \(reply)"
+        }
+    }
+
+    mutating func answer(_ action: String, with answer: String?, into output: inout ByteBuffer) {
+        switch action.prefix(while: { $0 != " " }) {
+        case "startTLS": dialogue.secured()
+        case "ready":
+            if transactions.isEmpty {
+                dialogue.quit(into: &output)
+            } else {
+                dialogue.deliver(transactions.removeFirst(), into: &output)
+            }
+        case "sendContent": if answer == nil { dialogue.sendContent(into: &output) }
+        default: break
+        }
+    }
+}
