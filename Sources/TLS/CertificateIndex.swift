@@ -1,7 +1,6 @@
 // COpenSSL: in some orders of building, that module comes to own `tm` (its headers include <time.h>).
 internal import COpenSSL
 internal import FoundationEssentials
-internal import COpenSSL
 internal import Glibc
 
 /// The list of what an authority issued: a JSON object to a line, only ever added to.

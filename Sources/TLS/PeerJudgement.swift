@@ -8,12 +8,13 @@ struct PeerJudgement {
 /// Called by OpenSSL in place of its own verification. As a server it judges and lets the handshake go on whatever the
 /// judgement: the peer gets an answer in SMTP, not an alert that TLS 1.3 clients see too late or never.
 let judgePeer: @convention(c) (OpaquePointer?, UnsafeMutableRawPointer?) -> Int32 = { store, _ in
+    let ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx())
+    guard let connection = TLSConnection.of(ssl.map { OpaquePointer($0) }) else { return 0 }
+    guard connection.hasAuthorities else { return 1 }
     ERR_clear_error()
     let passed = X509_verify_cert(store) == 1
     let error = X509_STORE_CTX_get_error(store)
     ERR_clear_error()
-    let ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx())
-    guard let connection = TLSConnection.of(ssl.map { OpaquePointer($0) }) else { return 0 }
     let certificate = X509_STORE_CTX_get0_cert(store)
     guard passed, error == X509_V_OK else {
         connection.judgement = PeerJudgement(

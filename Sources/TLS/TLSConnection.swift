@@ -24,6 +24,7 @@ final class TLSConnection {
     var judgement: PeerJudgement?
 
     let isServer: Bool
+    var hasAuthorities: Bool { context.hasAuthorities }
     private let serverName: String?
     private let context: TLSContext
     private let ssl: OpaquePointer

@@ -16,6 +16,8 @@ package final class TLSContext: @unchecked Sendable {
     package enum Version: Sendable, Hashable { case tls12, tls13 }
 
     let pointer: OpaquePointer
+    /// Whether peers' certificates can be judged.
+    let hasAuthorities: Bool
     /// DNS names and IP addresses of our own certificate.
     package let certificateNames: [String]
     /// When our own certificate ends, in seconds since the Unix epoch.
@@ -27,14 +29,14 @@ package final class TLSContext: @unchecked Sendable {
         certificateChain: String, privateKey: String, clientAuthorities: String? = nil, minimum: Version = .tls12
     ) throws(TLSError) -> TLSContext {
         let context = try TLSContext(
-            method: TLS_server_method(), minimum: minimum, identity: (certificateChain, privateKey))
+            method: TLS_server_method(), minimum: minimum, identity: (certificateChain, privateKey),
+            authorities: clientAuthorities)
         let pointer = context.pointer
         SSL_CTX_set_options(pointer, copenssl_op_cipher_server_preference)
         SSL_CTX_set_alpn_select_cb(pointer, selectSMTP, nil)
         copenssl_ctx_set_session_cache_mode(pointer, Int(SSL_SESS_CACHE_OFF))
         SSL_CTX_set_session_id_context(pointer, "gatepost", 8)
         if let clientAuthorities {
-            try context.trust(clientAuthorities)
             guard let names = SSL_load_client_CA_file(clientAuthorities) else {
                 throw .file(path: clientAuthorities, reason: drainedReason("it has no authorities' names"))
             }
@@ -61,25 +63,22 @@ package final class TLSContext: @unchecked Sendable {
         case (let chain?, nil): throw .file(path: chain, reason: "a certificate needs its private key: none was named")
         case (nil, let key?): throw .file(path: key, reason: "a private key needs its certificate: none was named")
         }
-        let context = try TLSContext(method: TLS_client_method(), minimum: minimum, identity: identity)
+        let context = try TLSContext(
+            method: TLS_client_method(), minimum: minimum, identity: identity, authorities: authorities)
         copenssl_ctx_set_session_cache_mode(context.pointer, Int(SSL_SESS_CACHE_OFF))
-        if let authorities {
-            try context.trust(authorities)
-            SSL_CTX_set_verify(context.pointer, SSL_VERIFY_PEER, nil)
-        } else {
-            SSL_CTX_set_verify(context.pointer, SSL_VERIFY_NONE, nil)
-        }
+        SSL_CTX_set_verify(context.pointer, authorities == nil ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nil)
         return context
     }
 
     private init(
-        method: OpaquePointer?, minimum: Version, identity: (chain: String, key: String)?
+        method: OpaquePointer?, minimum: Version, identity: (chain: String, key: String)?, authorities: String?
     ) throws(TLSError) {
         ERR_clear_error()
         guard let pointer = SSL_CTX_new(method) else {
             throw .configuration(reason: drainedReason("OpenSSL makes no context"))
         }
         self.pointer = pointer
+        hasAuthorities = authorities != nil
         var names: [String] = []
         var expiry: Int64?
         do throws(TLSError) {
@@ -89,6 +88,7 @@ package final class TLSContext: @unchecked Sendable {
                 names = subjectAlternativeNames(of: leaf.pointer)
                 expiry = leaf.notAfter
             }
+            if let authorities { try Self.trust(authorities, pointer) }
         } catch {
             certificateNames = []
             certificateExpiry = nil
@@ -148,7 +148,7 @@ package final class TLSContext: @unchecked Sendable {
     }
 
     /// Makes every certificate in the file an authority, and nothing else one.
-    private func trust(_ path: String) throws(TLSError) {
+    private static func trust(_ path: String, _ pointer: OpaquePointer) throws(TLSError) {
         let store = SSL_CTX_get_cert_store(pointer)
         for authority in try readCertificates(path) {
             ERR_clear_error()

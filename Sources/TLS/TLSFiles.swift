@@ -66,15 +66,14 @@ func readPrivateKey(_ path: String) throws(TLSError) -> PrivateKey {
         throw .file(path: path, reason: "OpenSSL has no memory to read it")
     }
     defer { BIO_free(bio) }
+    guard String(decoding: content, as: UTF8.self).contains("PRIVATE KEY-----") else {
+        throw .file(path: path, reason: "there is no PEM private key in it")
+    }
     ERR_clear_error()
     guard let pointer = PEM_read_bio_PrivateKey(bio, nil, refuseToAskForPassphrase, nil) else {
-        let isMissing = Int32(ERR_peek_last_error() & 0x7f_ffff) == PEM_R_NO_START_LINE
         let reason = drainedReason("it cannot be read")
         throw .file(
-            path: path,
-            reason: isMissing
-                ? "there is no PEM private key in it"
-                : "the private key in it is broken, cut short or has a passphrase (\(reason))")
+            path: path, reason: "the private key in it is broken, cut short or has a passphrase (\(reason))")
     }
     return PrivateKey(adopting: pointer)
 }

@@ -216,13 +216,13 @@ package final class TLSHandler: ChannelDuplexHandler {
     /// Encrypts everything that was flushed and writes it as one.
     private func encrypt(_ connection: TLSConnection, _ context: ChannelHandlerContext) {
         guard flushed > 0 else { return }
-        let ready = writes.prefix(flushed)
-        writes.removeFirst(flushed)
+        let ready = Array(writes[..<flushed])
+        writes = Array(writes[flushed...])
         flushed = 0
         var size = 0
         for write in ready { size += write.data.readableBytes }
         // 16 KiB to a record, and less than 64 octets on top of each.
-        connection.ciphertextOut = context.channel.allocator.buffer(capacity: size + (size / 16_384 + ready.count) * 64)
+        connection.ciphertextOut.reserveCapacity(minimumWritableBytes: size + (size / 16_384 + ready.count) * 64)
         for write in ready {
             if let error = connection.encrypt(write.data) {
                 for write in ready { write.promise?.fail(error) }

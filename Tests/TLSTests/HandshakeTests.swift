@@ -59,6 +59,28 @@ import Testing
         #expect(try pair.server.readOutbound(as: ByteBuffer.self) == nil)
     }
 
+    /// A server that holds its readers back by asking for each read must not be left waiting by half a record.
+    @Test func `a reader that asks for one read gets plaintext for it, however little each read brings`() throws {
+        let pair = try Pair(certificates.server(), certificates.client())
+        pair.run()
+        try pair.server.setOption(.autoRead, value: false).wait()
+        let asked = ReadAsker()
+        try pair.server.pipeline.syncOperations.addHandler(asked, position: .before(pair.serverTLS))
+        pair.client.writeAndFlush(ByteBuffer(string: "hello"), promise: nil)
+        var record = try #require(try pair.client.readOutbound(as: ByteBuffer.self))
+        pair.server.read()
+        #expect(asked.reads == 1)
+        var pieces = 1
+        while let piece = record.readSlice(length: 1) {
+            #expect(asked.reads == pieces)
+            pair.server.pipeline.fireChannelRead(piece)
+            pair.server.pipeline.fireChannelReadComplete()
+            pieces += 1
+        }
+        #expect(pair.serverEnd.text == "hello")
+        #expect(asked.reads == pieces - 1, "the last piece brought plaintext: nothing more is asked for")
+    }
+
     @Test func `several records in one read arrive as one piece`() throws {
         let pair = try Pair(certificates.server(), certificates.client())
         pair.run()
@@ -197,4 +219,12 @@ final class ReadCounter: ChannelInboundHandler {
         reads += 1
         context.fireChannelRead(data)
     }
+}
+
+/// Counts the reads that reach the network.
+final class ReadAsker: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+    var reads = 0
+
+    func read(context: ChannelHandlerContext) { reads += 1 }
 }
