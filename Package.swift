@@ -114,6 +114,6 @@ let package = Package(
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]),
         tests("CommandTests", ["gatepost", "Tenancy", "Postgres", logging], exclude: ["Goldens"]),
-        tests("EndToEnd", []),
+        tests("EndToEnd", ["Postgres"]),
     ]
 )
