@@ -102,7 +102,7 @@ let package = Package(
         tests("SASLTests", ["SASL", "Cryptography"]),
         tests("PostgresTests", ["Postgres", "SQL"]),
         tests("SQLTests", ["SQL", "Postgres"]),
-        tests("TenancyTests", ["Tenancy", "Postgres", "Cryptography"]),
+        tests("TenancyTests", ["Tenancy", "Postgres", "Cryptography", "SASL"]),
         tests("LedgerTests", ["Ledger", "Tenancy", "Postgres", nioCore, nioPosix]),
         tests("SubmissionTests", ["Submission", "SMTP", nioCore, nioPosix, nioEmbedded]),
         tests("ForwardingTests", ["Forwarding", "SMTP", nioCore, nioPosix, nioEmbedded]),

@@ -1,4 +1,4 @@
-internal import Postgres
+package import Postgres
 
 /// Why a change or a look-up of an operator's was not done.
 package enum AdministrationError: Error, Sendable, Equatable {
@@ -20,6 +20,11 @@ package enum AdministrationError: Error, Sendable, Equatable {
     case busy(String)
     /// Everything else.
     case failed(String)
+
+    /// What the database said to upkeep, each step of which is harmless to repeat: no outcome matters.
+    package init(maintenance error: DatabaseError) {
+        self = error.kind == .doubt ? .unreachable(error.message) : AdministrationError(error)
+    }
 
     init(_ error: DatabaseError) {
         let message = error.message

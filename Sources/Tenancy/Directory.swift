@@ -83,6 +83,9 @@ package final class Directory: Sendable {
         return .madeUp(for: name, key: key)
     }
 
+    /// Whether an answer about the name is kept. For tests.
+    func isRemembering(_ name: String) -> Bool { state.withLock { $0.entries[name] != nil } }
+
     private enum Memory {
         case known(Login?)
         case asked(Task<Login?, any Error>)

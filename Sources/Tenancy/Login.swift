@@ -69,6 +69,9 @@ package struct Login: Sendable {
         return networks.contains { $0.contains(address) }
     }
 
+}
+
+extension Login {
     init(name: String, _ row: Rows.Row) throws {
         self.name = name
         loginID = try row.int64("login_id")

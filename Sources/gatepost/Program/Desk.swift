@@ -7,7 +7,8 @@ struct Desk: Sendable {
     let settings: Settings
     let administration: Administration
     let output: Output
-    private let database: DatabaseConfiguration
+    let database: DatabaseConfiguration
+    let role: DatabaseRole
 
     /// What a command is about, so that "not found" can say what is near.
     enum Subject {
@@ -17,16 +18,17 @@ struct Desk: Sendable {
         case other
     }
 
-    /// Runs a command's body with a connection in the admin's role.
+    /// Runs a command's body with a connection in a role, the admin's as a rule.
     static func sit(
-        _ common: CommonOptions, about subject: Subject = .other, _ body: (Desk) async throws -> Void
+        _ common: CommonOptions, about subject: Subject = .other, as role: DatabaseRole = .admin,
+        _ body: (Desk) async throws -> Void
     ) async throws {
         let settings = try common.settings()
-        let database = try settings.database(as: .admin)
+        let database = try settings.database(as: role)
         let user = OperatingSystemUser.current(environment: ProcessInfo.processInfo.environment)
         let desk = Desk(
             settings: settings, administration: Administration(DatabaseConnection(database), user: user),
-            output: Output(isJSON: common.json), database: database)
+            output: Output(isJSON: common.json), database: database, role: role)
         do {
             try await body(desk)
         } catch let error as AdministrationError {
@@ -34,7 +36,7 @@ struct Desk: Sendable {
         }
     }
 
-    private func failure(_ error: AdministrationError, about subject: Subject) async -> Failure {
+    func failure(_ error: AdministrationError, about subject: Subject) async -> Failure {
         switch error {
         case .notFound(let message): await notFound(message.printable, subject)
         case .taken(let message): Failure(message.printable, hint: takenHint(subject))
@@ -42,7 +44,9 @@ struct Desk: Sendable {
         case .denied(let message):
             Failure(
                 "the database does not let this role do it: \(message.printable)",
-                hint: "set database.admin-url to a connection as gatepost_admin (now: \("\(database)".printable))",
+                hint: message.contains("does not exist")
+                    ? "`gatepost migrate` makes the roles, as a role that may (database.owner-url)"
+                    : "set \(role.key) to a connection as gatepost_\(role) (now: \("\(database)".printable))",
                 .denied)
         case .schemaMissing(let message):
             Failure(

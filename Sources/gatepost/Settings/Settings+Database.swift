@@ -8,6 +8,15 @@ enum DatabaseRole: Sendable {
     case admin
     /// `migrate`.
     case owner
+
+    /// The setting that says how to connect in it.
+    var key: String {
+        switch self {
+        case .node: "database.url"
+        case .admin: "database.admin-url"
+        case .owner: "database.owner-url"
+        }
+    }
 }
 
 extension Settings {
