@@ -38,6 +38,12 @@ import Testing
                     + "(ms, s, m, h, d)",
             ]),
         Case(
+            name: "sizes out of range", text: "submission:\n  max-message-size: 61MiB\n",
+            faults: [
+                "f.yaml:2:21: bad value '61MiB' for 'submission.max-message-size': expected a size from 1KiB to 60MiB, "
+                    + "like 10MiB"
+            ]),
+        Case(
             name: "a key without a value", text: "log:\n  level:\n",
             faults: ["f.yaml:2:9: 'log.level' has no value; give one or remove the line for the default"]),
         Case(

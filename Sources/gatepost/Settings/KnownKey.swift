@@ -72,14 +72,11 @@ extension KnownKey {
             "submission.command-timeout", .duration, "5m",
             "How long a client may be silent before 421 (ms, s, m, h, d)."),
         KnownKey(
-            "submission.max-message-size", .size, "50MiB",
-            "Largest message that any tenant may send through this node, announced as SIZE (KiB, MiB, GiB)."),
+            "submission.max-message-size", .size(1024...60 << 20), "50MiB",
+            "Largest message that any tenant may send through this node, announced as SIZE (KiB, MiB; at most 60MiB)."),
         KnownKey(
             "submission.max-recipients", .count(1...100_000), "1000",
             "Most recipients of one message that any tenant may have on this node."),
-        KnownKey(
-            "submission.body-memory", .size, "256MiB",
-            "Memory for bodies under way on this node; over it, sockets are not read (KiB, MiB, GiB)."),
 
         KnownKey(
             "forwarder.certificate", .path, example: "/etc/gatepost/pki/forwarder.pem",

@@ -2,7 +2,8 @@
 enum SettingKind: Equatable, Sendable {
     case text, path, hostName, databaseURL
     case duration, durations
-    case size
+    /// Octets.
+    case size(ClosedRange<Int>)
     case count(ClosedRange<Int>)
     case countOrAuto(ClosedRange<Int>)
     case boolean
@@ -57,9 +58,10 @@ extension SettingKind {
             var durations: [Duration] = []
             for (number, item) in items.enumerated() { durations.append(try Self.duration(item, item: number)) }
             return .durations(durations)
-        case .size:
-            guard let size = ByteSize(parsing: text) else {
-                throw SettingProblem(expected: "a size like 10MiB (B, KiB, MiB, GiB)")
+        case .size(let range):
+            guard let size = ByteSize(parsing: text), range.contains(size.bytes) else {
+                let (least, most) = (ByteSize(bytes: range.lowerBound).text, ByteSize(bytes: range.upperBound).text)
+                throw SettingProblem(expected: "a size from \(least) to \(most), like 10MiB")
             }
             return .count(size.bytes)
         case .count(let range): return .count(try Self.count(text, in: range, alternative: ""))

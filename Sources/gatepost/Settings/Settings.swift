@@ -25,7 +25,7 @@ struct Settings: Sendable {
         var threads: Int?
         var maxConnections: Int
         var commandTimeout: Duration
-        var maxMessageSize, maxRecipients, bodyMemory: Int
+        var maxMessageSize, maxRecipients: Int
     }
 
     struct Forwarder: Sendable {
@@ -75,8 +75,7 @@ struct Settings: Sendable {
             maxConnections: values.count("submission.max-connections"),
             commandTimeout: values.duration("submission.command-timeout"),
             maxMessageSize: values.count("submission.max-message-size"),
-            maxRecipients: values.count("submission.max-recipients"),
-            bodyMemory: values.count("submission.body-memory"))
+            maxRecipients: values.count("submission.max-recipients"))
         forwarder = Forwarder(
             certificate: values.path("forwarder.certificate"), privateKey: values.path("forwarder.private-key"),
             authorities: values.path("forwarder.authorities"), retry: values.durations("forwarder.retry"),
