@@ -36,8 +36,8 @@ extension DeliveryDialogue {
             pending.append(.startTLS)
         case .idle:
             fail(violation("reply to nothing"))
-        case .transfer(let capabilities, var transfer):
-            take(reply, capabilities, &transfer, into: &output)
+        case .transfer(let capabilities, let transfer):
+            take(reply, capabilities, transfer, into: &output)
         case .resetting(let capabilities):
             guard reply.isPositive else { return fail(reply) }
             state = .idle(capabilities)
@@ -74,7 +74,7 @@ extension DeliveryDialogue {
 
     /// One reply inside a transaction.
     private mutating func take(
-        _ reply: RemoteReply, _ capabilities: Capabilities, _ transfer: inout Transfer, into output: inout ByteBuffer
+        _ reply: RemoteReply, _ capabilities: Capabilities, _ transfer: Transfer, into output: inout ByteBuffer
     ) {
         let everyone = transfer.transaction.recipients.indices
         if (300..<400).contains(reply.code), !(transfer.step == .data && reply.code == 354) {
@@ -88,7 +88,7 @@ extension DeliveryDialogue {
                     return finish(transfer, capabilities, resets: true, into: &output)
                 }
             }
-            expect(.recipient(0), capabilities, &transfer, into: &output)
+            expect(.recipient(0), capabilities, transfer, into: &output)
         case .recipient(let index):
             if reply.isPositive {
                 // A yes to a recipient of a refused MAIL means nothing: nobody is delivered to without a sender.
@@ -97,11 +97,11 @@ extension DeliveryDialogue {
                 transfer.settle([index], refusal(reply, transfer.transaction))
             }
             if index + 1 < everyone.count {
-                expect(.recipient(index + 1), capabilities, &transfer, into: &output)
+                expect(.recipient(index + 1), capabilities, transfer, into: &output)
             } else if transfer.accepted.isEmpty, !capabilities.pipelining {
                 finish(transfer, capabilities, resets: true, into: &output)
             } else {
-                expect(.data, capabilities, &transfer, into: &output)
+                expect(.data, capabilities, transfer, into: &output)
             }
         case .data:
             if reply.isPositive { return fail(violation("\(reply.code) to DATA")) }
@@ -111,12 +111,10 @@ extension DeliveryDialogue {
             } else if transfer.accepted.isEmpty {
                 write(".", into: &output)
                 transfer.step = .emptyFinal
-                state = .transfer(capabilities, transfer)
                 // LMTP answers for each accepted recipient, so nothing would come (RFC 2033 §4.2 forbids this 354).
                 if wire == .lmtp { fail(violation("354 although no recipient was accepted")) }
             } else {
                 transfer.step = .content
-                state = .transfer(capabilities, transfer)
                 pending.append(.sendContent)
             }
         case .content:
@@ -130,7 +128,6 @@ extension DeliveryDialogue {
                 transfer.settle([transfer.accepted[position]], outcome)
                 if position + 1 < transfer.accepted.count {
                     transfer.step = .final(position + 1)
-                    state = .transfer(capabilities, transfer)
                     return
                 }
             }
@@ -142,10 +139,9 @@ extension DeliveryDialogue {
 
     /// Goes on to the next reply; writes its command unless all are out already.
     private mutating func expect(
-        _ step: Step, _ capabilities: Capabilities, _ transfer: inout Transfer, into output: inout ByteBuffer
+        _ step: Step, _ capabilities: Capabilities, _ transfer: Transfer, into output: inout ByteBuffer
     ) {
         transfer.step = step
-        state = .transfer(capabilities, transfer)
         guard !capabilities.pipelining else { return }
         switch step {
         case .recipient(let index): write("RCPT TO:<\(transfer.transaction.recipients[index])>", into: &output)
@@ -157,7 +153,6 @@ extension DeliveryDialogue {
     private mutating func finish(
         _ transfer: Transfer, _ capabilities: Capabilities, resets: Bool, into output: inout ByteBuffer
     ) {
-        state = .transfer(capabilities, transfer)
         let outcomes = transfer.outcomes.compactMap { $0 }
         precondition(outcomes.count == transfer.outcomes.count, "everyone's outcome is known")
         pending.append(.outcomes(outcomes))

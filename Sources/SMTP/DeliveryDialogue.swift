@@ -92,7 +92,8 @@ package struct DeliveryDialogue {
         case emptyFinal  // a lone dot is sent, for nobody
     }
 
-    struct Transfer {
+    /// A reference, so that a reply changes it where it is: a thousand replies would copy a thousand outcomes each.
+    final class Transfer {
         let transaction: Transaction
         var step = Step.mail
         var outcomes: [Outcome?]
@@ -104,7 +105,7 @@ package struct DeliveryDialogue {
             outcomes = Array(repeating: nil, count: transaction.recipients.count)
         }
 
-        mutating func settle(_ indices: some Sequence<Int>, _ outcome: Outcome) {
+        func settle(_ indices: some Sequence<Int>, _ outcome: Outcome) {
             for index in indices where outcomes[index] == nil { outcomes[index] = outcome }
         }
     }
@@ -205,8 +206,7 @@ package struct DeliveryDialogue {
         case .failed:
             pending.append(contentsOf: Self.unsent(transaction, violation("connection already failed")))
         case .idle(let capabilities):
-            let transfer = Transfer(transaction)
-            state = .transfer(capabilities, transfer)
+            state = .transfer(capabilities, Transfer(transaction))
             guard input.readableBytes == 0 else { return fail(violation("reply to nothing")) }
             write(mailCommand(transaction, capabilities), into: &output)
             guard capabilities.pipelining else { return }
@@ -219,10 +219,13 @@ package struct DeliveryDialogue {
 
     /// Writes the content with its dots stuffed, and the final dot.
     package mutating func sendContent(into output: inout ByteBuffer) {
-        guard case .transfer(let capabilities, var transfer) = state, transfer.step == .content else { return }
+        guard case .transfer(_, let transfer) = state, transfer.step == .content else { return }
+        // A reply that came before its content is none to it.
+        guard input.readableBytes == 0, !replies.isInsideReply else {
+            return fail(violation("reply to no content yet"))
+        }
         DotStuffing.write(transfer.transaction.content, into: &output)
         transfer.step = .final(0)
-        state = .transfer(capabilities, transfer)
     }
 
     /// Takes leave; what comes then is ignored, and the caller closes.

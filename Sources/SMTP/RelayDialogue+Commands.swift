@@ -180,12 +180,7 @@ extension RelayDialogue {
                 throw CommandFault(.tooLarge(limit: configuration.maxMessageSize))
             }
             Reply.senderOK.write(into: &output)
-            state = .reading(
-                .transaction(
-                    hello,
-                    Envelope(
-                        submitter: submitter, sender: mail.sender, recipients: [], body: mail.body,
-                        declaredSize: mail.declaredSize, heloName: hello.name, isLMTP: hello.greeting == .lhlo)))
+            state = .reading(.transaction(hello, Draft(submitter: submitter, mail)))
         } catch {
             reject(error.reply, into: &output)
         }
@@ -206,7 +201,7 @@ extension RelayDialogue {
         _ argument: ArraySlice<UInt8>, _ line: [UInt8], _ stage: Stage, into output: inout ByteBuffer
     ) -> Action? {
         let hello: Hello
-        var envelope: Envelope
+        let draft: Draft
         switch stage {
         case .plaintext, .stranger:
             return deny(line, into: &output)
@@ -215,16 +210,15 @@ extension RelayDialogue {
             return nil
         case .transaction(let known, let open):
             hello = known
-            envelope = open
+            draft = open
         }
         do throws(CommandFault) {
             let recipient = try RecipientArgument(parsing: argument).recipient
-            guard envelope.recipients.count < (envelope.isLMTP ? configuration.maxRecipients : 1) else {
+            guard draft.recipients.count < (hello.greeting == .lhlo ? configuration.maxRecipients : 1) else {
                 Reply.tooManyRecipients.write(into: &output)
                 return nil
             }
-            envelope.recipients.append(recipient)
-            state = .reading(.transaction(hello, envelope))
+            draft.recipients.add(recipient)
             Reply.recipientOK.write(into: &output)
         } catch {
             reject(error.reply, into: &output)
@@ -239,11 +233,11 @@ extension RelayDialogue {
         case .member:
             conduct.noteDataRefused()
             reject(.senderFirst, into: &output)
-        case .transaction(let hello, let envelope):
-            if argument.isEmpty, !envelope.recipients.isEmpty {
+        case .transaction(let hello, let draft):
+            if argument.isEmpty, !draft.recipients.isEmpty {
                 Reply.startContent.write(into: &output)
-                scanner = ContentScanner(limit: configuration.maxMessageSize, declaredSize: envelope.declaredSize)
-                state = .content(hello, envelope)
+                scanner = ContentScanner(limit: configuration.maxMessageSize, declaredSize: draft.mail.declaredSize)
+                state = .content(hello, draft.envelope(hello))
             } else {
                 conduct.noteDataRefused()
                 reject(argument.isEmpty ? .recipientFirst : .noArgument, into: &output)

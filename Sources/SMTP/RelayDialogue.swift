@@ -61,13 +61,32 @@ package struct RelayDialogue {
         var greeting: Greeting
     }
 
+    /// A transaction between MAIL and DATA.
+    struct Draft {
+        let submitter: String
+        let mail: MailArgument
+        /// One per accepted RCPT, given twice or not, for each waits for its reply.
+        let recipients = RecipientList()
+
+        init(submitter: String, _ mail: MailArgument) {
+            self.submitter = submitter
+            self.mail = mail
+        }
+
+        func envelope(_ hello: Hello) -> Envelope {
+            Envelope(
+                submitter: submitter, sender: mail.sender, recipients: recipients.mailboxes, body: mail.body,
+                declaredSize: mail.declaredSize, heloName: hello.name, isLMTP: hello.greeting == .lhlo)
+        }
+    }
+
     /// Where commands are read.
     enum Stage {
         case plaintext  // everyone is a stranger → handshaking
         case stranger  // inside TLS without a certificate of the pool's: there is no way on
         case arrived  // a member → member
         case member(Hello)  // → transaction
-        case transaction(Hello, Envelope)  // → content, member
+        case transaction(Hello, Draft)  // → content, member
     }
 
     enum State {

@@ -20,6 +20,9 @@ struct ReplyReader {
     private var enhanced: EnhancedCode?
     private var lines: [[UInt8]] = []
 
+    /// Whether part of a reply was taken.
+    var isInsideReply: Bool { octets > 0 }
+
     /// Takes one reply from the head of `input`, or all of it while the reply is incomplete.
     mutating func next(_ input: inout ByteBuffer) -> Result {
         while let octet = input.readInteger(as: UInt8.self) {

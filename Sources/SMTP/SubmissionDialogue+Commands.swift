@@ -237,7 +237,7 @@ extension SubmissionDialogue {
                 let recipient = try RecipientArgument(parsing: argument).recipient
                 if let failure = draft.failure {
                     failure.write(into: &output)  // known already: the message goes to nobody
-                } else if draft.known.contains(recipient) {
+                } else if draft.recipients.contains(recipient) {
                     Reply.recipientOK.write(into: &output)
                 } else if draft.recipients.count >= identity.limits.maxRecipients {
                     draft.hasRefusals = true

@@ -92,8 +92,7 @@ package struct SubmissionDialogue {
     /// A transaction between MAIL and DATA.
     struct Draft {
         let mail: MailArgument
-        var recipients: [Mailbox] = []
-        var known: Set<Mailbox> = []
+        let recipients = RecipientList()
         /// A recipient was refused.
         var hasRefusals = false
         /// One was refused for what fails the whole message: DATA's answer.
@@ -101,13 +100,9 @@ package struct SubmissionDialogue {
 
         init(_ mail: MailArgument) { self.mail = mail }
 
-        mutating func add(_ recipient: Mailbox) {
-            if known.insert(recipient).inserted { recipients.append(recipient) }
-        }
-
         func envelope(_ hello: Hello) -> Envelope {
             Envelope(
-                sender: mail.sender, recipients: recipients, body: mail.body, declaredSize: mail.declaredSize,
+                sender: mail.sender, recipients: recipients.mailboxes, body: mail.body, declaredSize: mail.declaredSize,
                 heloName: hello.name, isESMTP: hello.isESMTP, submitterParameter: mail.submitter)
         }
     }
@@ -262,9 +257,9 @@ package struct SubmissionDialogue {
         case .sender(let identity, let mail):
             Reply.senderOK.write(into: &output)
             state = .reading(.transaction(identity, Draft(mail)))
-        case .recipient(let identity, var draft, let recipient):
+        case .recipient(let identity, let draft, let recipient):
             Reply.recipientOK.write(into: &output)
-            draft.add(recipient)
+            draft.recipients.add(recipient)
             state = .reading(.transaction(identity, draft))
         case .data(let identity, let draft):
             Reply.startContent.write(into: &output)

@@ -396,21 +396,27 @@ struct DeliveryTranscriptTests {
                 ! outcomes deferred 451, bounced 550, deferred 451
                 ! failed 451 4.5.0 protocol error: 250 to DATA (in reply to DATA)
                 """)
+    }
+
+    @Test(arguments: [true, false], ["250 2.0.0 Filed\r\n", "250"])
+    func `a reply that came before its content is none to it`(_ sends: Bool, _ early: String) {
         var subject = DeliverySubject(.lmtp, [one])
         var output = ByteBuffer()
-        for text in [
-            "220 relay\r\n", "250-relay\r\n250 PIPELINING\r\n", "250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n",
-        ] {
+        for text in ["220 relay\r\n", "250-relay\r\n250 PIPELINING\r\n", "250 ok\r\n250 ok\r\n354 go\r\n" + early] {
             var bytes = ByteBuffer(string: text)
             subject.receive(&bytes)
             while let action = subject.nextAction(into: &output), action != "sendContent" {
                 subject.answer(action, with: nil, into: &output)
             }
         }
-        // The reply to the content came before the content.
-        #expect(subject.nextAction(into: &output) == "outcomes deferred 451")
-        #expect(subject.nextAction(into: &output)?.hasPrefix("failed 451 4.5.0 protocol error") == true)
         output.clear()
+        if sends { subject.dialogue.sendContent(into: &output) }
+        if !sends, early == "250" {
+            #expect(subject.dialogue.closed().map(DeliverySubject.text) == "outcomes deferred 421")
+        } else {
+            #expect(subject.nextAction(into: &output) == "outcomes deferred 451")
+            #expect(subject.nextAction(into: &output)?.hasPrefix("failed 451 4.5.0 protocol error") == true)
+        }
         subject.dialogue.sendContent(into: &output)
         #expect(output.readableBytes == 0)
     }

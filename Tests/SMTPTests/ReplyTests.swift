@@ -32,15 +32,14 @@ struct ReplyTests {
     @Test func `every reply of ours has a code of the enhanced code's class, printable and short`() {
         let catalog: [Reply] = [
             .ok, .senderOK, .recipientOK, .readyForTLS, .authenticated, .goodbye, .startContent, .help, .cannotVerify,
-            .queued("0198f0c1-0000-7000-8000-000000000000"), .syntaxError, .unknownCommand, .lineTooLong,
+            .syntaxError, .unknownCommand, .lineTooLong,
             .eightBitCommand,
             .responseTooLong, .notImplemented, .badSequence, .helloFirst, .senderFirst, .recipientFirst,
             .messageAsCommands, .nestedMail, .alreadySecured, .alreadyAuthenticated, .noValidRecipients, .noArgument,
             .badHello, .mailSyntax, .recipientSyntax, .malformedParameter, .unknownParameter, .inputAfterStartTLS,
             .inputBeforeGreeting, .startTLSFirst, .authenticateFirst, .encryptionRequired, .authenticationCancelled,
             .notBase64, .authSyntax, .unknownMechanism, .credentialsInvalid, .relayingDenied, .tooManyRecipients,
-            .tooLarge, .tooLarge(limit: 1), .tooManyErrors, .tooManyIdleCommands, .lineFlood, .notHTTP, .shuttingDown,
-            .idleTimeout, .tooManyConnections, .storeUnavailable, .authenticationUnavailable, .tlsUnavailable,
+            .tooLarge(limit: 1), .tooManyErrors, .tooManyIdleCommands, .lineFlood, .notHTTP,
         ]
         for reply in catalog {
             #expect(reply.lines.allSatisfy { $0.utf8.allSatisfy { $0.isVisible || $0 == .space } })

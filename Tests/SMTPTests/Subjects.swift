@@ -139,3 +139,10 @@ struct RelaySubject: TranscriptSubject {
         }
     }
 }
+
+/// Replies that the roles give.
+extension Reply {
+    static let shuttingDown = Reply(421, EnhancedCode(4, 3, 2), "Service is shutting down; try again")
+    static let storeUnavailable = Reply(451, EnhancedCode(4, 3, 0), "Not stored; try again")
+    static func queued(_ id: String) -> Reply { Reply(250, EnhancedCode(2, 0, 0), "Ok: queued as \(id)") }
+}
