@@ -133,7 +133,7 @@ struct RelaySubject: TranscriptSubject {
         case "startTLS":
             dialogue.secured(peer: answer == "member" ? .poolMember : .stranger)
         case "message":
-            let replies = answer?.split(separator: "|").map { Reply(test: $0) }
+            let replies = answer?.split(separator: "|").map { Reply(test: $0.replacing("refuse ", with: "")) }
             dialogue.answer(replies ?? [.queued("1")], into: &output)
         default: break
         }

@@ -94,7 +94,7 @@ extension Transcript {
         _ make: () -> some TranscriptSubject, isClient: Bool = false, cut distance: Int = 1,
         _ location: SourceLocation = #_sourceLocation
     ) {
-        var run = Run(self, make())
+        var run = self.run(make())
         for exchange in exchanges {
             run.feed(exchange.sent)
             let events = run.takeEvents()
@@ -108,9 +108,9 @@ extension Transcript {
         let expected = exchanges.flatMap(\.expected)
         let phases = isClient ? exchanges.map(\.sent) : phases
         func verify(_ how: String, _ cut: (_ phase: Int, _ octets: [UInt8]) -> [ArraySlice<UInt8>]) -> Bool {
-            var run = Run(self, make())
+            var run = self.run(make())
             for (index, phase) in phases.enumerated() {
-                for piece in cut(index, phase) { run.feed(Array(piece)) }
+                for piece in cut(index, phase) { run.feed(piece) }
             }
             let events = run.takeEvents()
             if events != expected {
@@ -130,6 +130,12 @@ extension Transcript {
         }
     }
 
+    private func run<Subject: TranscriptSubject>(_ subject: Subject) -> TranscriptRun<Subject> {
+        TranscriptRun(
+            subject, isEvent: { named.contains($0) },
+            answer: { action in rules.first { action.hasPrefix($0.key) }?.answer })
+    }
+
     /// Every cut; for long input those at its ends, around the limits, and a sample.
     private static func cuts(_ count: Int) -> [Int] {
         guard count > 3000 else { return Array(0...count) }
@@ -145,51 +151,55 @@ extension Transcript {
         }
         return phases
     }
+}
 
-    private struct Run<Subject: TranscriptSubject> {
-        let transcript: Transcript
-        var subject: Subject
-        var output = ByteBuffer()
-        var events: [String] = []
-        var isOpen = true
+/// A dialogue being driven, and what has come of it.
+struct TranscriptRun<Subject: TranscriptSubject> {
+    private(set) var subject: Subject
+    /// Which kinds of actions are events.
+    let isEvent: (Substring) -> Bool
+    /// The answer to an action, nil for yes.
+    let answer: (String) -> String?
+    private var output = ByteBuffer()
+    private(set) var events: [String] = []
+    private(set) var isOpen = true
 
-        init(_ transcript: Transcript, _ subject: Subject) {
-            self.transcript = transcript
-            self.subject = subject
-            self.subject.begin(into: &output)
-            output.clear()
-        }
+    init(_ subject: Subject, isEvent: @escaping (Substring) -> Bool, answer: @escaping (String) -> String?) {
+        self.subject = subject
+        self.isEvent = isEvent
+        self.answer = answer
+        self.subject.begin(into: &output)
+        output.clear()
+    }
 
-        mutating func feed(_ octets: [UInt8]) {
-            var bytes = ByteBuffer(bytes: octets)
-            subject.receive(&bytes)
-            while isOpen, let action = subject.nextAction(into: &output) {
-                let kind = action.prefix { $0 != " " }
-                if transcript.named.contains(kind) {
-                    takeLines()
-                    events.append("! \(action)")
-                }
-                isOpen = kind != "close"
-                let rule = transcript.rules.first { action.hasPrefix($0.key) }
-                subject.answer(action, with: rule?.answer, into: &output)
+    mutating func feed(_ octets: some Sequence<UInt8>) {
+        var bytes = ByteBuffer(bytes: octets)
+        subject.receive(&bytes)
+        while isOpen, let action = subject.nextAction(into: &output) {
+            let kind = action.prefix { $0 != " " }
+            if isEvent(kind) {
+                takeLines()
+                events.append("! \(action)")
             }
-            takeLines()
+            isOpen = kind != "close"
+            subject.answer(action, with: answer(action), into: &output)
         }
+        takeLines()
+    }
 
-        private mutating func takeLines() {
-            var text = String(buffer: output)[...]
-            output.clear()
-            while let end = text.range(of: "\r\n") {
-                events.append("S " + text[..<end.lowerBound])
-                text = text[end.upperBound...]
-            }
-            if !text.isEmpty { events.append("S (no CRLF) " + text) }
+    private mutating func takeLines() {
+        var text = String(buffer: output)[...]
+        output.clear()
+        while let end = text.range(of: "\r\n") {
+            events.append("S " + text[..<end.lowerBound])
+            text = text[end.upperBound...]
         }
+        if !text.isEmpty { events.append("S (no CRLF) " + text) }
+    }
 
-        mutating func takeEvents() -> [String] {
-            defer { events = [] }
-            return events
-        }
+    mutating func takeEvents() -> [String] {
+        defer { events = [] }
+        return events
     }
 }
 
