@@ -55,30 +55,14 @@ DECLARE
     v_out ledger.verdict[];
     r record;
 
-    -- The tenant being decided: its counters as they would be after the messages accepted so far.
+    -- The tenant being decided: its counters as they are after the messages accepted so far.
     v_tenant bigint;
     v_day_used bigint;
     v_month_used bigint;
     v_debt bigint;                        -- the rate's bucket, see gatepost.meter
-    v_credentials bigint[];               -- its credentials, what each has used today, and its place in u_*
-    v_credential_used bigint[];
-    v_credential_rows int[];
-    v_row int;                            -- the place in u_* of the tenant's day; its month is the next
-    v_at int;
     v_elapsed bigint;                     -- microseconds
-    c int;                                -- where in v_credentials
-
-    -- One message's verdict.
-    v_verdict text;
-    v_first uuid;
-    v_key bytea;
-    v_limit text;
-    v_cap bigint;
-    v_used bigint;
-    v_detail text;
-    v_resets_at timestamptz;
-    v_resets_text text;
-    v_remaining bigint;
+    v_credentials bigint[];               -- its credentials, and what each has used today
+    v_credential_used bigint[];
 
     -- What is to be written when all is decided.
     w_ords int[] := '{}';                 -- accepted messages, with the day and month that pay
@@ -87,13 +71,6 @@ DECLARE
     w_refused int[] := '{}';
     w_keys bytea[] := '{}';               -- resubmission keys: tenant, credential, digest in one; and whose
     w_key_ords int[] := '{}';
-    u_tenants bigint[] := '{}';           -- usage: what to add to which counter
-    u_credentials bigint[] := '{}';
-    u_periods text[] := '{}';
-    u_starts date[] := '{}';
-    u_recipients bigint[] := '{}';
-    u_messages bigint[] := '{}';
-    u_bytes bigint[] := '{}';
     d_tenants bigint[] := '{}';           -- rate buckets
     d_debts bigint[] := '{}';
 BEGIN
@@ -204,13 +181,13 @@ BEGIN
             AND uc.period = 'day' AND uc.starts = z.day AND uc.credential_id <> 0
         ORDER BY m.tenant_id, m.ord
     LOOP
-        IF r.tenant_id IS DISTINCT FROM v_tenant OR v_row IS NULL THEN
+        IF r.tenant_id IS DISTINCT FROM v_tenant OR v_day_used IS NULL THEN
             v_tenant := r.tenant_id;
             v_day_used := coalesce(r.day_used, 0);
+            v_month_used := coalesce(r.month_used, 0);
             IF r.daily_window = 'rolling' THEN
                 v_day_used := (gatepost.rolling(v_tenant, v_now, NULL, NULL)).used;
             END IF;
-            v_month_used := coalesce(r.month_used, 0);
             v_debt := NULL;
             IF r.rate IS NOT NULL THEN
                 v_elapsed := extract(epoch FROM v_now - greatest(r.debt_at, v_now - interval '1 year')) * 1000000;
@@ -221,171 +198,157 @@ BEGIN
             END IF;
             v_credentials := '{}';
             v_credential_used := '{}';
-            v_credential_rows := '{}';
-            v_row := cardinality(u_tenants) + 1;
-            u_tenants := u_tenants || v_tenant || v_tenant;
-            u_credentials := u_credentials || 0::bigint || 0::bigint;
-            u_periods := u_periods || 'day'::text || 'month'::text;
-            u_starts := u_starts || r.day || r.month;
-            u_recipients := u_recipients || 0::bigint || 0::bigint;
-            u_messages := u_messages || 0::bigint || 0::bigint;
-            u_bytes := u_bytes || 0::bigint || 0::bigint;
         END IF;
 
-        v_verdict := NULL;
-        v_first := NULL;
-        v_key := NULL;
-        v_limit := NULL;
-        v_cap := NULL;
-        v_used := NULL;
-        v_detail := NULL;
-        v_resets_at := NULL;
-        v_resets_text := NULL;
-        v_remaining := NULL;
-
-        -- Every comparison below is with a row that was found: what was not found is refused first.
-        IF r.known IS NOT TRUE OR r.status = 'deleted' THEN
-            v_verdict := 'tenant_unknown';
-        ELSIF r.status <> 'active' THEN
-            v_verdict := 'tenant_suspended';
-            v_detail := r.reason;
-        ELSIF NOT r.has_credential THEN
-            v_verdict := 'credential_unknown';
-        ELSIF r.revoked_at IS NOT NULL THEN
-            v_verdict := 'credential_revoked';
-        ELSIF r.expires_at <= v_now THEN
-            v_verdict := 'credential_expired';
-        ELSIF NOT r.has_login THEN
-            v_verdict := 'credential_unknown';
-        ELSIF r.valid_until <= v_now THEN
-            v_verdict := 'login_expired';
-        ELSIF (r.sender_ok OR r.sender_domain = '' AND r.null_sender) IS NOT TRUE THEN
-            v_verdict := 'sender_domain';
-            v_detail := r.sender_domain;
-        ELSIF NOT r.from_ok THEN
-            v_verdict := 'from_domain';
-            v_detail := r.from_domain;
-        ELSE
-            IF r.digest IS NOT NULL AND r.resubmission THEN
-                v_first := r.first_id;
-                v_key := int8send(r.tenant_id) || int8send(r.credential_id) || r.digest;
-                IF v_first IS NULL AND v_count > 1 THEN
-                    v_first := ids[w_key_ords[array_position(w_keys, v_key)]];
+        DECLARE  -- (What is declared here is null again for each message, at no cost.)
+            c int;                        -- where in v_credentials
+            v_verdict text;
+            v_first uuid;
+            v_key bytea;
+            v_limit text;
+            v_cap bigint;
+            v_used bigint;
+            v_detail text;
+            v_resets_at timestamptz;
+            v_resets_text text;
+            v_remaining bigint;
+        BEGIN
+            -- Every comparison below is with a row that was found: what was not found is refused first.
+            IF r.known IS NOT TRUE OR r.status = 'deleted' THEN
+                v_verdict := 'tenant_unknown';
+            ELSIF r.status <> 'active' THEN
+                v_verdict := 'tenant_suspended';
+                v_detail := r.reason;
+            ELSIF NOT r.has_credential THEN
+                v_verdict := 'credential_unknown';
+            ELSIF r.revoked_at IS NOT NULL THEN
+                v_verdict := 'credential_revoked';
+            ELSIF r.expires_at <= v_now THEN
+                v_verdict := 'credential_expired';
+            ELSIF NOT r.has_login THEN
+                v_verdict := 'credential_unknown';
+            ELSIF r.valid_until <= v_now THEN
+                v_verdict := 'login_expired';
+            ELSIF (r.sender_ok OR r.sender_domain = '' AND r.null_sender) IS NOT TRUE THEN
+                v_verdict := 'sender_domain';
+                v_detail := r.sender_domain;
+            ELSIF NOT r.from_ok THEN
+                v_verdict := 'from_domain';
+                v_detail := r.from_domain;
+            ELSE
+                IF r.digest IS NOT NULL AND r.resubmission THEN
+                    v_first := r.first_id;
+                    v_key := int8send(r.tenant_id) || int8send(r.credential_id) || r.digest;
+                    IF v_first IS NULL AND v_count > 1 THEN
+                        v_first := ids[w_key_ords[array_position(w_keys, v_key)]];
+                    END IF;
                 END IF;
-            END IF;
-            c := array_position(v_credentials, r.credential_id);
-            IF c IS NULL THEN
-                c := cardinality(v_credentials) + 1;
-                v_credentials[c] := r.credential_id;
-                v_credential_used[c] := coalesce(r.credential_used, 0);
-                v_credential_rows[c] := cardinality(u_tenants) + 1;
-                u_tenants := u_tenants || v_tenant;
-                u_credentials := u_credentials || r.credential_id;
-                u_periods := u_periods || 'day'::text;
-                u_starts := u_starts || r.day;
-                u_recipients := u_recipients || 0::bigint;
-                u_messages := u_messages || 0::bigint;
-                u_bytes := u_bytes || 0::bigint;
-            END IF;
+                c := array_position(v_credentials, r.credential_id);
+                IF c IS NULL THEN
+                    c := cardinality(v_credentials) + 1;
+                    v_credentials[c] := r.credential_id;
+                    v_credential_used[c] := coalesce(r.credential_used, 0);
+                END IF;
 
-            IF v_first IS NOT NULL THEN
-                v_verdict := 'resubmitted';
-            ELSIF r.size > r.message_size THEN
-                v_verdict := 'message_size';
-                v_limit := 'message_size';
-                v_cap := r.message_size;
-                v_used := r.size;
-            ELSIF r.recipients > r.recipients_per_message THEN
-                v_verdict := 'too_many_recipients';
-                v_limit := 'recipients_per_message';
-                v_cap := r.recipients_per_message;
-                v_used := r.recipients;
-            ELSIF v_day_used + r.recipients > r.daily_cap THEN
-                v_verdict := 'cap_daily';
-                v_limit := 'daily';
-                v_cap := r.daily_cap;
-                v_used := v_day_used;
-                IF r.daily_window = 'rolling' THEN
-                    v_resets_at := (gatepost.rolling(r.tenant_id, v_now, v_cap - u_recipients[v_row], r.recipients)).resets_at;
+                IF v_first IS NOT NULL THEN
+                    v_verdict := 'resubmitted';
+                ELSIF r.size > r.message_size THEN
+                    v_verdict := 'message_size';
+                    v_limit := 'message_size';
+                    v_cap := r.message_size;
+                    v_used := r.size;
+                ELSIF r.recipients > r.recipients_per_message THEN
+                    v_verdict := 'too_many_recipients';
+                    v_limit := 'recipients_per_message';
+                    v_cap := r.recipients_per_message;
+                    v_used := r.recipients;
+                ELSIF v_day_used + r.recipients > r.daily_cap THEN
+                    v_verdict := 'cap_daily';
+                    v_limit := 'daily';
+                    v_cap := r.daily_cap;
+                    v_used := v_day_used;
+                    IF r.daily_window = 'rolling' THEN
+                        v_resets_at := (gatepost.rolling(r.tenant_id, v_now, v_cap - v_day_used + (gatepost.rolling(r.tenant_id, v_now, NULL, NULL)).used, r.recipients)).resets_at;
+                        v_resets_text := gatepost.instant_text(v_resets_at, r.zone);
+                    ELSE
+                        SELECT e.* INTO v_resets_at, v_resets_text FROM gatepost.reset(r.tenant_id, v_now, 'day') e;
+                    END IF;
+                ELSIF v_month_used + r.recipients > r.monthly_cap THEN
+                    v_verdict := 'cap_monthly';
+                    v_limit := 'monthly';
+                    v_cap := r.monthly_cap;
+                    v_used := v_month_used;
+                    SELECT e.* INTO v_resets_at, v_resets_text FROM gatepost.reset(r.tenant_id, v_now, 'month') e;
+                ELSIF v_credential_used[c] + r.recipients > r.credential_cap THEN
+                    v_verdict := 'cap_credential_daily';
+                    v_limit := 'credential_daily';
+                    v_cap := r.credential_cap;
+                    v_used := v_credential_used[c];
+                    SELECT e.* INTO v_resets_at, v_resets_text FROM gatepost.reset(r.tenant_id, v_now, 'day') e;
+                ELSIF v_debt > 0 AND v_debt + r.recipients * 60000000::bigint > r.burst * 60000000 THEN
+                    -- (A full bucket, debt 0, lets any message through; it is paid off afterwards.)
+                    v_verdict := 'rate';
+                    v_limit := 'rate';
+                    v_cap := r.rate;
+                    v_used := ceil(v_debt / 60000000.0);
+                    v_detail := 'burst ' || r.burst;
+                    v_resets_at := v_now + interval '1 microsecond'
+                        * ceil((v_debt - greatest(0, r.burst - r.recipients) * 60000000.0) / r.rate);
                     v_resets_text := gatepost.instant_text(v_resets_at, r.zone);
                 ELSE
-                    SELECT e.* INTO v_resets_at, v_resets_text FROM gatepost.reset(r.tenant_id, v_now, 'day') e;
-                END IF;
-            ELSIF v_month_used + r.recipients > r.monthly_cap THEN
-                v_verdict := 'cap_monthly';
-                v_limit := 'monthly';
-                v_cap := r.monthly_cap;
-                v_used := v_month_used;
-                SELECT e.* INTO v_resets_at, v_resets_text FROM gatepost.reset(r.tenant_id, v_now, 'month') e;
-            ELSIF v_credential_used[c] + r.recipients > r.credential_cap THEN
-                v_verdict := 'cap_credential_daily';
-                v_limit := 'credential_daily';
-                v_cap := r.credential_cap;
-                v_used := v_credential_used[c];
-                SELECT e.* INTO v_resets_at, v_resets_text FROM gatepost.reset(r.tenant_id, v_now, 'day') e;
-            ELSIF v_debt > 0 AND v_debt + r.recipients * 60000000::bigint > r.burst * 60000000 THEN
-                -- (A full bucket, debt 0, lets any message through; it is paid off afterwards.)
-                v_verdict := 'rate';
-                v_limit := 'rate';
-                v_cap := r.rate;
-                v_used := ceil(v_debt / 60000000.0);
-                v_detail := 'burst ' || r.burst;
-                v_resets_at := v_now + interval '1 microsecond'
-                    * ceil((v_debt - greatest(0, r.burst - r.recipients) * 60000000.0) / r.rate);
-                v_resets_text := gatepost.instant_text(v_resets_at, r.zone);
-            ELSE
-                v_verdict := 'accepted';
-                v_first := r.id;
-                v_day_used := v_day_used + r.recipients;
-                v_month_used := v_month_used + r.recipients;
-                v_credential_used[c] := v_credential_used[c] + r.recipients;
-                IF v_debt IS NOT NULL THEN
-                    v_debt := v_debt + r.recipients * 60000000::bigint;
-                    d_debts[cardinality(d_debts)] := v_debt;
-                END IF;
-                FOREACH v_at IN ARRAY ARRAY[v_row, v_row + 1, v_credential_rows[c]] LOOP
-                    u_recipients[v_at] := u_recipients[v_at] + r.recipients;
-                    u_messages[v_at] := u_messages[v_at] + 1;
-                    u_bytes[v_at] := u_bytes[v_at] + r.size;
-                END LOOP;
-                v_remaining := least(r.daily_cap - v_day_used, r.monthly_cap - v_month_used,
-                                     r.credential_cap - v_credential_used[c]);
-                w_ords := w_ords || r.ord;
-                w_days := w_days || r.day;
-                w_months := w_months || r.month;
-                IF v_key IS NOT NULL THEN
-                    w_keys := w_keys || v_key;
-                    w_key_ords := w_key_ords || r.ord;
+                    v_verdict := 'accepted';
+                    v_first := r.id;
+                    v_day_used := v_day_used + r.recipients;
+                    v_month_used := v_month_used + r.recipients;
+                    v_credential_used[c] := v_credential_used[c] + r.recipients;
+                    IF v_debt IS NOT NULL THEN
+                        v_debt := v_debt + r.recipients * 60000000::bigint;
+                        d_debts[cardinality(d_debts)] := v_debt;
+                    END IF;
+                    v_remaining := least(r.daily_cap - v_day_used, r.monthly_cap - v_month_used,
+                                         r.credential_cap - v_credential_used[c]);
+                    w_ords := w_ords || r.ord;
+                    w_days := w_days || r.day;
+                    w_months := w_months || r.month;
+                    IF v_key IS NOT NULL THEN
+                        w_keys := w_keys || v_key;
+                        w_key_ords := w_key_ords || r.ord;
+                    END IF;
                 END IF;
             END IF;
-        END IF;
 
-        IF v_verdict <> 'accepted' THEN
-            w_refused := w_refused || r.ord;
-        END IF;
-        v_out[r.ord] := ROW(r.id, v_verdict, v_first, v_limit, v_cap, v_used, v_resets_at, v_resets_text,
-                            CASE WHEN v_resets_at IS NOT NULL THEN r.policy END, v_detail, v_remaining,
-                            v_now)::ledger.verdict;
+            IF v_verdict <> 'accepted' THEN
+                w_refused := w_refused || r.ord;
+            END IF;
+            v_out[r.ord] := ROW(r.id, v_verdict, v_first, v_limit, v_cap, v_used, v_resets_at, v_resets_text,
+                                CASE WHEN v_resets_at IS NOT NULL THEN r.policy END, v_detail, v_remaining,
+                                v_now)::ledger.verdict;
+        END;
     END LOOP;
 
     -- 5. Write what was decided.
     IF cardinality(w_ords) > 0 THEN
+        WITH debit AS (
+            INSERT INTO gatepost.ledger (tenant_id, message_id, entry, credential_id, day, month, recipients, bytes, reason,
+                                         at)
+            SELECT tenant_ids[n.ord], ids[n.ord], 0, credential_ids[n.ord], n.day, n.month, v_sizes[n.ord], sizes[n.ord],
+                   'accept', v_now
+            FROM unnest(w_ords, w_days, w_months) AS n (ord, day, month)
+            RETURNING tenant_id, credential_id, day, month, recipients, bytes
+        ), hour AS (
+            INSERT INTO gatepost.usage_hour AS u (tenant_id, starts, recipients)
+            SELECT d.tenant_id, v_hour, sum(d.recipients) FROM debit d GROUP BY d.tenant_id
+            ON CONFLICT ON CONSTRAINT usage_hour_pkey DO UPDATE SET recipients = u.recipients + excluded.recipients
+        )
         INSERT INTO gatepost.usage AS u (tenant_id, credential_id, period, starts, recipients, messages, bytes)
-        SELECT n.* FROM unnest(u_tenants, u_credentials, u_periods, u_starts, u_recipients, u_messages, u_bytes)
-            AS n (tenant_id, credential_id, period, starts, recipients, messages, bytes)
-        WHERE n.recipients > 0
+        SELECT d.tenant_id, x.credential_id, x.period, x.starts, sum(d.recipients), count(*), sum(d.bytes)
+        FROM debit d
+        CROSS JOIN LATERAL (VALUES (0::bigint, 'day', d.day), (0, 'month', d.month), (d.credential_id, 'day', d.day))
+            AS x (credential_id, period, starts)
+        GROUP BY d.tenant_id, x.credential_id, x.period, x.starts
         ON CONFLICT ON CONSTRAINT usage_pkey DO UPDATE
             SET recipients = u.recipients + excluded.recipients, messages = u.messages + excluded.messages,
                 bytes = u.bytes + excluded.bytes;
-        INSERT INTO gatepost.usage_hour AS u (tenant_id, starts, recipients)
-        SELECT n.tenant_id, v_hour, n.recipients
-        FROM unnest(u_tenants, u_credentials, u_periods, u_recipients) AS n (tenant_id, credential_id, period, recipients)
-        WHERE n.credential_id = 0 AND n.period = 'day' AND n.recipients > 0
-        ON CONFLICT ON CONSTRAINT usage_hour_pkey DO UPDATE SET recipients = u.recipients + excluded.recipients;
-        INSERT INTO gatepost.ledger (tenant_id, message_id, entry, credential_id, day, month, recipients, bytes, reason, at)
-        SELECT tenant_ids[n.ord], ids[n.ord], 0, credential_ids[n.ord], n.day, n.month, v_sizes[n.ord], sizes[n.ord],
-               'accept', v_now
-        FROM unnest(w_ords, w_days, w_months) AS n (ord, day, month);
     END IF;
     IF cardinality(w_keys) > 0 THEN
         INSERT INTO gatepost.recent (tenant_id, credential_id, digest, message_id, at)

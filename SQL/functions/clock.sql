@@ -2,8 +2,12 @@
 --   Out    clock_timestamp() (never now(): a transaction may have waited), or the instant in gatepost.test_clock
 --   Locks  none.    Repeat  another instant.    Role  gatepost_node, gatepost_admin
 CREATE OR REPLACE FUNCTION ledger.clock() RETURNS timestamptz
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-RETURN coalesce((SELECT c.at FROM gatepost.test_clock c), clock_timestamp());
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- (In plpgsql, whose plans are kept: an SQL function would be planned again on each call.)
+    RETURN coalesce((SELECT c.at FROM gatepost.test_clock c), clock_timestamp());
+END
+$$;
 
 ALTER FUNCTION ledger.clock() OWNER TO gatepost_owner;
 REVOKE ALL ON FUNCTION ledger.clock() FROM PUBLIC;
