@@ -93,7 +93,7 @@ let package = Package(
             swiftSettings: settings),
 
         .target(
-            name: "TestSupport", dependencies: ["Postgres", "Cryptography", nioCore], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["Postgres", "SQL", "Cryptography", nioCore], path: "Tests/TestSupport",
             swiftSettings: settings),
         tests("CryptographyTests", ["Cryptography"]),
         tests("SMTPTests", ["SMTP", nioCore]),
