@@ -16,6 +16,8 @@ actor LeaseHolder {
     private var id: MessageID?
     private(set) var lease: Lease?
     private var isAway = false
+    /// Ids given up while the database was away: their rows are still to be freed.
+    private var abandoned: [MessageID] = []
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
@@ -92,6 +94,10 @@ actor LeaseHolder {
     }
 
     private func register() throws(DatabaseError) {
+        while let old = abandoned.last {
+            try query("SELECT ledger.owner_stop($1)", [.uuid(old)])
+            abandoned.removeLast()
+        }
         let new = MessageID(at: clock.now)
         let begun = ContinuousClock.now
         try query("SELECT * FROM ledger.owner_start($1, $2)", [.uuid(new), .text(node)])
@@ -181,6 +187,7 @@ actor LeaseHolder {
             try query("SELECT ledger.owner_stop($1)", [.uuid(id)])
         } catch {
             logger.warning("leased rows could not be freed at once", metadata: ["reason": "\(error)"])
+            abandoned.append(id)
         }
         // A new session: the old one's advisory lock belongs to the id that was given up.
         session = nil

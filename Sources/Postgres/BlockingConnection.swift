@@ -41,10 +41,17 @@ package final class BlockingConnection {
     package func isAlive() -> Bool {
         guard isUsable, PQstatus(pointer) == CONNECTION_OK else { return false }
         var descriptor = pollfd(fd: PQsocket(pointer), events: Int16(POLLIN), revents: 0)
-        guard poll(&descriptor, 1, 0) != 0 else { return true }
-        if PQconsumeInput(pointer) == 1, PQstatus(pointer) == CONNECTION_OK { return true }
-        isUsable = false
-        return false
+        while poll(&descriptor, 1, 0) != 0 {
+            notices.complaint = nil
+            let isOpen = PQconsumeInput(pointer) == 1 && PQstatus(pointer) == CONNECTION_OK
+            // Parses what came: a server that ends says so first, and libpq takes that for a notice.
+            while isOpen, let notification = PQnotifies(pointer) { PQfreemem(notification) }
+            guard isOpen, notices.complaint == nil else {
+                isUsable = false
+                return false
+            }
+        }
+        return true
     }
 
     // MARK: Statements
@@ -139,7 +146,7 @@ package final class BlockingConnection {
             isUsable = false
             throw DatabaseError(.unreachable, "the connection was lost")
         }
-        notices.warning = nil
+        notices.complaint = nil
         guard send() == 1 else { throw lost() }
         try flush(deadline)
         // An error message is replaced by later results': keep the first failure, read on until ready.
@@ -162,7 +169,7 @@ package final class BlockingConnection {
         guard PQstatus(pointer) == CONNECTION_OK, PQtransactionStatus(pointer) != PQTRANS_UNKNOWN,
             PQtransactionStatus(pointer) != PQTRANS_ACTIVE
         else { throw lost(failure) }
-        if let warning = notices.warning {
+        if let warning = notices.complaint {
             // Raised while COMMIT waits for a standby (01000, 57P01): committed here, perhaps nowhere else.
             isUsable = false
             throw DatabaseError(.doubt, warning.message, sqlState: warning.sqlState)
@@ -255,7 +262,8 @@ package final class BlockingConnection {
 
 /// What the server says beside its answers. Lives as long as the connection that calls it.
 private final class Notices {
-    var warning: (sqlState: String?, message: String)?
+    /// The first WARNING, or what a server says that ends.
+    var complaint: (sqlState: String?, message: String)?
 }
 
 private let receiveNotice: @convention(c) (UnsafeMutableRawPointer?, OpaquePointer?) -> Void = { context, result in
@@ -265,6 +273,6 @@ private let receiveNotice: @convention(c) (UnsafeMutableRawPointer?, OpaquePoint
         guard let ascii = code.asciiValue, let text = PQresultErrorField(result, Int32(ascii)) else { return nil }
         return String(cString: text)
     }
-    guard field("V") == "WARNING", notices.warning == nil else { return }
-    notices.warning = (field("C"), field("M") ?? "a warning without text")
+    guard notices.complaint == nil, let severity = field("V"), severity != "NOTICE" else { return }
+    notices.complaint = (field("C"), field("M") ?? "a warning without text")
 }

@@ -40,7 +40,7 @@ package actor DatabaseConnection {
     package func close() { connection = nil }
 
     private func connected() throws(DatabaseError) -> BlockingConnection {
-        if let connection, connection.isUsable || isInTransaction { return connection }
+        if let connection, isInTransaction || connection.isAlive() { return connection }
         connection = nil
         let made = try BlockingConnection(configuration)
         connection = made

@@ -5,7 +5,8 @@ import Testing
 @Suite struct MigratorTests {
     static let roles = SchemaFile(
         kind: .migration, name: "0001_roles.sql",
-        text: "DO $$ BEGIN CREATE ROLE gatepost_owner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;"
+        text:
+            "DO $$ BEGIN CREATE ROLE gatepost_owner LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;"
             + " ALTER SCHEMA gatepost OWNER TO gatepost_owner; ALTER TABLE gatepost.schema_file OWNER TO gatepost_owner"
     )
     static let table = SchemaFile(

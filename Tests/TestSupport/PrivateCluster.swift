@@ -1,4 +1,5 @@
 import Glibc
+import Postgres
 import Synchronization
 
 /// A PostgreSQL of this process's own: a data folder under /tmp, a unix socket in it and a free loopback port.
@@ -14,8 +15,12 @@ package final class PrivateCluster: Sendable {
     private let postmaster = Mutex<ChildProcess?>(nil)
     private let watchdog: (process: ChildProcess, lifeline: Int32)
 
-    /// Creates and starts it.
-    package init(durable: Bool = true, settings: [String] = []) throws {
+    /// Creates and starts it, on a thread of its own: tests share a few threads, and none of them must block.
+    package static func create(durable: Bool = true, settings: [String] = []) async throws -> PrivateCluster {
+        try await onThread { try PrivateCluster(durable: durable, settings: settings) }
+    }
+
+    private init(durable: Bool = true, settings: [String] = []) throws {
         isDurable = durable
         self.settings = settings
         port = FreePort.find()
@@ -32,11 +37,11 @@ package final class PrivateCluster: Sendable {
                 Self.binary("initdb"), "-D", "\(folder)/data", "-U", "postgres", "-A", "trust", "-E", "UTF8",
                 "--locale=C.UTF-8", "--no-sync",
             ])
-        try start()
+        try startNow()
     }
 
     deinit {
-        stop(SIGQUIT)
+        stopNow(SIGQUIT)
         close(watchdog.lifeline)  // the watchdog removes the folder
         watchdog.process.wait()
     }
@@ -53,7 +58,9 @@ package final class PrivateCluster: Sendable {
     package var log: String { readFile("\(folder)/log") }
 
     /// Starts the postmaster and waits until it listens.
-    package func start() throws {
+    package func start() async throws { try await onThread { try self.startNow() } }
+
+    private func startNow() throws {
         let command =
             Self.asPostgres + [
                 Self.binary("postgres"), "-D", "\(folder)/data", "-k", folder, "-p", "\(port)",
@@ -64,7 +71,7 @@ package final class PrivateCluster: Sendable {
         for _ in 0..<100 {
             let process = try ChildProcess(command, log: "\(folder)/log")
             while process.isRunning {
-                if listens() {
+                if listens(process.id) {
                     postmaster.withLock { $0 = process }
                     return
                 }
@@ -76,27 +83,52 @@ package final class PrivateCluster: Sendable {
     }
 
     /// Stops it and waits: SIGTERM smart, SIGINT fast, SIGQUIT immediate, SIGKILL as a crash.
-    package func stop(_ signal: Int32 = SIGINT) {
+    package func stop(_ signal: Int32 = SIGINT) async { _ = try? await onThread { self.stopNow(signal) } }
+
+    private func stopNow(_ signal: Int32) {
         postmaster.withLock { process in
             guard let running = process else { return }
             running.signal(signal)
             running.wait()
             process = nil
         }
+        // Backends outlive a killed postmaster by a moment.
+        for _ in 0..<2000 where hasProcesses { usleep(5_000) }
     }
 
-    package func restart(_ signal: Int32 = SIGINT) throws {
-        stop(signal)
-        try start()
+    package func restart(_ signal: Int32 = SIGINT) async throws {
+        await stop(signal)
+        try await start()
     }
 
     /// SIGSTOP or SIGCONT to the postmaster alone: it then takes no new connections, or does again.
     package func signalPostmaster(_ signal: Int32) { postmaster.withLock { $0?.signal(signal) } }
 
     /// Ready is what the postmaster's own file says once it takes connections.
-    private func listens() -> Bool {
+    private func listens(_ id: Int32) -> Bool {
         let lines = readFile("\(folder)/data/postmaster.pid").split(separator: "\n", omittingEmptySubsequences: false)
-        return lines.count >= 8 && lines[7].hasPrefix("ready")
+        // A killed one leaves its file behind.
+        return lines.count >= 8 && lines[0] == "\(id)" && lines[7].hasPrefix("ready")
+    }
+
+    /// Whether any process works in the data folder, as all of a cluster's do.
+    private var hasProcesses: Bool {
+        guard let processes = opendir("/proc") else { return false }
+        defer { closedir(processes) }
+        while let entry = readdir(processes) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            guard name.allSatisfy(\.isNumber) else { continue }
+            var target = [CChar](repeating: 0, count: 256)
+            let length = readlink("/proc/\(name)/cwd", &target, target.count)
+            if length > 0,
+                String(decoding: target[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self) == "\(folder)/data"
+            {
+                return true
+            }
+        }
+        return false
     }
 
     // MARK: Finding it
@@ -138,5 +170,12 @@ package final class PrivateCluster: Sendable {
         let process = try ChildProcess(["sh", "-c", script, folder], input: ends[0])
         close(ends[0])
         return (process, ends[1])
+    }
+}
+
+/// Runs what blocks where it holds up nobody.
+package func onThread<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
+    try await withCheckedThrowingContinuation { continuation in
+        startThread(name: "test") { continuation.resume(with: Result { try body() }) }
     }
 }

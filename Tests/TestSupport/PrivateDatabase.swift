@@ -8,6 +8,12 @@ package struct PrivateDatabase: Sendable {
     package let cluster: PrivateCluster
     package let name: String
 
+    /// A database that is there.
+    package init(cluster: PrivateCluster, name: String) {
+        self.cluster = cluster
+        self.name = name
+    }
+
     /// In the cluster that all tests of this process share. It runs without fsync: kill one of your own instead.
     package static func create() async throws -> PrivateDatabase {
         try await SharedCluster.instance.templates().createDatabase()
@@ -85,12 +91,11 @@ package actor DatabaseTemplates {
 /// The one cluster that a test process shares.
 package actor SharedCluster {
     package static let instance = SharedCluster()
-    private var made: DatabaseTemplates?
+    private var made: Task<DatabaseTemplates, any Error>?
 
-    package func templates() throws -> DatabaseTemplates {
-        if let made { return made }
-        let new = DatabaseTemplates(try PrivateCluster(durable: false))
-        made = new
-        return new
+    package func templates() async throws -> DatabaseTemplates {
+        let made = self.made ?? Task { DatabaseTemplates(try await PrivateCluster.create(durable: false)) }
+        self.made = made
+        return try await made.value
     }
 }

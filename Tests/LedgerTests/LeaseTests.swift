@@ -1,0 +1,128 @@
+import Ledger
+import Postgres
+import Synchronization
+import TestSupport
+import Testing
+
+extension LedgerSuite {
+    @Suite(.timeLimit(.minutes(3))) struct LeaseTests {
+        @Test func `an owner holds its lease, renews it and gives it up in good order`() async throws {
+            let fixture = try await Fixture()
+            let owner = fixture.owner()
+            #expect(!owner.mayFinish)
+            try await owner.start()
+            let id = try #require(owner.holdingID)
+            #expect(owner.mayFinish)
+            #expect(await eventually { await Self.renewals(fixture, id) ?? 0 >= 3 })
+            await owner.shutdown()
+            #expect(!owner.mayFinish)
+            #expect(await Self.renewals(fixture, id) == nil)
+        }
+
+        @Test func `a lost session sends no dot until the rows are claimed again under the same id`() async throws {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let owner = fixture.owner()
+            let events = Mutex<[String]>([])
+            let memory = Mutex<[Owner.LeasedMessage]>([])
+            try await owner.start {
+                memory.withLock { $0 }
+            } onEvent: { event in
+                #expect(!owner.mayFinish)
+                events.withLock { events in
+                    switch event {
+                    case .lost: events.append("lost")
+                    case .reclaimed(let kept): events.append("reclaimed \(kept.count)")
+                    case .startedAgain: events.append("started again")
+                    }
+                }
+            }
+            let id = try #require(owner.holdingID)
+            let acceptor = fixture.acceptor(
+                owner: owner,
+                onAccepted: { messages in
+                    memory.withLock {
+                        $0 += messages.map { Owner.LeasedMessage(tenantID: $0.tenantID, messageID: $0.id) }
+                    }
+                })
+            _ = await acceptor.submit(try (0..<3).map { _ in try acme.request() })
+            try await Self.killSession(fixture)
+            #expect(await eventually { events.withLock { $0 } == ["lost", "reclaimed 3"] })
+            #expect(await eventually { owner.mayFinish })
+            #expect(owner.holdingID == id)
+            await acceptor.shutdown()
+            await owner.shutdown()
+        }
+
+        @Test func `an owner freed by another node starts again under a new id, and its rows are anybody's`()
+            async throws
+        {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let (one, two) = (fixture.owner("one"), fixture.owner("two"))
+            let events = Mutex<[String]>([])
+            try await one.start(onEvent: { event in
+                if case .startedAgain = event { events.withLock { $0.append("started again") } }
+            })
+            try await two.start()
+            let id = try #require(one.holdingID)
+            let acceptor = fixture.acceptor(owner: one)
+            _ = await acceptor.submit(try (0..<3).map { _ in try acme.request() })
+            let queue = fixture.queue(two)
+            #expect(try await queue.claim(maxMessages: 10, maxBytes: 1 << 20).isEmpty)
+
+            var freed = false
+            while !freed {  // between two of its renewals
+                let row = try await fixture.operation.query(
+                    "SELECT ledger.owner_free(id, renewals) AS freed FROM gatepost.owner WHERE id = $1", [.uuid(id)])
+                freed = try row.first?.bool("freed") ?? false
+            }
+            #expect(await eventually { owner(one, isNot: id) })
+            #expect(events.withLock { $0 } == ["started again"])
+            #expect(try await queue.claim(maxMessages: 10, maxBytes: 1 << 20).count == 3)
+            await acceptor.shutdown()
+            await queue.shutdown()
+            await one.shutdown()
+            await two.shutdown()
+        }
+
+        @Test func `upkeep makes partitions, and frees rows whose owner is gone`() async throws {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let (gone, here) = (fixture.owner("gone"), fixture.owner("here"))
+            try await gone.start()
+            try await here.start()
+            let acceptor = fixture.acceptor(owner: gone)
+            _ = await acceptor.submit(try (0..<3).map { _ in try acme.request() })
+            await acceptor.shutdown()
+            // As if it had been freed while an accept of its was still under way.
+            try await fixture.operation.query(
+                "DELETE FROM gatepost.owner WHERE id = $1", [.uuid(gone.holdingID ?? .init(high: 0, low: 0))])
+            let report = try await Upkeep(fixture.database.configuration(as: .node), logger: .quiet).runOnce()
+            #expect(report.orphansFreed == 3)
+            #expect(report.ownersFreed == 0)
+            let queue = fixture.queue(here)
+            #expect(try await queue.claim(maxMessages: 10, maxBytes: 1 << 20).count == 3)
+            await queue.shutdown()
+            await gone.shutdown()
+            await here.shutdown()
+        }
+
+        private func owner(_ owner: Owner, isNot id: MessageID) -> Bool { owner.mayFinish && owner.holdingID != id }
+
+        private static func renewals(_ fixture: Fixture, _ id: MessageID) async -> Int64? {
+            let rows = try? await fixture.operation.query(
+                "SELECT renewals FROM gatepost.owner WHERE id = $1", [.uuid(id)])
+            return try? rows?.first?.int64("renewals")
+        }
+
+        private static func killSession(_ fixture: Fixture) async throws {
+            try await fixture.operation.query(
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_locks
+                WHERE locktype = 'advisory' AND classid = 1196445524
+                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                """)
+        }
+    }
+}

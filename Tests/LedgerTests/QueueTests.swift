@@ -1,0 +1,138 @@
+import Ledger
+import NIOCore
+import Postgres
+import SMTP
+import Synchronization
+import TestSupport
+import Testing
+
+extension LedgerSuite {
+    @Suite(.timeLimit(.minutes(3))) struct QueueTests {
+        @Test func `what was accepted is claimed whole, settled and not seen again`() async throws {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let acceptor = fixture.acceptor()
+            let tally = await acceptor.submit([
+                try acme.request(to: ["b@x.example", "c@y.example", "\"d d\"@z.example"])
+            ])
+            let owner = fixture.owner()
+            try await owner.start()
+            let queue = fixture.queue(owner)
+
+            let claimed = try await queue.claim(maxMessages: 10, maxBytes: 1 << 20)
+            let message = try #require(claimed.first)
+            #expect(claimed.count == 1)
+            #expect(["\(message.id)"] == tally.acknowledged)
+            #expect(message.tenantSlug == "acme")
+            #expect(message.credentialName == "acme.k1")
+            #expect(message.sender.description == "a@acme.example")
+            #expect(
+                message.recipients.map(\.mailbox.description) == ["b@x.example", "c@y.example", "\"d d\"@z.example"])
+            #expect(message.recipients.map(\.number) == [1, 2, 3])
+            #expect(String(buffer: message.content).hasSuffix("Subject: hello\r\n\r\nhello\r\n"))
+            #expect(!message.isEightBit)
+            #expect(message.clientAddress == "192.0.2.1")
+            #expect(try await queue.claim(maxMessages: 10, maxBytes: 1 << 20).isEmpty)
+
+            queue.settle([
+                Settlement(
+                    .delivered, of: 1, in: message, replyCode: 250, replyEnhanced: "2.1.5", reply: Array("ok".utf8)),
+                Settlement(.bounced, of: 2, in: message, replyCode: 550, replyEnhanced: "5.1.1", reply: [0xff, 0]),
+                Settlement(.deferred(until: nil), of: 3, in: message, replyCode: 451),
+            ])
+            await queue.drain()
+            let states = try await fixture.operation.query("SELECT state FROM gatepost.recipient ORDER BY number")
+            #expect(try states.map { try $0.string("state") } == ["delivered", "bounced", "deferred"])
+            let again = try await queue.claim(maxMessages: 10, maxBytes: 1 << 20)
+            #expect(again.first?.recipients.map(\.number) == [3])
+            #expect(again.first?.recipients.map(\.attempts) == [1])
+            try await fixture.expectExact(acme, tally)  // a retry is not charged
+            await acceptor.shutdown()
+            await queue.shutdown()
+            await owner.shutdown()
+        }
+
+        @Test func `outcomes outlive cut connections, and a repeat changes nothing`() async throws {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let acceptor = fixture.acceptor()
+            _ = await acceptor.submit(try (0..<200).map { _ in try acme.request() })
+            let owner = fixture.owner()
+            try await owner.start()
+            let faults = CuttingProxy.Fault.allCases.filter { $0 != .holdReply }
+            let calls = Atomic<Int>(0)
+            let proxy = CuttingProxy(to: fixture.database.cluster.port) { statement in
+                guard statement == "settle" else { return nil }
+                let call = calls.add(1, ordering: .relaxed).newValue
+                return call % 2 == 1 && call < 40 ? faults[(call / 2) % faults.count] : nil
+            }
+            let queue = Queue(
+                DatabaseConfiguration(url: fixture.database.tcpURL(as: .node, port: proxy.port)), owner: owner,
+                clock: DatabaseClock(), logger: .quiet)
+            var delivered = 0
+            while delivered < 200 {
+                let claimed = try await queue.claim(maxMessages: 10, maxBytes: 1 << 20)
+                delivered += claimed.count
+                queue.settle(claimed.map { Settlement(.delivered, of: 1, in: $0, replyCode: 250) })
+                await queue.drain()
+            }
+            #expect(proxy.cuts >= 15)
+            let counts = try await fixture.operation.query(
+                """
+                SELECT (SELECT count(*) FROM gatepost.recipient WHERE state = 'delivered') AS delivered,
+                       (SELECT count(*) FROM gatepost.event WHERE kind = 'delivered') AS events
+                """)[0]
+            #expect(try counts.int64("delivered") == 200)
+            #expect(try counts.int64("events") == 200)
+            await acceptor.shutdown()
+            await queue.shutdown()
+            await owner.shutdown()
+        }
+
+        @Test func `a claim in doubt frees what it may have leased`() async throws {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let acceptor = fixture.acceptor()
+            _ = await acceptor.submit(try (0..<5).map { _ in try acme.request() })
+            let owner = fixture.owner()
+            try await owner.start()
+            let isFirst = Atomic<Bool>(true)
+            let proxy = CuttingProxy(to: fixture.database.cluster.port) { statement in
+                statement.contains("ledger.claim") && isFirst.exchange(false, ordering: .relaxed)
+                    ? .cutBeforeReply : nil
+            }
+            let queue = Queue(
+                DatabaseConfiguration(url: fixture.database.tcpURL(as: .node, port: proxy.port)), owner: owner,
+                clock: DatabaseClock(), logger: .quiet)
+            let id = owner.holdingID
+            await #expect(throws: DatabaseError.self) { try await queue.claim(maxMessages: 10, maxBytes: 1 << 20) }
+            #expect(await eventually { owner.mayFinish && owner.holdingID != id })
+            #expect(try await queue.claim(maxMessages: 10, maxBytes: 1 << 20).count == 5)
+            await acceptor.shutdown()
+            await queue.shutdown()
+            await owner.shutdown()
+        }
+
+        @Test func `polling claims at once while there is more, as far as there is room`() async throws {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let acceptor = fixture.acceptor()
+            _ = await acceptor.submit(try (0..<50).map { _ in try acme.request() })
+            let owner = fixture.owner()
+            try await owner.start()
+            let queue = fixture.queue(owner)
+            let seen = Mutex<[Int]>([])
+            let polling = Task {
+                // An hour's pause between idle looks: only full claims come at once.
+                await queue.poll(
+                    every: .seconds(3600), room: { 20 }, take: { batch in seen.withLock { $0.append(batch.count) } })
+            }
+            #expect(await eventually { seen.withLock { $0 } == [20, 20, 10] })
+            polling.cancel()
+            await polling.value
+            await acceptor.shutdown()
+            await queue.shutdown()
+            await owner.shutdown()
+        }
+    }
+}
