@@ -33,14 +33,14 @@ extension LedgerSuite {
             var stored = 0
             for signal in [SIGINT, SIGQUIT, SIGKILL] {
                 #expect(await eventually { ((try? await fixture.truth(acme))?.stored.count ?? 0) > stored + 100 })
-                await cluster.stop(signal)
+                try await onThread { cluster.stop(signal) }
                 let asked = ContinuousClock.now
                 let refused = await acceptor.submit([try acme.request()])
                 #expect(refused.unavailable == 1)
                 #expect(ContinuousClock.now - asked < .seconds(2))
                 #expect(!owner.mayFinish)
 
-                try await cluster.start()
+                try await onThread { try cluster.start() }
                 #expect(await eventually(within: .seconds(10)) { await acceptor.submitOne(try? acme.request()) })
                 #expect(await eventually(within: .seconds(10)) { owner.mayFinish })
                 stored = try await fixture.truth(acme).stored.count

@@ -20,7 +20,8 @@ package final class PrivateCluster: Sendable {
         try await onThread { try PrivateCluster(durable: durable, settings: settings) }
     }
 
-    private init(durable: Bool = true, settings: [String] = []) throws {
+    /// Creates and starts it, blocking for a second or more.
+    package init(durable: Bool = true, settings: [String] = []) throws {
         isDurable = durable
         self.settings = settings
         port = FreePort.find()
@@ -37,11 +38,11 @@ package final class PrivateCluster: Sendable {
                 Self.binary("initdb"), "-D", "\(folder)/data", "-U", "postgres", "-A", "trust", "-E", "UTF8",
                 "--locale=C.UTF-8", "--no-sync",
             ])
-        try startNow()
+        try start()
     }
 
     deinit {
-        stopNow(SIGQUIT)
+        stop(SIGQUIT)
         close(watchdog.lifeline)  // the watchdog removes the folder
         watchdog.process.wait()
     }
@@ -51,16 +52,14 @@ package final class PrivateCluster: Sendable {
         init(_ description: String) { self.description = description }
     }
 
-    // MARK: Up and down
+    // MARK: Up and down (these block: see `onThread`)
 
     package var isRunning: Bool { postmaster.withLock { $0?.isRunning ?? false } }
     package var postmasterID: Int32? { postmaster.withLock { $0?.id } }
     package var log: String { readFile("\(folder)/log") }
 
     /// Starts the postmaster and waits until it listens.
-    package func start() async throws { try await onThread { try self.startNow() } }
-
-    private func startNow() throws {
+    package func start() throws {
         let command =
             Self.asPostgres + [
                 Self.binary("postgres"), "-D", "\(folder)/data", "-k", folder, "-p", "\(port)",
@@ -83,9 +82,7 @@ package final class PrivateCluster: Sendable {
     }
 
     /// Stops it and waits: SIGTERM smart, SIGINT fast, SIGQUIT immediate, SIGKILL as a crash.
-    package func stop(_ signal: Int32 = SIGINT) async { _ = try? await onThread { self.stopNow(signal) } }
-
-    private func stopNow(_ signal: Int32) {
+    package func stop(_ signal: Int32 = SIGINT) {
         postmaster.withLock { process in
             guard let running = process else { return }
             running.signal(signal)
@@ -96,9 +93,9 @@ package final class PrivateCluster: Sendable {
         for _ in 0..<2000 where hasProcesses { usleep(5_000) }
     }
 
-    package func restart(_ signal: Int32 = SIGINT) async throws {
-        await stop(signal)
-        try await start()
+    package func restart(_ signal: Int32 = SIGINT) throws {
+        stop(signal)
+        try start()
     }
 
     /// SIGSTOP or SIGCONT to the postmaster alone: it then takes no new connections, or does again.
