@@ -139,6 +139,7 @@ extension SubmissionHandler {
             return
         }
         self.login = login
+        shared.directory.uses.note(login, from: clientAddress, at: shared.acceptor.clock.now)
         dialogue.authenticated(
             limits: .init(
                 maxMessageSize: Int(login.messageSize), maxRecipients: Int(login.recipientsPerMessage)),

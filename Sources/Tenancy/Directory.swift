@@ -30,6 +30,8 @@ package final class Directory: Sendable {
         var verifierKey: [UInt8]?
     }
 
+    /// Who came in, for the operators' eyes.
+    package let uses: CredentialUses
     private let state = Mutex(State())
     private let lookUp: @Sendable (String) async throws -> Login?
     private let readKey: @Sendable () async throws -> [UInt8]
@@ -49,14 +51,16 @@ package final class Directory: Sendable {
                 }
                 return key
             },
-            now: { .now })
+            now: { .now }, uses: CredentialUses(pool))
     }
 
     init(
         lookUp: @escaping @Sendable (String) async throws -> Login?,
         readKey: @escaping @Sendable () async throws -> [UInt8],
-        now: @escaping @Sendable () -> ContinuousClock.Instant
+        now: @escaping @Sendable () -> ContinuousClock.Instant,
+        uses: CredentialUses = CredentialUses(write: { _ in })
     ) {
+        self.uses = uses
         self.lookUp = lookUp
         self.readKey = readKey
         self.now = now

@@ -105,7 +105,8 @@ final class NodeService: Service {
         let front = FrontEnd(
             submission: try acceptor.map { acceptor throws(Failure) in
                 try makeSubmission(acceptor: acceptor, directory: directory)
-            }, acceptor: acceptor, delivery: delivery, listener: listener, lookUps: lookUps, watching: watching)
+            }, acceptor: acceptor, delivery: delivery, listener: listener, lookUps: lookUps, watching: watching,
+            noting: acceptor.map { _ in Task { await directory.uses.run() } })
         return front
     }
 
@@ -219,11 +220,13 @@ final class FrontEnd: Sendable {
     private let forwarding: Task<Void, Never>?
     private let upkeep: Task<Void, Never>?
     private let trimming: Task<Void, Never>?
+    private let noting: Task<Void, Never>?
 
     init(
         submission: SubmissionServer?, acceptor: Acceptor?, delivery: Delivery?, listener: Listener,
-        lookUps: DatabasePool, watching: Task<Void, Never>
+        lookUps: DatabasePool, watching: Task<Void, Never>, noting: Task<Void, Never>?
     ) {
+        self.noting = noting
         self.submission = submission
         self.acceptor = acceptor
         self.delivery = delivery
@@ -239,6 +242,8 @@ final class FrontEnd: Sendable {
     func stop(grace: Duration) async {
         trimming?.cancel()
         await submission?.stop(grace: grace)
+        noting?.cancel()
+        await noting?.value
         await acceptor?.shutdown()
         forwarding?.cancel()
         upkeep?.cancel()
