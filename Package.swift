@@ -82,7 +82,8 @@ let package = Package(
         .executableTarget(
             name: "gatepost",
             dependencies: [
-                "Cryptography", "SMTP", "TLS", "SASL", "SQL", "Postgres", "Tenancy", "Ledger", "Submission",
+                "Cryptography", "SMTP", "MailMessage", "TLS", "SASL", "SQL", "Postgres", "Tenancy", "Ledger",
+                "Submission",
                 "Forwarding", "Relay", "SubmissionClient", "Network", "CLinux", nioCore, nioPosix, logging,
                 serviceLifecycle, "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -83,8 +83,9 @@ final class LoadSlot: ClientOwner {
             .connect(host: plan.host, port: plan.port)
             .assumeIsolated().whenFailure { error in
                 // The server cannot be reached at all: no other connection will do better.
-                if !slot.value.hasStood { slot.value.worker.shared.fail("\(error)") }
-                slot.value.ended(error)
+                let unreachable = Unreachable(error, plan.host, plan.port)
+                if !slot.value.hasStood { slot.value.worker.shared.fail("\(unreachable)") }
+                slot.value.ended(unreachable)
             }
     }
 
@@ -140,7 +141,7 @@ final class LoadSlot: ClientOwner {
         // A refused session will be refused to every other connection as well; a server that goes away may come back.
         switch failure {
         case ClientDialogue.Failure.notOffered?, ClientDialogue.Failure.server?,
-            ClientDialogue.Failure.refused(.authentication, _)?:
+            ClientDialogue.Failure.refused(.authentication, _)?, TLSError.untrustedServer?:
             worker.shared.fail("\(failure.map { "\($0)" } ?? "")")
         default: break
         }

@@ -1,3 +1,4 @@
+internal import Glibc
 package import NIOCore
 internal import NIOPosix
 package import TLS
@@ -41,7 +42,7 @@ package struct SingleMessage: Sendable {
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }
-            .connect(host: host, port: port).whenFailure { promise.fail($0) }
+            .connect(host: host, port: port).whenFailure { promise.fail(Unreachable($0, host, port)) }
         return try await promise.futureResult.get()
     }
 
@@ -75,5 +76,22 @@ package struct SingleMessage: Sendable {
             }
             keepAlive = nil
         }
+    }
+}
+
+/// A server that cannot be connected to, in few words.
+package struct Unreachable: Error, CustomStringConvertible {
+    package let description: String
+
+    init(_ error: any Error, _ host: String, _ port: Int) {
+        var reason = "\(error)"
+        if let attempts = error as? NIOConnectionError {
+            if let error = attempts.connectionErrors.first?.error as? IOError {
+                reason = String(cString: strerror(error.errnoCode))
+            } else if attempts.dnsAError != nil || attempts.dnsAAAAError != nil {
+                reason = "its name has no address"
+            }
+        }
+        description = "cannot connect to \(host):\(port): \(reason)"
     }
 }
