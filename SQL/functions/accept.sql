@@ -25,7 +25,7 @@
 --          resets_text: ISO 8601 in the tenant's zone. policy: 'defer' or 'reject'. clock: the instant decided at,
 --          on every row.
 --   Raises 23505 on batch_pkey: the batch was fenced, give up. 55P03: a meter was not had in time (50 ms if the batch
---          has several tenants: split it by tenant; 1 s if it has one). 22023: malformed arrays.
+--          has several tenants: split it by tenant; 1 s if it has one). 22023, 23502: malformed arrays.
 --   Locks  batch, then the meters in tenant order. usage and recent under the meter only.
 --   Repeat fails on batch_pkey.    Role  gatepost_node, in a transaction of its own, READ COMMITTED
 CREATE OR REPLACE FUNCTION ledger.accept(
@@ -51,8 +51,10 @@ DECLARE
     v_sizes int[];                        -- recipients of each message
     v_numbers int[];                      -- each recipient's number within its message
     v_number int;
+    v_timeout text;
     v_locked bigint[];
     v_out ledger.verdict[];
+    v_said ledger.verdict;
     r record;
 
     -- The tenant being decided: its counters as they are after the messages accepted so far.
@@ -78,19 +80,8 @@ BEGIN
         -- With an older snapshot the statements after the lock would not see what the lock waited for.
         RAISE EXCEPTION 'ledger.accept needs READ COMMITTED' USING ERRCODE = 'invalid_transaction_state';
     END IF;
-    IF v_count IS NULL OR v_count = 0 OR cardinality(tenant_ids) <> v_count OR cardinality(credential_ids) <> v_count
-        OR cardinality(login_ids) <> v_count OR cardinality(senders) <> v_count
-        OR cardinality(sender_domains) <> v_count OR cardinality(from_domains) <> v_count
-        OR cardinality(bodies) <> v_count OR cardinality(sizes) <> v_count OR cardinality(digests) <> v_count
-        OR cardinality(clients) <> v_count OR cardinality(helos) <> v_count
-        OR cardinality(message_id_headers) <> v_count
-        OR cardinality(recipient_addresses) <> cardinality(recipient_messages)
-        OR cardinality(recipient_domains) <> cardinality(recipient_messages)
-    THEN
-        RAISE EXCEPTION 'ledger.accept: arrays of different lengths' USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-
     -- 0. Ids far from our time would go to another partition than they say. Nothing is written yet.
+    -- (An empty batch passes here and fails below.)
     IF (gatepost.uuid_floor(v_now - interval '60 seconds') <= ALL (ids)
         AND gatepost.uuid_floor(v_now + interval '60 seconds') > ALL (ids)) IS NOT TRUE
     THEN
@@ -106,8 +97,8 @@ BEGIN
         v_sizes[recipient_messages[i]] := v_number;
         v_numbers[i] := v_number;
     END LOOP;
-    IF cardinality(v_sizes) <> v_count OR 0 = ANY (v_sizes) OR array_position(v_numbers, NULL) IS NOT NULL THEN
-        RAISE EXCEPTION 'ledger.accept: a message without recipients, or a recipient without message'
+    IF (v_count > 0 AND cardinality(v_sizes) = v_count AND 0 <> ALL (v_sizes)) IS NOT TRUE THEN
+        RAISE EXCEPTION 'ledger.accept: no messages, a message without recipients, or a recipient without message'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
 
@@ -129,57 +120,73 @@ BEGIN
 
     -- 2. The lock.
     IF tenant_ids[1] = ALL (tenant_ids) THEN
-        PERFORM set_config('lock_timeout', '1s', true);
+        v_timeout := set_config('lock_timeout', '1s', true);
         PERFORM FROM gatepost.meter m WHERE m.tenant_id = tenant_ids[1] FOR NO KEY UPDATE;
         v_locked := CASE WHEN FOUND THEN tenant_ids[1:1] ELSE '{}' END;
     ELSE
-        PERFORM set_config('lock_timeout', '50ms', true);
+        v_timeout := set_config('lock_timeout', '50ms', true);
         v_locked := ARRAY(SELECT m.tenant_id FROM gatepost.meter m WHERE m.tenant_id = ANY (tenant_ids)
                           ORDER BY m.tenant_id FOR NO KEY UPDATE);
     END IF;
 
-    -- 3. The time, once. Everything else is read in later statements: their snapshot is newer than the lock.
+    -- 3. The time, once. Everything else is read in later statements: their snapshot is newer than the lock. What is
+    -- not found is refused, for every comparison with it would pass.
     v_now := ledger.clock();
     v_hour := date_trunc('hour', v_now, 'UTC');
     v_out := array_fill(NULL::ledger.verdict, ARRAY[v_count]);
 
     -- 4. Decide, tenant by tenant (they share nothing), each in order of arrival.
     FOR r IN
-        SELECT m.ord::int AS ord, m.id, m.tenant_id, m.credential_id, m.size, m.recipients, m.digest, m.sender_domain,
-               m.from_domain,
-               t.id IS NOT NULL AND m.tenant_id = ANY (v_locked) AS known, t.status, t.reason, t.daily_cap,
-               t.monthly_cap, t.daily_window, t.rate, t.burst, t.message_size, t.recipients_per_message, t.policy,
-               t.resubmission, t.null_sender, z.zone, z.day, z.month,
-               c.id IS NOT NULL AS has_credential, c.revoked_at, c.expires_at, c.daily_cap AS credential_cap,
-               l.id IS NOT NULL AS has_login, l.valid_until,
-               sd.verified_at IS NOT NULL AS sender_ok, fd.verified_at IS NOT NULL AS from_ok,
-               k.message_id AS first_id,
-               ud.recipients AS day_used, um.recipients AS month_used, uc.recipients AS credential_used,
-               e.debt, e.debt_at
-        FROM unnest(ids, tenant_ids, credential_ids, login_ids, sizes, v_sizes, digests, sender_domains, from_domains)
+        SELECT m.ord::int AS ord, m.id, m.credential_id, m.size, m.recipients, m.digest, t.*,
+               CASE
+                   WHEN t.known IS NOT TRUE OR t.status = 'deleted' THEN 'tenant_unknown'
+                   WHEN t.status <> 'active' THEN 'tenant_suspended'
+                   WHEN c.id IS NULL THEN 'credential_unknown'
+                   WHEN c.revoked_at IS NOT NULL THEN 'credential_revoked'
+                   WHEN c.expires_at <= v_now THEN 'credential_expired'
+                   WHEN l.id IS NULL THEN 'credential_unknown'
+                   WHEN l.valid_until <= v_now THEN 'login_expired'
+                   WHEN (m.sender_domain = ANY (d.domains) OR m.sender_domain = '' AND t.null_sender) IS NOT TRUE
+                       THEN 'sender_domain'
+                   WHEN (m.from_domain = ANY (d.domains)) IS NOT TRUE THEN 'from_domain'
+               END AS refusal,
+               m.sender_domain, m.from_domain, c.daily_cap AS credential_cap, uc.recipients AS credential_used,
+               k.message_id AS first_id
+        FROM (
+            -- Each tenant once, as it is now.
+            SELECT n.tenant_id, t.id = ANY (v_locked) AS known, t.status, t.reason, t.daily_cap, t.monthly_cap,
+                   t.daily_window, t.rate, t.burst, t.message_size, t.recipients_per_message, t.policy, t.resubmission,
+                   t.null_sender, z.zone, z.day, z.month, ud.recipients AS day_used, um.recipients AS month_used
+            FROM (SELECT DISTINCT u.tenant_id FROM unnest(tenant_ids) AS u (tenant_id)) AS n
+            LEFT JOIN gatepost.tenant t ON t.id = n.tenant_id
+            LEFT JOIN LATERAL (
+                SELECT y.zone, (v_now AT TIME ZONE y.zone)::date AS day,
+                       date_trunc('month', v_now AT TIME ZONE y.zone)::date AS month
+                FROM (SELECT CASE WHEN t.next_zone_from <= v_now THEN t.next_zone ELSE t.zone END AS zone OFFSET 0) AS y
+            ) AS z ON true
+            LEFT JOIN gatepost.usage ud ON ud.tenant_id = n.tenant_id AND ud.credential_id = 0 AND ud.period = 'day'
+                AND ud.starts = z.day
+            LEFT JOIN gatepost.usage um ON um.tenant_id = n.tenant_id AND um.credential_id = 0
+                AND um.period = 'month' AND um.starts = z.month
+            OFFSET 0
+        ) AS t
+        JOIN unnest(ids, tenant_ids, credential_ids, login_ids, sizes, v_sizes, digests, sender_domains, from_domains)
             WITH ORDINALITY AS m (id, tenant_id, credential_id, login_id, size, recipients, digest, sender_domain,
                                   from_domain, ord)
-        LEFT JOIN gatepost.tenant t ON t.id = m.tenant_id
-        LEFT JOIN LATERAL (
-            SELECT y.zone, (v_now AT TIME ZONE y.zone)::date AS day,
-                   date_trunc('month', v_now AT TIME ZONE y.zone)::date AS month
-            FROM (SELECT CASE WHEN t.next_zone_from <= v_now THEN t.next_zone ELSE t.zone END AS zone OFFSET 0) AS y
-        ) AS z ON true
-        LEFT JOIN gatepost.meter e ON e.tenant_id = m.tenant_id
-        LEFT JOIN gatepost.credential c ON c.tenant_id = m.tenant_id AND c.id = m.credential_id
+            ON m.tenant_id IS NOT DISTINCT FROM t.tenant_id
+        LEFT JOIN gatepost.credential c ON c.tenant_id = t.tenant_id AND c.id = m.credential_id
         LEFT JOIN gatepost.login l
-            ON l.tenant_id = m.tenant_id AND l.id = m.login_id AND l.credential_id = m.credential_id
-        LEFT JOIN gatepost.sender_domain sd ON sd.tenant_id = m.tenant_id AND sd.domain = m.sender_domain
-        LEFT JOIN gatepost.sender_domain fd ON fd.tenant_id = m.tenant_id AND fd.domain = m.from_domain
-        LEFT JOIN gatepost.recent k ON k.tenant_id = m.tenant_id AND k.credential_id = m.credential_id
+            ON l.tenant_id = t.tenant_id AND l.id = m.login_id AND l.credential_id = m.credential_id
+        LEFT JOIN gatepost.recent k ON k.tenant_id = t.tenant_id AND k.credential_id = m.credential_id
             AND k.digest = m.digest AND k.at > v_now - interval '10 minutes'
-        LEFT JOIN gatepost.usage ud ON ud.tenant_id = m.tenant_id AND ud.credential_id = 0 AND ud.period = 'day'
-            AND ud.starts = z.day
-        LEFT JOIN gatepost.usage um ON um.tenant_id = m.tenant_id AND um.credential_id = 0 AND um.period = 'month'
-            AND um.starts = z.month
-        LEFT JOIN gatepost.usage uc ON uc.tenant_id = m.tenant_id AND uc.credential_id = m.credential_id
-            AND uc.period = 'day' AND uc.starts = z.day AND uc.credential_id <> 0
-        ORDER BY m.tenant_id, m.ord
+        LEFT JOIN gatepost.usage uc ON uc.tenant_id = t.tenant_id AND uc.credential_id = m.credential_id
+            AND uc.period = 'day' AND uc.starts = t.day AND uc.credential_id <> 0
+        CROSS JOIN LATERAL (
+            SELECT ARRAY(SELECT x.domain FROM gatepost.sender_domain x
+                         WHERE x.tenant_id = t.tenant_id AND x.domain IN (m.sender_domain, m.from_domain)
+                           AND x.verified_at IS NOT NULL) AS domains OFFSET 0
+        ) AS d
+        ORDER BY t.tenant_id, m.ord
     LOOP
         IF r.tenant_id IS DISTINCT FROM v_tenant OR v_day_used IS NULL THEN
             v_tenant := r.tenant_id;
@@ -190,9 +197,10 @@ BEGIN
             END IF;
             v_debt := NULL;
             IF r.rate IS NOT NULL THEN
-                v_elapsed := extract(epoch FROM v_now - greatest(r.debt_at, v_now - interval '1 year')) * 1000000;
-                v_debt := CASE WHEN v_elapsed > r.debt / r.rate THEN 0  -- drained; else the product fits a bigint
-                               ELSE r.debt - r.rate * greatest(0, v_elapsed) END;  -- a clock that went back drains nothing
+                SELECT m.debt, extract(epoch FROM v_now - greatest(m.debt_at, v_now - interval '1 year')) * 1000000
+                INTO v_debt, v_elapsed FROM gatepost.meter m WHERE m.tenant_id = v_tenant;
+                v_debt := CASE WHEN v_elapsed > v_debt / r.rate THEN 0  -- drained; else the product fits a bigint
+                               ELSE v_debt - r.rate * greatest(0, v_elapsed) END;  -- a clock that went back drains nothing
                 d_tenants := d_tenants || v_tenant;
                 d_debts := d_debts || v_debt;
             END IF;
@@ -213,28 +221,10 @@ BEGIN
             v_resets_text text;
             v_remaining bigint;
         BEGIN
-            -- Every comparison below is with a row that was found: what was not found is refused first.
-            IF r.known IS NOT TRUE OR r.status = 'deleted' THEN
-                v_verdict := 'tenant_unknown';
-            ELSIF r.status <> 'active' THEN
-                v_verdict := 'tenant_suspended';
-                v_detail := r.reason;
-            ELSIF NOT r.has_credential THEN
-                v_verdict := 'credential_unknown';
-            ELSIF r.revoked_at IS NOT NULL THEN
-                v_verdict := 'credential_revoked';
-            ELSIF r.expires_at <= v_now THEN
-                v_verdict := 'credential_expired';
-            ELSIF NOT r.has_login THEN
-                v_verdict := 'credential_unknown';
-            ELSIF r.valid_until <= v_now THEN
-                v_verdict := 'login_expired';
-            ELSIF (r.sender_ok OR r.sender_domain = '' AND r.null_sender) IS NOT TRUE THEN
-                v_verdict := 'sender_domain';
-                v_detail := r.sender_domain;
-            ELSIF NOT r.from_ok THEN
-                v_verdict := 'from_domain';
-                v_detail := r.from_domain;
+            IF r.refusal IS NOT NULL THEN
+                v_verdict := r.refusal;
+                v_detail := CASE r.refusal WHEN 'tenant_suspended' THEN r.reason WHEN 'sender_domain' THEN r.sender_domain
+                                           WHEN 'from_domain' THEN r.from_domain END;
             ELSE
                 IF r.digest IS NOT NULL AND r.resubmission THEN
                     v_first := r.first_id;
@@ -369,7 +359,9 @@ BEGIN
         WHERE d.tenant_id = coalesce(tenant_ids[n.ord], 0) AND d.id = ids[n.ord];
     END IF;
     UPDATE gatepost.batch b SET verdicts = v_out WHERE b.id = accept.batch;
-    RETURN QUERY SELECT * FROM unnest(v_out);
+    FOREACH v_said IN ARRAY v_out LOOP
+        RETURN NEXT v_said;
+    END LOOP;
 END
 $$;
 
