@@ -93,6 +93,9 @@ final class AcceptWorker {
 
     private func attempt(_ items: [AcceptItem]) -> Outcome {
         guard let connection = link.connection, let deadline = items.map(\.deadline).min() else { return .answered }
+        guard ContinuousClock.now < deadline else {
+            return .failed(DatabaseError(.unreachable, "waited for the database as long as a client waits"))
+        }
         let call = AcceptCall(items, owner: owner?.holdingID, clock: clock)
         call.write(into: writer)
         do throws(DatabaseError) {

@@ -67,7 +67,6 @@ actor LeaseHolder {
             case .startAgain:
                 publish(nil)
                 giveUp()
-                await onEvent(.lost)
             case .readable:
                 // Nothing is under way, so the server has nothing to say: it has closed the session.
                 if session?.isAlive() != true { lose("the session was closed") }

@@ -65,6 +65,7 @@ package final class PrivateCluster: Sendable {
                 Self.binary("postgres"), "-D", "\(folder)/data", "-k", folder, "-p", "\(port)",
                 "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "shared_buffers=64MB",
                 "-c", "fsync=\(isDurable ? "on" : "off")", "-c", "logging_collector=off", "-c", "max_wal_size=512MB",
+                "-c", "recovery_init_sync_method=syncfs",
             ] + settings.flatMap { ["-c", $0] }
         // After a kill the old backends may hold the shared memory for a moment: then the new one gives up at once.
         for _ in 0..<100 {
@@ -90,7 +91,11 @@ package final class PrivateCluster: Sendable {
             process = nil
         }
         // Backends outlive a killed postmaster by a moment.
-        for _ in 0..<2000 where hasProcesses { usleep(5_000) }
+        var looks = 0
+        while hasProcesses, looks < 2000 {
+            usleep(5_000)
+            looks += 1
+        }
     }
 
     package func restart(_ signal: Int32 = SIGINT) throws {
