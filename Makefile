@@ -1,0 +1,57 @@
+# Gatepost. `make` lists the targets; each installs what it needs (Debian, Ubuntu) or names what is missing.
+
+BUILD_PACKAGES := libpq-dev libssl-dev libsasl2-dev
+RUN_PACKAGES := $(BUILD_PACKAGES) libsasl2-modules postgresql util-linux
+TEST_PACKAGES := $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python3 openssl
+
+SWIFT := swift
+RELEASE := .build/release/gatepost
+# What a quickstart can be stopped with: whichever was built last.
+BUILT = $(firstword $(shell ls -t .build/release/gatepost .build/debug/gatepost 2>/dev/null))
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart stop test build lint schema clean
+
+help:
+	@echo "make quickstart         build, set everything up under .gatepost/, send a message; Ctrl-C ends it"
+	@echo "make quickstart ONCE=1  the same, ending when the message has arrived"
+	@echo "make stop               stop what a quickstart left up: its server and its PostgreSQL"
+	@echo "make test               build and run every test"
+	@echo "make build              the release binary, $(RELEASE)"
+	@echo "make lint               check the format of the sources"
+	@echo "make schema             write SQL/schema.sql anew"
+	@echo "make clean              stop and remove a quickstart, and everything built"
+
+quickstart:
+	@Scripts/packages $(RUN_PACKAGES)
+	@begun=$$(date +%s); $(SWIFT) build -c release --product gatepost && \
+	echo "built in $$(( $$(date +%s) - begun )) s"
+	@exec $(RELEASE) quickstart $(if $(ONCE),--once)
+
+stop:
+	@if [ ! -d .gatepost ]; then echo "nothing to stop: there is no .gatepost"; \
+	elif [ -n "$(BUILT)" ]; then $(BUILT) quickstart --stop; \
+	else echo "error: .gatepost is there and gatepost is not built: make build" >&2; exit 1; fi
+
+test:
+	@Scripts/packages $(TEST_PACKAGES)
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+build:
+	@Scripts/packages $(BUILD_PACKAGES)
+	$(SWIFT) build -c release --product gatepost
+
+lint:
+	@Scripts/packages
+	$(SWIFT) format lint --strict --recursive Sources Tests SQL Package.swift
+
+schema:
+	@Scripts/packages $(RUN_PACKAGES)
+	$(SWIFT) build --product gatepost
+	Scripts/schema .build/debug/gatepost
+
+clean:
+	@if [ -d .gatepost ]; then if [ -n "$(BUILT)" ]; then $(BUILT) quickstart --stop --remove; \
+	else echo "error: .gatepost is there and gatepost is not built: make build" >&2; exit 1; fi; fi
+	rm -rf .build
