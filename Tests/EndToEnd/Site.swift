@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Postgres
+import Synchronization
 import TestSupport
 import Testing
 
@@ -8,12 +9,13 @@ import Testing
 @Suite(.serialized) enum EndToEnd {}
 
 /// A whole Gatepost of a test's own on loopback: a durable PostgreSQL, certificates, settings, and the real binary.
-final class Site {
+final class Site: Sendable {
     let folder: String
     let cluster: PrivateCluster
     let database: PrivateDatabase
     let sql: DatabaseConnection
-    private(set) var servers: [Server] = []
+    private let started = Mutex<[Server]>([])
+    var servers: [Server] { started.withLock { $0 } }
 
     var ca: String { "\(folder)/pki/ca.pem" }
     var outbox: String { "\(folder)/outbox" }
@@ -156,7 +158,7 @@ final class Site {
     func serve(
         _ role: String? = nil, port: Int = FreePort.find(), databasePort: Int? = nil, environment: [String] = []
     ) async throws -> Server {
-        let log = "\(folder)/serve-\(servers.count).log"
+        let log = "\(folder)/serve-\(UUID().uuidString).log"
         var command = ["env", "SWIFT_BACKTRACE=enable=no", "GATEPOST_SUBMISSION_LISTEN=127.0.0.1:\(port)"]
         if let databasePort {
             command.append("GATEPOST_DATABASE_URL=\(database.tcpURL(as: .node, port: databasePort))")
@@ -164,7 +166,8 @@ final class Site {
         command += environment + [Self.binary, "serve", "--config", settings]
         if let role { command += ["--role", role] }
         let server = Server(process: try ChildProcess(command, log: log), port: port, logFile: log)
-        servers.append(server)
+        started.withLock { $0.append(server) }
+        Reaper.shared.watch(server.process)
         try #require(
             await eventually(within: .seconds(60), every: .milliseconds(50)) {
                 server.log.contains("\"message\":\"ready\"") || !server.process.isRunning
@@ -175,7 +178,9 @@ final class Site {
 
     /// Starts a client written for these tests, in `Clients/`.
     func client(_ name: String, _ arguments: String...) throws -> ChildProcess {
-        try ChildProcess(["python3", Self.clients + name] + arguments, log: "\(folder)/\(name).log")
+        let process = try ChildProcess(["python3", Self.clients + name] + arguments, log: "\(folder)/\(name).log")
+        Reaper.shared.watch(process)
+        return process
     }
 
     static let clients = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Clients/"
@@ -184,5 +189,43 @@ final class Site {
     func arrived() -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: outbox)) ?? []
         return names.filter { $0.hasSuffix(".eml") }.map { readFile("\(outbox)/\($0)") }
+    }
+}
+
+/// One site for all tests that neither stop nor kill anything; each has a tenant of its own.
+actor SharedSite {
+    static let instance = SharedSite()
+    private var made: Task<(Site, Site.Server), any Error>?
+
+    /// With all three roles served.
+    func site() async throws -> (Site, Site.Server) {
+        if let made { return try await made.value }
+        let task = Task {
+            let site = try await Site()
+            return (site, try await site.serve())
+        }
+        made = task
+        return try await task.value
+    }
+}
+
+/// Ends what tests have started when the test process ends, however that ends.
+private final class Reaper: Sendable {
+    static let shared = Reaper()
+    private let lifeline: Int32
+
+    private init() {
+        var ends: [Int32] = [-1, -1]
+        precondition(pipe(&ends) == 0, "no pipe")
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        let script = "trap '' INT TERM HUP; while read pid; do all=\"$all $pid\"; done; kill -9 $all 2>/dev/null"
+        _ = try? ChildProcess(["sh", "-c", script], input: ends[0])
+        close(ends[0])
+        lifeline = ends[1]
+    }
+
+    func watch(_ process: ChildProcess) {
+        let line = Array("\(process.id)\n".utf8)
+        _ = write(lifeline, line, line.count)
     }
 }

@@ -7,7 +7,8 @@ Each message carries a token of its own. The journal has one line per event, flu
     ack TOKEN ID              250, queued as ID
     refused TOKEN CODE TEXT   any other reply
     unknown TOKEN             the connection ended without a reply
-A line `done` ends a journal whose client came to its end by itself.
+A line `done` ends a journal whose client came to its end by itself. If JOURNAL.go is there at the start, the load
+ends when that file goes.
 """
 
 import os
@@ -32,10 +33,14 @@ def note(*words):
     os.write(journal, line.encode("ascii", "replace"))
 
 
+go = journal_path + ".go"
+is_gated = os.path.exists(go)
+
+
 def take():
     global left
     with lock:
-        if left <= 0:
+        if left <= 0 or is_gated and not os.path.exists(go):
             return False
         left -= 1
         return True

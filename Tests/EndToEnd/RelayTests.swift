@@ -1,0 +1,84 @@
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+extension EndToEnd {
+    /// Promise 4 at the gate, promise 5 behind it.
+    @Suite struct RelayTests {
+        @Test func `a stranger gets through with no trick, in the clear, over TLS, or with another authority's word`()
+            async throws
+        {
+            let site = try await Site()
+            try await site.serve("relay")
+            // Another authority, with the same names in it.
+            let foreign = "\(site.folder)/foreign"
+            try site.gatepost("ca", "init", "--directory", foreign)
+            try site.gatepost("ca", "issue", "forwarder", "--kind", "forwarder", "--directory", foreign)
+            let attack = try site.run([
+                "python3", Site.clients + "gate.py", "\(site.relayPort)", "\(foreign)/forwarder.pem",
+                "\(foreign)/forwarder.key",
+            ])
+            #expect(attack.status == 0, "\(attack.standardOutput)\(attack.standardError)")
+            #expect(attack.standardOutput.contains(", 0 got through"))
+            // A relay's own certificate is no key to the gate either.
+            let relay = try site.run([
+                "python3", Site.clients + "gate.py", "\(site.relayPort)", "\(site.folder)/pki/relay.pem",
+                "\(site.folder)/pki/relay.key",
+            ])
+            #expect(relay.status == 0, "\(relay.standardOutput)")
+            #expect(site.arrived().isEmpty)
+        }
+
+        @Test func `mail waits while its relay is away, arrives when it is back, and is charged once`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme", "--daily", "100")
+            let front = try await site.serve("submission")
+            try await site.serve("forwarder")
+            let journalFile = "\(site.folder)/journal"
+            try site.client(
+                "load.py", journalFile, site.ca, credential.username, credential.secretFile, "2", "20", "60",
+                "news@acme.example", "\(front.port)"
+            ).wait()
+            let journal = Journal(journalFile)
+            #expect(journal.acknowledged.count == 20)
+            #expect(
+                await eventually(within: .seconds(20)) {
+                    site.servers[1].log.contains("no relay of pool default can be reached")
+                })
+            #expect(site.arrived().isEmpty)
+            try await site.serve("relay")
+            await site.expectArrival(of: journal)
+            #expect(
+                await eventually(within: .seconds(20)) {
+                    (try? site.gatepost("queue", "list", "--json")) == ""
+                }, "nothing is left in the queue")
+            try await site.judge(journal, tenant: "acme", cap: 100)
+            let usage = try site.gatepost("usage", "acme", "--json")
+            #expect(usage.contains("\"used\":20"))
+        }
+
+        @Test func `a relay is killed in mid-load: what it had not answered for arrives by the other`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme", "--daily", "unlimited", "--sessions", "100")
+            let second = FreePort.find()
+            try site.gatepost("relay", "add", "default", "127.0.0.1:\(second)", "--weight", "3")
+            let front = try await site.serve("submission")
+            try await site.serve("forwarder")
+            let victim = try await site.serve("relay")
+            try await site.serve("relay", environment: ["GATEPOST_RELAY_LISTEN=127.0.0.1:\(second)"])
+            let journalFile = "\(site.folder)/journal"
+            let load = try site.client(
+                "load.py", journalFile, site.ca, credential.username, credential.secretFile, "8", "600", "60",
+                "news@acme.example", "\(front.port)")
+            #expect(await eventually(within: .seconds(30)) { site.arrived().count > 100 })
+            victim.process.signal(SIGKILL)
+            victim.process.wait()
+            load.wait()
+            let journal = Journal(journalFile)
+            #expect(journal.acknowledged.count == 600)
+            await site.expectArrival(of: journal)
+            try await site.judge(journal, tenant: "acme", cap: nil)
+        }
+    }
+}
