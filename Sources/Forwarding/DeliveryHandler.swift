@@ -16,6 +16,8 @@ final class DeliveryHandler: ChannelInboundHandler {
         case outcomes([DeliveryDialogue.Outcome])
         /// Closed because nothing was to be delivered for a while.
         case retired
+        /// Stopped before the final dot, for the lease is not ours beyond doubt: nothing was sent, no one is to blame.
+        case abandoned
         /// The connection is of no more use; a transaction under way has no outcome.
         case failed(String)
     }
@@ -138,7 +140,11 @@ final class DeliveryHandler: ChannelInboundHandler {
     private func sendContent() {
         guard let context else { return }
         // LEDGER, "Before the final dot": a lease that may have passed on must not end in a second delivery.
-        guard mayFinish() else { return fail("the lease could not be shown to be ours still") }
+        guard mayFinish() else {
+            isOver = true
+            context.close(promise: nil)
+            return report(.abandoned)
+        }
         var output = context.channel.allocator.buffer(capacity: 0)
         dialogue.sendContent(into: &output)
         deadline?.move(to: Self.finalReplyLimit)

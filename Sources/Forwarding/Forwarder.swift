@@ -114,7 +114,8 @@ package final class Forwarder: Sendable {
         case .lost:
             return
         case .reclaimed(let recipients):
-            held.withLock { $0.keep(recipients) }
+            let returned = held.withLock { $0.keep(recipients) }
+            if !returned.isEmpty { queue.settle(returned) }
         case .startedAgain:
             held.withLock { $0.removeAll() }
         }

@@ -219,6 +219,12 @@ final class ForwarderCore {
             connection.outcomes = outcomes
         case .retired:
             remove(connection, of: pool)
+        case .abandoned:
+            remove(connection, of: pool)
+            guard let job = connection.job else { return }
+            connection.job = nil
+            connection.member.health.succeeded()
+            finished(job.delivery, .noRelay(reason: "the lease is not ours beyond doubt", wait: .zero))
         case .failed(let reason):
             failed(connection, of: pool, reason)
         }

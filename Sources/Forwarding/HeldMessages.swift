@@ -53,11 +53,17 @@ struct HeldMessages {
         entries.map { Owner.LeasedMessage(tenantID: $0.value.tenantID, messageID: $0.key) }
     }
 
-    /// Keeps those whose every open recipient is still leased here.
-    mutating func keep(_ leased: [Owner.LeasedRecipient]) {
-        var counts: [MessageID: Int] = [:]
-        for recipient in leased { counts[recipient.messageID, default: 0] += 1 }
-        for (id, entry) in entries where counts[id, default: 0] < entry.open { remove(id) }
+    /// Keeps those whose every open recipient is still leased here; what is leased of the others is to be given back.
+    mutating func keep(_ leased: [Owner.LeasedRecipient]) -> [Settlement] {
+        let numbers = Dictionary(grouping: leased, by: \.messageID).mapValues { $0.map(\.number) }
+        var returned: [Settlement] = []
+        for (id, entry) in entries where numbers[id, default: []].count < entry.open {
+            returned += numbers[id, default: []].map {
+                Settlement(releasing: $0, of: id, tenant: entry.tenantID, owner: entry.owner)
+            }
+            remove(id)
+        }
+        return returned
     }
 
     mutating func removeAll() {

@@ -78,7 +78,8 @@ package struct Settlement: Sendable {
         self.reply = reply
     }
 
-    init(releasing number: Int32, of message: MessageID, tenant: Int64, owner: MessageID) {
+    /// Gives a recipient back that is leased here and not in memory any more.
+    package init(releasing number: Int32, of message: MessageID, tenant: Int64, owner: MessageID) {
         self.owner = owner
         tenantID = tenant
         messageID = message

@@ -43,7 +43,7 @@ extension EndToEnd {
             func again() throws -> String {
                 try send(
                     site, credential, server, from: "news@again.example", "--header",
-                    "Message-ID: <once@again.example>",
+                    "Message-Id: <once@again.example>",
                     "--header", "Date: Thu, 01 Jan 2026 00:00:00 +0000")
             }
             let first = try #require(try again().components(separatedBy: "queued as ").last?.prefix(36))

@@ -38,6 +38,7 @@ final class Site: Sendable {
         folder = try #require(mkdtemp(&template).map { String(cString: $0) })
         relayPort = FreePort.find()
         try Self.yaml(folder, database, relayPort).write(toFile: settings, atomically: true, encoding: .utf8)
+        chmod(settings, 0o600)
         try gatepost("ca", "init")
         try gatepost("ca", "issue", "server", "--kind", "server", "--host", "localhost", "--host", "127.0.0.1")
         try gatepost("ca", "issue", "relay", "--kind", "relay", "--host", "127.0.0.1")
@@ -52,7 +53,10 @@ final class Site: Sendable {
             server.process.signal(SIGKILL)
             server.process.wait()
         }
-        try? FileManager.default.removeItem(atPath: folder)
+        // For looking into one that failed.
+        if ProcessInfo.processInfo.environment["KEEP_SITES"] == nil {
+            try? FileManager.default.removeItem(atPath: folder)
+        }
     }
 
     private static func yaml(_ folder: String, _ database: PrivateDatabase, _ relayPort: Int) -> String {

@@ -90,10 +90,13 @@ tried = 0
 for mode in ["plain", "starttls"] + (["foreign"] if foreign else []):
     for hello in ["HELO", "EHLO", "LHLO", "ehlo", None]:
         for pipelined in [False, True]:
-            for sender, recipient in tricks:
-                session = Session(mode)
-                if hello:
-                    session.say(f"{hello} {own}")
+            session = None
+            for number, (sender, recipient) in enumerate(tricks):
+                # A few to a connection: the server ends one that is refused too often.
+                if number % 5 == 0:
+                    session = Session(mode)
+                    if hello:
+                        session.say(f"{hello} {own}")
                 mail, rcpt = f"MAIL FROM:{sender}", f"RCPT TO:{recipient}"
                 if hello == "ehlo":
                     mail, rcpt = "mail from:" + sender, "rcpt to:" + recipient
@@ -102,7 +105,7 @@ for mode in ["plain", "starttls"] + (["foreign"] if foreign else []):
                 else:
                     replies = session.say(mail) + session.say(rcpt) + session.say("DATA")
                 tried += 1
-                through = [r for r in replies if r[:1] in "23" or r.startswith("354")]
+                through = [r for r in replies if r[:1] in "23" or r == "(closed)"]
                 denied = any(refused(r, mode) for r in replies[:2])
                 if hello is None:
                     # No greeting: a bad sequence is as good a refusal.
@@ -110,6 +113,6 @@ for mode in ["plain", "starttls"] + (["foreign"] if foreign else []):
                 if through or not denied:
                     failures += 1
                     print(f"FAILED {mode} {hello} pipelined={pipelined} {mail} {rcpt}: {replies}")
-                session.sock.close()
+                session.say("RSET")
 print(f"{tried} tried, {failures} got through")
 sys.exit(1 if failures else 0)
