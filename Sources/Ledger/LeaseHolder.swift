@@ -119,7 +119,7 @@ actor LeaseHolder {
             }
             lease?.renewed = begun
         } catch {
-            if error.kind == .refused {
+            if error.kind == .refused, session?.isUsable == true {
                 logger.warning("the lease could not be renewed", metadata: ["reason": "\(error)"])
             } else {
                 lose("\(error)")

@@ -174,7 +174,11 @@ package final class BlockingConnection {
             isUsable = false
             throw DatabaseError(.doubt, warning.message, sqlState: warning.sqlState)
         }
-        if let failure { throw failure }
+        if let failure {
+            // A server that became a standby: the next connection finds the new primary.
+            if failure.sqlState == "25006", !isInTransaction { isUsable = false }
+            throw failure
+        }
         guard let last else { throw lost() }
         return Rows(result: last)
     }
@@ -273,6 +277,8 @@ private let receiveNotice: @convention(c) (UnsafeMutableRawPointer?, OpaquePoint
         guard let ascii = code.asciiValue, let text = PQresultErrorField(result, Int32(ascii)) else { return nil }
         return String(cString: text)
     }
-    guard notices.complaint == nil, let severity = field("V"), severity != "NOTICE" else { return }
+    guard notices.complaint == nil, let severity = field("V"),
+        ["WARNING", "ERROR", "FATAL", "PANIC"].contains(severity)
+    else { return }
     notices.complaint = (field("C"), field("M") ?? "a warning without text")
 }

@@ -56,6 +56,28 @@ import Testing
         try await connection.script("DO $$ BEGIN RAISE NOTICE 'harmless'; END $$")
     }
 
+    @Test func `a server that has become read-only is left for another connection`() async throws {
+        let connection = try await PrivateDatabase.createEmpty().connection()
+        try await connection.query("SET default_transaction_read_only = on")
+        let failure = await #expect(throws: DatabaseError.self) {
+            try await connection.query("CREATE TABLE public.t ()")
+        }
+        #expect(failure?.sqlState == "25006")
+        try await connection.query("CREATE TABLE public.t ()")
+    }
+
+    @Test func `a connection whose server ended it while idle is replaced without a failure`() async throws {
+        let database = try await PrivateDatabase.createEmpty()
+        let (idle, other) = (database.connection(), database.connection())
+        let backend = try await idle.query("SELECT pg_backend_pid() AS pid")[0].int64("pid")
+        try await other.query("SELECT pg_terminate_backend($1::int)", [.int32(Int32(backend))])
+        #expect(
+            try await eventually {
+                try await other.query("SELECT FROM pg_stat_activity WHERE pid = $1", [.int64(backend)]).isEmpty
+            })
+        #expect(try await idle.query("SELECT pg_backend_pid() AS pid")[0].int64("pid") != backend)
+    }
+
     @Test func `a backend killed in a statement is doubt; the next statement has a new connection`() async throws {
         let database = try await PrivateDatabase.createEmpty()
         let (victim, other) = (database.connection(), database.connection())
