@@ -56,7 +56,7 @@ let package = Package(
         .target(name: "CSQL", path: "SQL/CSQL"),
         .target(
             name: "SQL", dependencies: ["CSQL"], path: "SQL",
-            exclude: ["CSQL", "migrations", "functions", "schema.sql"], swiftSettings: settings),
+            exclude: ["CSQL", "migrations", "functions", "schema.sql", "dump-schema.sh"], swiftSettings: settings),
         module("Postgres", ["CLibPQ", "CLinux", "SQL", "Cryptography", logging]),
         module("Tenancy", ["Postgres", "SMTP", "Cryptography", "SASL", logging]),
         module("Ledger", ["Postgres", "SMTP", "Cryptography", logging, nioCore]),

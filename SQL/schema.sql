@@ -1,1 +1,1201 @@
--- placeholder
+
+CREATE SCHEMA admin;
+
+CREATE SCHEMA gatepost;
+
+CREATE SCHEMA ledger;
+
+CREATE TYPE ledger.verdict AS (
+	id uuid,
+	verdict text,
+	queue_id uuid,
+	limit_name text,
+	cap bigint,
+	used bigint,
+	resets_at timestamp with time zone,
+	resets_text text,
+	policy text,
+	detail text,
+	remaining bigint,
+	clock timestamp with time zone
+);
+
+CREATE FUNCTION admin.credential_issue(os_user text, slug text, name text, verifier text, digest bytea, label text DEFAULT NULL::text, daily_cap bigint DEFAULT NULL::bigint, networks text[] DEFAULT NULL::text[], expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(credential_id bigint, login_id bigint, created boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.credential_revoke(os_user text, name text, reason text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.domain_add(os_user text, slug text, domain text, trusted boolean) RETURNS TABLE(changed boolean, token text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.domain_remove(os_user text, slug text, domain text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.pool_create(os_user text, name text) RETURNS TABLE(id bigint, created boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.queue_list(slug text, everything boolean, at_most integer, after uuid) RETURNS TABLE(id uuid, tenant text, credential text, state text, recipients integer, live integer, size bigint, sender text, accepted_at timestamp with time zone, next_attempt timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.queue_show(id uuid) RETURNS TABLE(tenant text, credential text, message_state text, kind text, size bigint, sender text, from_domain text, message_id_header text, client text, helo bytea, accepted_at timestamp with time zone, body_stored boolean, number integer, address text, state text, marked boolean, leased boolean, attempts integer, next_attempt timestamp with time zone, last_attempt timestamp with time zone, final_at timestamp with time zone, reply_code integer, reply_enhanced text, reply bytea)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.relay_add(os_user text, pool text, host text, port integer, protocol text DEFAULT 'lmtp'::text, tls text DEFAULT 'mutual'::text, weight integer DEFAULT 1) RETURNS TABLE(id bigint, changed boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.relay_drain(os_user text, pool text, host text, port integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.relay_remove(os_user text, pool text, host text, port integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.tenant_create(os_user text, slug text, limits jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(id bigint, created boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.tenant_resume(os_user text, slug text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.tenant_set(os_user text, slug text, changes jsonb) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.tenant_suspend(os_user text, slug text, reason text, hold boolean) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.usage(slug text) RETURNS TABLE(scope text, credential text, starts date, used bigint, messages bigint, bytes bigint, cap bigint, resets_at timestamp with time zone, resets_text text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.audited(os_user text, tenant bigint, action text, object text, detail jsonb, payload text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.first_moment(day date, zone text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.free_rows(owner uuid, at_most integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION gatepost.incarnation() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.instant_text(at timestamp with time zone, zone text) RETURNS text
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.limit_value(key text, value jsonb, highest bigint, nullable boolean) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.lock_meters(tenants bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION gatepost.make_partition(family text, at timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS ...;
+
+CREATE FUNCTION gatepost.move_stragglers(low uuid, high uuid, at_most integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION gatepost.owner_locked(lock_object integer, holder integer) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.pool_lock(pool text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.refund(tenant_ids bigint[], message_ids uuid[], counts integer[], why text, at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION gatepost.reset(tenant bigint, at timestamp with time zone, period text, OUT resets_at timestamp with time zone, OUT resets_text text) RETURNS record
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.rolling(tenant bigint, at timestamp with time zone, cap bigint, wanted bigint, OUT used bigint, OUT resets_at timestamp with time zone) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE TABLE gatepost.tenant (
+    id bigint NOT NULL,
+    slug text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    reason text,
+    hold_queue boolean DEFAULT false NOT NULL,
+    zone text DEFAULT 'UTC'::text NOT NULL,
+    next_zone text,
+    next_zone_from timestamp with time zone,
+    daily_cap bigint DEFAULT 1000,
+    monthly_cap bigint,
+    daily_window text DEFAULT 'day'::text NOT NULL,
+    rate bigint,
+    burst bigint,
+    bytes_daily_cap bigint,
+    first_time_daily_cap bigint,
+    message_size bigint DEFAULT 26214400 NOT NULL,
+    recipients_per_message integer DEFAULT 100 NOT NULL,
+    sessions integer DEFAULT 50,
+    policy text DEFAULT 'defer'::text NOT NULL,
+    partial boolean DEFAULT false NOT NULL,
+    resubmission boolean DEFAULT true NOT NULL,
+    null_sender boolean DEFAULT false NOT NULL,
+    warn_percents integer[] DEFAULT '{80,95}'::integer[] NOT NULL,
+    pool_id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT tenant_burst_check CHECK (((burst >= 1) AND (burst <= 1000000000))),
+    CONSTRAINT tenant_bytes_daily_cap_check CHECK ((bytes_daily_cap > 0)),
+    CONSTRAINT tenant_check CHECK (((NOT hold_queue) OR (status <> 'active'::text))),
+    CONSTRAINT tenant_check1 CHECK (((rate IS NULL) = (burst IS NULL))),
+    CONSTRAINT tenant_check2 CHECK (((next_zone IS NULL) = (next_zone_from IS NULL))),
+    CONSTRAINT tenant_daily_cap_check CHECK ((daily_cap > 0)),
+    CONSTRAINT tenant_daily_window_check CHECK ((daily_window = ANY (ARRAY['day'::text, 'rolling'::text]))),
+    CONSTRAINT tenant_first_time_daily_cap_check CHECK ((first_time_daily_cap > 0)),
+    CONSTRAINT tenant_message_size_check CHECK (((message_size >= 1024) AND (message_size <= 268435456))),
+    CONSTRAINT tenant_monthly_cap_check CHECK ((monthly_cap > 0)),
+    CONSTRAINT tenant_policy_check CHECK ((policy = ANY (ARRAY['defer'::text, 'reject'::text]))),
+    CONSTRAINT tenant_rate_check CHECK (((rate >= 1) AND (rate <= 1000000000))),
+    CONSTRAINT tenant_reason_check CHECK ((length(reason) <= 500)),
+    CONSTRAINT tenant_recipients_per_message_check CHECK (((recipients_per_message >= 1) AND (recipients_per_message <= 100000))),
+    CONSTRAINT tenant_sessions_check CHECK ((sessions > 0)),
+    CONSTRAINT tenant_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,39}$'::text)),
+    CONSTRAINT tenant_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'deleted'::text])))
+);
+
+CREATE FUNCTION gatepost.tenant_changed(tenant gatepost.tenant, changes jsonb) RETURNS gatepost.tenant
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.tenant_id(slug text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.uuid_floor(at timestamp with time zone) RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((lpad(to_hex((floor((EXTRACT(epoch FROM at) * (1000)::numeric)))::bigint), 12, '0'::text) || '00000000000000000000'::text))::uuid;
+
+CREATE FUNCTION gatepost.uuid_instant(id uuid) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN to_timestamp((((((('x'::text || translate("left"((id)::text, 13), '-'::text, ''::text)))::bit(48))::bigint)::numeric / 1000.0))::double precision);
+
+CREATE FUNCTION gatepost.uuid_new(at timestamp with time zone) RETURNS uuid
+    LANGUAGE sql PARALLEL SAFE
+    RETURN (encode(set_bit(set_bit(OVERLAY(uuid_send(gen_random_uuid()) PLACING SUBSTRING(int8send((floor((EXTRACT(epoch FROM at) * (1000)::numeric)))::bigint) FROM 3) FROM 1 FOR 6), (52)::bigint, 1), (53)::bigint, 1), 'hex'::text))::uuid;
+
+CREATE FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], senders text[], sender_domains text[], from_domains text[], bodies bytea[], sizes bigint[], digests bytea[], clients text[], helos bytea[], message_id_headers text[], recipient_messages integer[], recipient_addresses text[], recipient_domains text[]) RETURNS SETOF ledger.verdict
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    AS ...;
+
+CREATE FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text) RETURNS TABLE(message_id uuid, number integer, verdict text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint) RETURNS TABLE(tenant_id bigint, tenant text, credential text, pool_id bigint, id uuid, kind text, accepted_at timestamp with time zone, size bigint, sender text, message_id_header text, client text, numbers integer[], addresses text[], domains text[], attempts integer[], content bytea)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION ledger.clock() RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION ledger.credential_used(tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], clients text[], used_ats timestamp with time zone[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION ledger.login(name text) RETURNS TABLE(login_id bigint, credential_id bigint, tenant_id bigint, tenant text, credential text, pool_id bigint, verifier text, digest bytea, login_valid_until timestamp with time zone, tenant_status text, tenant_reason text, credential_revoked_at timestamp with time zone, credential_revoked_reason text, credential_expires_at timestamp with time zone, networks text[], message_size bigint, recipients_per_message integer, sessions integer, policy text, partial boolean, null_sender boolean, resubmission boolean, sender_domains text[], limit_name text, remaining bigint, cap bigint, used bigint, resets_at timestamp with time zone, resets_text text, clock timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION ledger.owner_free(owner uuid, seen_renewals bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION ledger.owner_reclaim(owner uuid, tenant_ids bigint[], message_ids uuid[]) RETURNS TABLE(tenant_id bigint, message_id uuid, number integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION ledger.owner_renew(owner uuid) RETURNS TABLE(renewals bigint, locked boolean)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION ledger.owner_start(owner uuid, node text) RETURNS TABLE(lock_class integer, lock_object integer, renewals bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION ledger.owner_stop(owner uuid) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION ledger.owners() RETURNS TABLE(id uuid, node text, renewals bigint, locked boolean, same_server boolean, renewed_at timestamp with time zone)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION ledger.pools() RETURNS TABLE(pool_id bigint, pool text, member_id bigint, host text, port integer, protocol text, tls text, weight integer, status text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION ledger.resolve(batch uuid) RETURNS SETOF ledger.verdict
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION ledger.secret(name text) RETURNS bytea
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[]) RETURNS TABLE(message_id uuid, number integer, verdict text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION ledger.upkeep_cancelled(at_most integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION ledger.upkeep_expired(at_most integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION ledger.upkeep_orphans(at_most integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION ledger.upkeep_partitions(body_keep interval DEFAULT '24:00:00'::interval, keep interval DEFAULT '30 days'::interval) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE TABLE gatepost.audit (
+    id bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    os_user text NOT NULL,
+    database_user text DEFAULT SESSION_USER NOT NULL,
+    tenant_id bigint,
+    action text NOT NULL,
+    object text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT audit_os_user_check CHECK ((os_user <> ''::text))
+);
+
+CREATE VIEW admin.audit AS
+ SELECT a.id,
+    a.at,
+    a.os_user,
+    a.database_user,
+    t.slug AS tenant,
+    a.action,
+    a.object,
+    a.detail
+   FROM (gatepost.audit a
+     LEFT JOIN gatepost.tenant t ON ((t.id = a.tenant_id)));
+
+CREATE TABLE gatepost.credential (
+    tenant_id bigint NOT NULL,
+    id bigint NOT NULL,
+    name text NOT NULL,
+    label text,
+    daily_cap bigint,
+    networks cidr[],
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    revoked_reason text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT credential_daily_cap_check CHECK ((daily_cap > 0)),
+    CONSTRAINT credential_label_check CHECK ((length(label) <= 200)),
+    CONSTRAINT credential_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9.-]{0,63}$'::text)),
+    CONSTRAINT credential_networks_check CHECK ((cardinality(networks) > 0)),
+    CONSTRAINT credential_revoked_reason_check CHECK ((length(revoked_reason) <= 500))
+);
+
+CREATE TABLE gatepost.credential_use (
+    tenant_id bigint NOT NULL,
+    credential_id bigint NOT NULL,
+    used_at timestamp with time zone NOT NULL,
+    client inet,
+    login_id bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE gatepost.login (
+    tenant_id bigint NOT NULL,
+    id bigint NOT NULL,
+    credential_id bigint NOT NULL,
+    name text NOT NULL,
+    verifier text NOT NULL,
+    digest bytea,
+    valid_until timestamp with time zone,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT login_digest_check CHECK ((length(digest) = 32)),
+    CONSTRAINT login_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9.-]{0,63}$'::text)),
+    CONSTRAINT login_verifier_check CHECK ((verifier ~~ 'SCRAM-SHA-256$%'::text))
+);
+
+CREATE VIEW admin.credential AS
+ SELECT c.id,
+    t.slug AS tenant,
+    c.name,
+    c.label,
+    c.daily_cap,
+    (c.networks)::text[] AS networks,
+    c.expires_at,
+    c.revoked_at,
+    c.revoked_reason,
+    c.created_at,
+    u.used_at,
+    host(u.client) AS used_from,
+    ul.name AS used_login,
+    ARRAY( SELECT l.name
+           FROM gatepost.login l
+          WHERE ((l.tenant_id = c.tenant_id) AND (l.credential_id = c.id))
+          ORDER BY l.id) AS logins
+   FROM (((gatepost.credential c
+     JOIN gatepost.tenant t ON ((t.id = c.tenant_id)))
+     LEFT JOIN gatepost.credential_use u ON (((u.tenant_id = c.tenant_id) AND (u.credential_id = c.id))))
+     LEFT JOIN gatepost.login ul ON (((ul.tenant_id = u.tenant_id) AND (ul.id = u.login_id))));
+
+CREATE TABLE gatepost.relay (
+    id bigint NOT NULL,
+    pool_id bigint NOT NULL,
+    host text NOT NULL,
+    port integer NOT NULL,
+    protocol text DEFAULT 'lmtp'::text NOT NULL,
+    tls text DEFAULT 'mutual'::text NOT NULL,
+    weight integer DEFAULT 1 NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT relay_host_check CHECK (((host <> ''::text) AND (length(host) <= 255))),
+    CONSTRAINT relay_port_check CHECK (((port >= 1) AND (port <= 65535))),
+    CONSTRAINT relay_protocol_check CHECK ((protocol = ANY (ARRAY['lmtp'::text, 'smtp'::text]))),
+    CONSTRAINT relay_status_check CHECK ((status = ANY (ARRAY['active'::text, 'draining'::text]))),
+    CONSTRAINT relay_tls_check CHECK ((tls = ANY (ARRAY['mutual'::text, 'verify'::text, 'none'::text]))),
+    CONSTRAINT relay_weight_check CHECK (((weight >= 1) AND (weight <= 1000)))
+);
+
+CREATE TABLE gatepost.relay_pool (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    changes bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT relay_pool_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,39}$'::text))
+);
+
+CREATE VIEW admin.relay AS
+ SELECT r.id,
+    p.name AS pool,
+    r.host,
+    r.port,
+    r.protocol,
+    r.tls,
+    r.weight,
+    r.status,
+    r.created_at
+   FROM (gatepost.relay r
+     JOIN gatepost.relay_pool p ON ((p.id = r.pool_id)));
+
+CREATE VIEW admin.relay_pool AS
+ SELECT p.id,
+    p.name,
+    p.created_at,
+    ( SELECT count(*) AS count
+           FROM gatepost.relay r
+          WHERE (r.pool_id = p.id)) AS members,
+    ( SELECT count(*) AS count
+           FROM gatepost.tenant t
+          WHERE ((t.pool_id = p.id) AND (t.status <> 'deleted'::text))) AS tenants
+   FROM gatepost.relay_pool p;
+
+CREATE TABLE gatepost.sender_domain (
+    tenant_id bigint NOT NULL,
+    domain text NOT NULL,
+    verified_at timestamp with time zone,
+    verified_by text,
+    token text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT sender_domain_check CHECK (((verified_at IS NULL) = (verified_by IS NULL))),
+    CONSTRAINT sender_domain_domain_check CHECK (((domain = lower(domain)) AND (domain <> ''::text) AND (length(domain) <= 253))),
+    CONSTRAINT sender_domain_verified_by_check CHECK ((verified_by = ANY (ARRAY['operator'::text, 'dns'::text])))
+);
+
+CREATE VIEW admin.sender_domain AS
+ SELECT t.slug AS tenant,
+    d.domain,
+    d.verified_at,
+    d.verified_by,
+    d.token,
+    d.created_at
+   FROM (gatepost.sender_domain d
+     JOIN gatepost.tenant t ON ((t.id = d.tenant_id)));
+
+CREATE VIEW admin.tenant AS
+ SELECT t.id,
+    t.slug,
+    t.status,
+    t.reason,
+    t.hold_queue,
+        CASE
+            WHEN (t.next_zone_from <= ledger.clock()) THEN t.next_zone
+            ELSE t.zone
+        END AS zone,
+        CASE
+            WHEN (t.next_zone_from > ledger.clock()) THEN t.next_zone
+            ELSE NULL::text
+        END AS next_zone,
+        CASE
+            WHEN (t.next_zone_from > ledger.clock()) THEN t.next_zone_from
+            ELSE NULL::timestamp with time zone
+        END AS next_zone_from,
+    t.daily_cap,
+    t.monthly_cap,
+    t.rate,
+    t.burst,
+    t.message_size,
+    t.recipients_per_message,
+    t.sessions,
+    t.policy,
+    t.partial,
+    t.resubmission,
+    t.null_sender,
+    t.warn_percents,
+    p.name AS pool,
+    t.created_at
+   FROM (gatepost.tenant t
+     JOIN gatepost.relay_pool p ON ((p.id = t.pool_id)));
+
+ALTER TABLE gatepost.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME gatepost.audit_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE gatepost.batch (
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    verdicts ledger.verdict[],
+    resolved integer DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
+ALTER TABLE ONLY gatepost.batch ALTER COLUMN verdicts SET COMPRESSION lz4;
+
+CREATE TABLE gatepost.body (
+    tenant_id bigint NOT NULL,
+    message_id uuid NOT NULL,
+    content bytea NOT NULL
+)
+PARTITION BY RANGE (message_id);
+ALTER TABLE ONLY gatepost.body ALTER COLUMN content SET COMPRESSION lz4;
+
+CREATE TABLE gatepost.body_straggler (
+    tenant_id bigint NOT NULL,
+    message_id uuid NOT NULL,
+    content bytea NOT NULL
+);
+ALTER TABLE ONLY gatepost.body_straggler ALTER COLUMN content SET COMPRESSION lz4;
+
+CREATE TABLE gatepost.cluster_secret (
+    name text NOT NULL,
+    secret bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE gatepost.credential ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME gatepost.credential_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE gatepost.drop_horizon (
+    single boolean DEFAULT true NOT NULL,
+    below timestamp with time zone NOT NULL,
+    CONSTRAINT drop_horizon_single_check CHECK (single)
+);
+
+CREATE TABLE gatepost.event (
+    tenant_id bigint NOT NULL,
+    id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    kind text NOT NULL,
+    message_id uuid NOT NULL,
+    number integer,
+    reply_code integer,
+    reply_enhanced text,
+    reply bytea,
+    detail jsonb,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL
+)
+PARTITION BY RANGE (id);
+
+CREATE TABLE gatepost.ledger (
+    tenant_id bigint NOT NULL,
+    message_id uuid NOT NULL,
+    entry integer NOT NULL,
+    credential_id bigint NOT NULL,
+    day date NOT NULL,
+    month date NOT NULL,
+    recipients bigint NOT NULL,
+    bytes bigint NOT NULL,
+    reason text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_check CHECK (((recipients <> 0) AND ((recipients > 0) = (entry = 0)))),
+    CONSTRAINT ledger_entry_check CHECK ((entry >= 0))
+);
+
+ALTER TABLE gatepost.login ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME gatepost.login_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE gatepost.message (
+    tenant_id bigint NOT NULL,
+    id uuid NOT NULL,
+    kind text DEFAULT 'mail'::text NOT NULL,
+    credential_id bigint NOT NULL,
+    login_id bigint NOT NULL,
+    accepted_at timestamp with time zone NOT NULL,
+    size bigint NOT NULL,
+    recipients integer NOT NULL,
+    client inet,
+    digest bytea,
+    sender text NOT NULL,
+    from_domain text NOT NULL,
+    helo bytea,
+    message_id_header text,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    CONSTRAINT message_kind_check CHECK ((kind = ANY (ARRAY['mail'::text, 'dsn'::text]))),
+    CONSTRAINT message_recipients_check CHECK ((recipients > 0)),
+    CONSTRAINT message_size_check CHECK ((size >= 0))
+)
+PARTITION BY RANGE (id);
+
+CREATE TABLE gatepost.message_straggler (
+    tenant_id bigint NOT NULL,
+    id uuid NOT NULL,
+    kind text DEFAULT 'mail'::text NOT NULL,
+    credential_id bigint NOT NULL,
+    login_id bigint NOT NULL,
+    accepted_at timestamp with time zone NOT NULL,
+    size bigint NOT NULL,
+    recipients integer NOT NULL,
+    client inet,
+    digest bytea,
+    sender text NOT NULL,
+    from_domain text NOT NULL,
+    helo bytea,
+    message_id_header text,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    CONSTRAINT message_kind_check CHECK ((kind = ANY (ARRAY['mail'::text, 'dsn'::text]))),
+    CONSTRAINT message_recipients_check CHECK ((recipients > 0)),
+    CONSTRAINT message_size_check CHECK ((size >= 0))
+);
+
+CREATE TABLE gatepost.meter (
+    tenant_id bigint NOT NULL,
+    debt bigint DEFAULT 0 NOT NULL,
+    debt_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    changes bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT meter_debt_check CHECK ((debt >= 0))
+)
+WITH (fillfactor='50');
+
+CREATE TABLE gatepost.outcome_hour (
+    tenant_id bigint NOT NULL,
+    starts timestamp with time zone NOT NULL,
+    delivered bigint DEFAULT 0 NOT NULL,
+    deferred bigint DEFAULT 0 NOT NULL,
+    bounced bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE gatepost.owner (
+    id uuid NOT NULL,
+    node text NOT NULL,
+    lock_object integer NOT NULL,
+    renewals bigint DEFAULT 0 NOT NULL,
+    renewed_at timestamp with time zone NOT NULL,
+    incarnation text NOT NULL,
+    started_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+ALTER TABLE gatepost.owner ALTER COLUMN lock_object ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME gatepost.owner_lock_object_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+    CYCLE
+);
+
+CREATE TABLE gatepost.partition_family (
+    name text NOT NULL,
+    width interval NOT NULL,
+    CONSTRAINT partition_family_width_check CHECK (((width >= '01:00:00'::interval) AND (width <= '1 day'::interval)))
+);
+
+CREATE TABLE gatepost.recent (
+    tenant_id bigint NOT NULL,
+    credential_id bigint NOT NULL,
+    digest bytea NOT NULL,
+    message_id uuid NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE gatepost.recipient (
+    tenant_id bigint NOT NULL,
+    message_id uuid NOT NULL,
+    number integer NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    owner_id uuid,
+    next_attempt timestamp with time zone NOT NULL,
+    last_attempt timestamp with time zone,
+    final_at timestamp with time zone,
+    state text NOT NULL,
+    mark text,
+    reply_code integer,
+    reply_enhanced text,
+    reply bytea,
+    address text NOT NULL,
+    domain text NOT NULL,
+    CONSTRAINT recipient_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'deferred'::text, 'delivered'::text, 'bounced'::text, 'cancelled'::text])))
+)
+PARTITION BY RANGE (message_id);
+
+CREATE TABLE gatepost.recipient_straggler (
+    tenant_id bigint NOT NULL,
+    message_id uuid NOT NULL,
+    number integer NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    owner_id uuid,
+    next_attempt timestamp with time zone NOT NULL,
+    last_attempt timestamp with time zone,
+    final_at timestamp with time zone,
+    state text NOT NULL,
+    mark text,
+    reply_code integer,
+    reply_enhanced text,
+    reply bytea,
+    address text NOT NULL,
+    domain text NOT NULL,
+    CONSTRAINT recipient_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'deferred'::text, 'delivered'::text, 'bounced'::text, 'cancelled'::text])))
+);
+
+ALTER TABLE gatepost.relay ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME gatepost.relay_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE gatepost.relay_pool ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME gatepost.relay_pool_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE gatepost.schema_file (
+    name text NOT NULL,
+    checksum bytea NOT NULL,
+    release text NOT NULL,
+    oldest_node text NOT NULL,
+    applied_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE gatepost.settle_repeat (
+    owner_id uuid NOT NULL,
+    repeats bigint NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE gatepost.suppression (
+    tenant_id bigint NOT NULL,
+    address text NOT NULL,
+    reason text NOT NULL,
+    until timestamp with time zone,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE gatepost.tenant ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME gatepost.tenant_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE gatepost.test_clock (
+    single boolean DEFAULT true NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT test_clock_single_check CHECK (single)
+);
+
+CREATE TABLE gatepost.usage (
+    tenant_id bigint NOT NULL,
+    credential_id bigint NOT NULL,
+    period text NOT NULL,
+    starts date NOT NULL,
+    recipients bigint NOT NULL,
+    messages bigint NOT NULL,
+    bytes bigint NOT NULL,
+    CONSTRAINT usage_bytes_check CHECK ((bytes >= 0)),
+    CONSTRAINT usage_messages_check CHECK ((messages >= 0)),
+    CONSTRAINT usage_period_check CHECK ((period = ANY (ARRAY['day'::text, 'month'::text]))),
+    CONSTRAINT usage_recipients_check CHECK ((recipients >= 0))
+)
+WITH (fillfactor='50');
+
+CREATE TABLE gatepost.usage_hour (
+    tenant_id bigint NOT NULL,
+    starts timestamp with time zone NOT NULL,
+    recipients bigint NOT NULL,
+    CONSTRAINT usage_hour_recipients_check CHECK ((recipients >= 0))
+)
+WITH (fillfactor='50');
+
+ALTER TABLE ONLY gatepost.audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY gatepost.batch
+    ADD CONSTRAINT batch_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY gatepost.body
+    ADD CONSTRAINT body_pkey PRIMARY KEY (tenant_id, message_id);
+
+ALTER TABLE ONLY gatepost.body_straggler
+    ADD CONSTRAINT body_straggler_pkey PRIMARY KEY (tenant_id, message_id);
+
+ALTER TABLE ONLY gatepost.cluster_secret
+    ADD CONSTRAINT cluster_secret_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY gatepost.credential
+    ADD CONSTRAINT credential_name_key UNIQUE (name);
+
+ALTER TABLE ONLY gatepost.credential
+    ADD CONSTRAINT credential_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY gatepost.credential_use
+    ADD CONSTRAINT credential_use_pkey PRIMARY KEY (tenant_id, credential_id);
+
+ALTER TABLE ONLY gatepost.drop_horizon
+    ADD CONSTRAINT drop_horizon_pkey PRIMARY KEY (single);
+
+ALTER TABLE ONLY gatepost.event
+    ADD CONSTRAINT event_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY gatepost.ledger
+    ADD CONSTRAINT ledger_pkey PRIMARY KEY (tenant_id, message_id, entry);
+
+ALTER TABLE ONLY gatepost.login
+    ADD CONSTRAINT login_name_key UNIQUE (name);
+
+ALTER TABLE ONLY gatepost.login
+    ADD CONSTRAINT login_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY gatepost.message
+    ADD CONSTRAINT message_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY gatepost.message_straggler
+    ADD CONSTRAINT message_straggler_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY gatepost.meter
+    ADD CONSTRAINT meter_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY gatepost.outcome_hour
+    ADD CONSTRAINT outcome_hour_pkey PRIMARY KEY (tenant_id, starts);
+
+ALTER TABLE ONLY gatepost.owner
+    ADD CONSTRAINT owner_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY gatepost.partition_family
+    ADD CONSTRAINT partition_family_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY gatepost.recent
+    ADD CONSTRAINT recent_pkey PRIMARY KEY (tenant_id, credential_id, digest);
+
+ALTER TABLE ONLY gatepost.recipient
+    ADD CONSTRAINT recipient_pkey PRIMARY KEY (tenant_id, message_id, number);
+
+ALTER TABLE ONLY gatepost.recipient_straggler
+    ADD CONSTRAINT recipient_straggler_pkey PRIMARY KEY (tenant_id, message_id, number);
+
+ALTER TABLE ONLY gatepost.relay
+    ADD CONSTRAINT relay_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY gatepost.relay
+    ADD CONSTRAINT relay_pool_id_host_port_key UNIQUE (pool_id, host, port);
+
+ALTER TABLE ONLY gatepost.relay_pool
+    ADD CONSTRAINT relay_pool_name_key UNIQUE (name);
+
+ALTER TABLE ONLY gatepost.relay_pool
+    ADD CONSTRAINT relay_pool_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY gatepost.schema_file
+    ADD CONSTRAINT schema_file_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY gatepost.sender_domain
+    ADD CONSTRAINT sender_domain_pkey PRIMARY KEY (tenant_id, domain);
+
+ALTER TABLE ONLY gatepost.settle_repeat
+    ADD CONSTRAINT settle_repeat_pkey PRIMARY KEY (owner_id);
+
+ALTER TABLE ONLY gatepost.suppression
+    ADD CONSTRAINT suppression_pkey PRIMARY KEY (tenant_id, address);
+
+ALTER TABLE ONLY gatepost.tenant
+    ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY gatepost.tenant
+    ADD CONSTRAINT tenant_slug_key UNIQUE (slug);
+
+ALTER TABLE ONLY gatepost.test_clock
+    ADD CONSTRAINT test_clock_pkey PRIMARY KEY (single);
+
+ALTER TABLE ONLY gatepost.usage_hour
+    ADD CONSTRAINT usage_hour_pkey PRIMARY KEY (tenant_id, starts);
+
+ALTER TABLE ONLY gatepost.usage
+    ADD CONSTRAINT usage_pkey PRIMARY KEY (tenant_id, credential_id, period, starts);
+
+CREATE INDEX audit_tenant ON gatepost.audit USING btree (tenant_id, id);
+
+CREATE INDEX batch_at ON gatepost.batch USING btree (at);
+
+CREATE INDEX event_message ON ONLY gatepost.event USING btree (tenant_id, message_id);
+
+CREATE INDEX login_credential ON gatepost.login USING btree (tenant_id, credential_id);
+
+CREATE INDEX message_id ON ONLY gatepost.message USING btree (id);
+
+CREATE INDEX message_straggler_id_idx ON gatepost.message_straggler USING btree (id);
+
+CREATE INDEX recent_at ON gatepost.recent USING btree (at);
+
+CREATE INDEX recipient_due ON ONLY gatepost.recipient USING btree (next_attempt) WHERE ((owner_id IS NULL) AND (state = ANY (ARRAY['queued'::text, 'deferred'::text])));
+
+CREATE INDEX recipient_final ON ONLY gatepost.recipient USING brin (final_at);
+
+CREATE INDEX recipient_lease ON ONLY gatepost.recipient USING btree (owner_id) WHERE (owner_id IS NOT NULL);
+
+CREATE INDEX recipient_mark ON ONLY gatepost.recipient USING btree (tenant_id, message_id) WHERE ((mark IS NOT NULL) AND (state = ANY (ARRAY['queued'::text, 'deferred'::text])));
+
+CREATE INDEX recipient_straggler_final_at_idx ON gatepost.recipient_straggler USING brin (final_at);
+
+CREATE INDEX recipient_straggler_next_attempt_idx ON gatepost.recipient_straggler USING btree (next_attempt) WHERE ((owner_id IS NULL) AND (state = ANY (ARRAY['queued'::text, 'deferred'::text])));
+
+CREATE INDEX recipient_straggler_owner_id_idx ON gatepost.recipient_straggler USING btree (owner_id) WHERE (owner_id IS NOT NULL);
+
+CREATE INDEX recipient_straggler_tenant_id_message_id_idx ON gatepost.recipient_straggler USING btree (tenant_id, message_id) WHERE ((mark IS NOT NULL) AND (state = ANY (ARRAY['queued'::text, 'deferred'::text])));
+
+ALTER TABLE ONLY gatepost.relay
+    ADD CONSTRAINT relay_pool_id_fkey FOREIGN KEY (pool_id) REFERENCES gatepost.relay_pool(id);
+
+ALTER TABLE ONLY gatepost.tenant
+    ADD CONSTRAINT tenant_pool_id_fkey FOREIGN KEY (pool_id) REFERENCES gatepost.relay_pool(id);
+
+GRANT USAGE ON SCHEMA admin TO gatepost_admin;
+
+GRANT USAGE ON SCHEMA gatepost TO gatepost_node;
+GRANT USAGE ON SCHEMA gatepost TO gatepost_admin;
+
+GRANT USAGE ON SCHEMA ledger TO gatepost_node;
+GRANT USAGE ON SCHEMA ledger TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.credential_issue(os_user text, slug text, name text, verifier text, digest bytea, label text, daily_cap bigint, networks text[], expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.credential_issue(os_user text, slug text, name text, verifier text, digest bytea, label text, daily_cap bigint, networks text[], expires_at timestamp with time zone) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.credential_revoke(os_user text, name text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.credential_revoke(os_user text, name text, reason text) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.domain_add(os_user text, slug text, domain text, trusted boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.domain_add(os_user text, slug text, domain text, trusted boolean) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.domain_remove(os_user text, slug text, domain text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.domain_remove(os_user text, slug text, domain text) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.pool_create(os_user text, name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.pool_create(os_user text, name text) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.queue_list(slug text, everything boolean, at_most integer, after uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.queue_list(slug text, everything boolean, at_most integer, after uuid) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.queue_show(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.queue_show(id uuid) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.relay_add(os_user text, pool text, host text, port integer, protocol text, tls text, weight integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.relay_add(os_user text, pool text, host text, port integer, protocol text, tls text, weight integer) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.relay_drain(os_user text, pool text, host text, port integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.relay_drain(os_user text, pool text, host text, port integer) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.relay_remove(os_user text, pool text, host text, port integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.relay_remove(os_user text, pool text, host text, port integer) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.tenant_create(os_user text, slug text, limits jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.tenant_create(os_user text, slug text, limits jsonb) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.tenant_resume(os_user text, slug text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.tenant_resume(os_user text, slug text) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.tenant_set(os_user text, slug text, changes jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.tenant_set(os_user text, slug text, changes jsonb) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.tenant_suspend(os_user text, slug text, reason text, hold boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.tenant_suspend(os_user text, slug text, reason text, hold boolean) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.usage(slug text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.usage(slug text) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION gatepost.audited(os_user text, tenant bigint, action text, object text, detail jsonb, payload text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.first_moment(day date, zone text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.free_rows(owner uuid, at_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.incarnation() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.instant_text(at timestamp with time zone, zone text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.limit_value(key text, value jsonb, highest bigint, nullable boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.lock_meters(tenants bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.make_partition(family text, at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.move_stragglers(low uuid, high uuid, at_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.owner_locked(lock_object integer, holder integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.pool_lock(pool text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.refund(tenant_ids bigint[], message_ids uuid[], counts integer[], why text, at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.reset(tenant bigint, at timestamp with time zone, period text, OUT resets_at timestamp with time zone, OUT resets_text text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.rolling(tenant bigint, at timestamp with time zone, cap bigint, wanted bigint, OUT used bigint, OUT resets_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.tenant_changed(tenant gatepost.tenant, changes jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.tenant_id(slug text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.uuid_floor(at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.uuid_instant(id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.uuid_new(at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], senders text[], sender_domains text[], from_domains text[], bodies bytea[], sizes bigint[], digests bytea[], clients text[], helos bytea[], message_id_headers text[], recipient_messages integer[], recipient_addresses text[], recipient_domains text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], senders text[], sender_domains text[], from_domains text[], bodies bytea[], sizes bigint[], digests bytea[], clients text[], helos bytea[], message_id_headers text[], recipient_messages integer[], recipient_addresses text[], recipient_domains text[]) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.clock() FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.clock() TO gatepost_node;
+GRANT ALL ON FUNCTION ledger.clock() TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION ledger.credential_used(tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], clients text[], used_ats timestamp with time zone[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.credential_used(tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], clients text[], used_ats timestamp with time zone[]) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.login(name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.login(name text) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.owner_free(owner uuid, seen_renewals bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.owner_free(owner uuid, seen_renewals bigint) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.owner_reclaim(owner uuid, tenant_ids bigint[], message_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.owner_reclaim(owner uuid, tenant_ids bigint[], message_ids uuid[]) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.owner_renew(owner uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.owner_renew(owner uuid) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.owner_start(owner uuid, node text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.owner_start(owner uuid, node text) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.owner_stop(owner uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.owner_stop(owner uuid) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.owners() FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.owners() TO gatepost_node;
+GRANT ALL ON FUNCTION ledger.owners() TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION ledger.pools() FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.pools() TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.resolve(batch uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.resolve(batch uuid) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.secret(name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.secret(name text) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[]) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.upkeep_cancelled(at_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.upkeep_cancelled(at_most integer) TO gatepost_node;
+GRANT ALL ON FUNCTION ledger.upkeep_cancelled(at_most integer) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION ledger.upkeep_expired(at_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.upkeep_expired(at_most integer) TO gatepost_node;
+GRANT ALL ON FUNCTION ledger.upkeep_expired(at_most integer) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION ledger.upkeep_orphans(at_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.upkeep_orphans(at_most integer) TO gatepost_node;
+GRANT ALL ON FUNCTION ledger.upkeep_orphans(at_most integer) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION ledger.upkeep_partitions(body_keep interval, keep interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.upkeep_partitions(body_keep interval, keep interval) TO gatepost_node;
+GRANT ALL ON FUNCTION ledger.upkeep_partitions(body_keep interval, keep interval) TO gatepost_admin;
+
+GRANT SELECT ON TABLE admin.audit TO gatepost_admin;
+
+GRANT SELECT ON TABLE admin.credential TO gatepost_admin;
+
+GRANT SELECT ON TABLE admin.relay TO gatepost_admin;
+
+GRANT SELECT ON TABLE admin.relay_pool TO gatepost_admin;
+
+GRANT SELECT ON TABLE admin.sender_domain TO gatepost_admin;
+
+GRANT SELECT ON TABLE admin.tenant TO gatepost_admin;
+
+GRANT SELECT ON TABLE gatepost.schema_file TO gatepost_node;
+GRANT SELECT ON TABLE gatepost.schema_file TO gatepost_admin;
+

@@ -1,7 +1,6 @@
 -- ledger.accept: decide a batch of messages, store what fits, charge it. One lock decides everything.
---   In     batch    a new id, never used before (the fence, see ledger.resolve)
---          owner    the lease holder that will forward; null: stored free, for any forwarder
---          then one element per message, in order of arrival:
+--   In     batch, a new id, never used before (the fence, see ledger.resolve); owner, the lease holder that will forward
+--          (null: stored free, for any forwarder); then one element per message, in order of arrival:
 --            ids                 UUIDv7 with the database's time, at most 60 s off
 --            senders             reverse-path without brackets, '' is the null path
 --            sender_domains      its domain as A-label in lower case, '' for the null path
@@ -47,6 +46,8 @@ AS $$
 DECLARE
     v_count int := cardinality(ids);
     v_now timestamptz := ledger.clock();  -- before the lock: for ids and rows; after it: for every decision
+    v_low uuid := gatepost.uuid_floor(v_now - interval '60 seconds');
+    v_high uuid := gatepost.uuid_floor(v_now + interval '60 seconds');
     v_hour timestamptz;
     v_sizes int[];                        -- recipients of each message
     v_numbers int[];                      -- each recipient's number within its message
@@ -82,9 +83,7 @@ BEGIN
     END IF;
     -- 0. Ids far from our time would go to another partition than they say. Nothing is written yet.
     -- (An empty batch passes here and fails below.)
-    IF (gatepost.uuid_floor(v_now - interval '60 seconds') <= ALL (ids)
-        AND gatepost.uuid_floor(v_now + interval '60 seconds') > ALL (ids)) IS NOT TRUE
-    THEN
+    IF (v_low <= ALL (ids) AND v_high > ALL (ids)) IS NOT TRUE THEN
         RETURN QUERY SELECT i.id, 'stale_id', NULL::uuid, NULL::text, NULL::bigint, NULL::bigint, NULL::timestamptz,
             NULL::text, NULL::text, NULL::text, NULL::bigint, v_now FROM unnest(ids) AS i (id);
         RETURN;
@@ -102,7 +101,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
 
-    -- 1. The fence, then the rows, hoping they fit. An unknown tenant, credential or login is stored as 0 until refused.
+    -- 1. The fence, then the rows, hoping they fit. An unknown tenant, credential or login is 0 until it is refused.
     INSERT INTO gatepost.batch (id, at) VALUES (accept.batch, v_now);
     INSERT INTO gatepost.message (tenant_id, id, credential_id, login_id, accepted_at, size, recipients, client, digest,
                                   sender, from_domain, helo, message_id_header)
@@ -110,11 +109,13 @@ BEGIN
            m.recipients, m.client::inet, m.digest, m.sender, m.from_domain, m.helo, m.header
     FROM unnest(ids, tenant_ids, credential_ids, login_ids, sizes, v_sizes, clients, digests, senders, from_domains,
                 helos, message_id_headers)
-        AS m (id, tenant_id, credential_id, login_id, size, recipients, client, digest, sender, from_domain, helo, header);
+        AS m (id, tenant_id, credential_id, login_id, size, recipients, client, digest, sender, from_domain, helo,
+            header);
     INSERT INTO gatepost.body (tenant_id, message_id, content)
     SELECT coalesce(m.tenant_id, 0), m.id, m.content FROM unnest(tenant_ids, ids, bodies) AS m (tenant_id, id, content);
     INSERT INTO gatepost.recipient (tenant_id, message_id, number, owner_id, next_attempt, state, address, domain)
-    SELECT coalesce(tenant_ids[m.message], 0), ids[m.message], m.number, accept.owner, v_now, 'queued', m.address, m.domain
+    SELECT coalesce(tenant_ids[m.message], 0), ids[m.message], m.number, accept.owner, v_now, 'queued', m.address,
+        m.domain
     FROM unnest(recipient_messages, v_numbers, recipient_addresses, recipient_domains)
         AS m (message, number, address, domain);
 
@@ -200,7 +201,8 @@ BEGIN
                 SELECT m.debt, extract(epoch FROM v_now - greatest(m.debt_at, v_now - interval '1 year')) * 1000000
                 INTO v_debt, v_elapsed FROM gatepost.meter m WHERE m.tenant_id = v_tenant;
                 v_debt := CASE WHEN v_elapsed > v_debt / r.rate THEN 0  -- drained; else the product fits a bigint
-                               ELSE v_debt - r.rate * greatest(0, v_elapsed) END;  -- a clock that went back drains nothing
+                               -- a clock that went back drains nothing
+                               ELSE v_debt - r.rate * greatest(0, v_elapsed) END;
                 d_tenants := d_tenants || v_tenant;
                 d_debts := d_debts || v_debt;
             END IF;
@@ -223,7 +225,8 @@ BEGIN
         BEGIN
             IF r.refusal IS NOT NULL THEN
                 v_verdict := r.refusal;
-                v_detail := CASE r.refusal WHEN 'tenant_suspended' THEN r.reason WHEN 'sender_domain' THEN r.sender_domain
+                v_detail := CASE r.refusal WHEN 'tenant_suspended' THEN r.reason
+                                           WHEN 'sender_domain' THEN r.sender_domain
                                            WHEN 'from_domain' THEN r.from_domain END;
             ELSE
                 IF r.digest IS NOT NULL AND r.resubmission THEN
@@ -258,7 +261,8 @@ BEGIN
                     v_cap := r.daily_cap;
                     v_used := v_day_used;
                     IF r.daily_window = 'rolling' THEN
-                        v_resets_at := (gatepost.rolling(r.tenant_id, v_now, v_cap - v_day_used + (gatepost.rolling(r.tenant_id, v_now, NULL, NULL)).used, r.recipients)).resets_at;
+                        v_resets_at := (gatepost.rolling(r.tenant_id, v_now, v_cap - v_day_used
+                            + (gatepost.rolling(r.tenant_id, v_now, NULL, NULL)).used, r.recipients)).resets_at;
                         v_resets_text := gatepost.instant_text(v_resets_at, r.zone);
                     ELSE
                         SELECT e.* INTO v_resets_at, v_resets_text FROM gatepost.reset(r.tenant_id, v_now, 'day') e;
@@ -319,10 +323,10 @@ BEGIN
     -- 5. Write what was decided.
     IF cardinality(w_ords) > 0 THEN
         WITH debit AS (
-            INSERT INTO gatepost.ledger (tenant_id, message_id, entry, credential_id, day, month, recipients, bytes, reason,
-                                         at)
-            SELECT tenant_ids[n.ord], ids[n.ord], 0, credential_ids[n.ord], n.day, n.month, v_sizes[n.ord], sizes[n.ord],
-                   'accept', v_now
+            INSERT INTO gatepost.ledger (tenant_id, message_id, entry, credential_id, day, month, recipients, bytes,
+                                         reason, at)
+            SELECT tenant_ids[n.ord], ids[n.ord], 0, credential_ids[n.ord], n.day, n.month, v_sizes[n.ord],
+                   sizes[n.ord], 'accept', v_now
             FROM unnest(w_ords, w_days, w_months) AS n (ord, day, month)
             RETURNING tenant_id, credential_id, day, month, recipients, bytes
         ), hour AS (
@@ -350,13 +354,17 @@ BEGIN
         UPDATE gatepost.meter m SET debt = n.debt, debt_at = v_now
         FROM unnest(d_tenants, d_debts) AS n (tenant_id, debt) WHERE m.tenant_id = n.tenant_id;
     END IF;
+    -- (The range lets all partitions but one or two be skipped before they are opened.)
     IF cardinality(w_refused) > 0 THEN
         DELETE FROM gatepost.recipient d USING unnest(w_refused) AS n (ord)
-        WHERE d.tenant_id = coalesce(tenant_ids[n.ord], 0) AND d.message_id = ids[n.ord];
+        WHERE d.tenant_id = coalesce(tenant_ids[n.ord], 0) AND d.message_id = ids[n.ord]
+          AND d.message_id BETWEEN v_low AND v_high;
         DELETE FROM gatepost.body d USING unnest(w_refused) AS n (ord)
-        WHERE d.tenant_id = coalesce(tenant_ids[n.ord], 0) AND d.message_id = ids[n.ord];
+        WHERE d.tenant_id = coalesce(tenant_ids[n.ord], 0) AND d.message_id = ids[n.ord]
+          AND d.message_id BETWEEN v_low AND v_high;
         DELETE FROM gatepost.message d USING unnest(w_refused) AS n (ord)
-        WHERE d.tenant_id = coalesce(tenant_ids[n.ord], 0) AND d.id = ids[n.ord];
+        WHERE d.tenant_id = coalesce(tenant_ids[n.ord], 0) AND d.id = ids[n.ord]
+          AND d.id BETWEEN v_low AND v_high;
     END IF;
     UPDATE gatepost.batch b SET verdicts = v_out WHERE b.id = accept.batch;
     FOREACH v_said IN ARRAY v_out LOOP

@@ -1,6 +1,6 @@
 -- admin.credential_issue: a credential with its first login.
---   In     os_user; slug; name (the username, `slug.k7m2q9`, made by the caller); verifier (RFC 5803); digest (SHA-256 of the
---          secret, 32 octets, or null); label, daily_cap, networks, expires_at: null for none
+--   In     os_user; slug; name (the username, `slug.k7m2q9`, made by the caller); verifier (RFC 5803); digest (SHA-256
+--          of the secret, 32 octets, or null); label, daily_cap, networks, expires_at: null for none
 --   Out    ids; created: false on a repeat with the same name and verifier
 --   Raises GP002 no such tenant; GP003 the name is taken by another; GP004 a value that cannot be
 --   Locks  the meter first.    Repeat  harmless, and writes each time.    Role  gatepost_admin
@@ -21,7 +21,8 @@ BEGIN
         AND starts_with(credential_issue.name, credential_issue.slug || '.')) IS NOT TRUE
     THEN
         RAISE EXCEPTION 'a credential of % cannot be called "%"', credential_issue.slug, credential_issue.name
-            USING ERRCODE = 'GP004', HINT = format('%s. and then small letters, digits, dots, hyphens.', credential_issue.slug);
+            USING ERRCODE = 'GP004', HINT = format('%s. and then small letters, digits, dots, hyphens.',
+                credential_issue.slug);
     END IF;
     IF credential_issue.verifier LIKE 'SCRAM-SHA-256$%' IS NOT TRUE OR length(credential_issue.digest) <> 32
         OR credential_issue.daily_cap < 1 OR cardinality(credential_issue.networks) = 0
@@ -54,6 +55,10 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION admin.credential_issue(text, text, text, text, bytea, text, bigint, text[], timestamptz) OWNER TO gatepost_owner;
-REVOKE ALL ON FUNCTION admin.credential_issue(text, text, text, text, bytea, text, bigint, text[], timestamptz) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION admin.credential_issue(text, text, text, text, bytea, text, bigint, text[], timestamptz) TO gatepost_admin;
+ALTER FUNCTION admin.credential_issue(text, text, text, text, bytea, text, bigint, text[],
+    timestamptz)
+    OWNER TO gatepost_owner;
+REVOKE ALL ON FUNCTION admin.credential_issue(text, text, text, text, bytea, text, bigint, text[], timestamptz)
+    FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION admin.credential_issue(text, text, text, text, bytea, text, bigint, text[],
+    timestamptz) TO gatepost_admin;

@@ -1,6 +1,6 @@
 -- admin.domain_add: a domain the tenant may send from.
---   In     os_user; slug; domain (A-label, lower case); trusted: the operator vouches for it. Otherwise it waits for its proof
---          (token goes into DNS)
+--   In     os_user; slug; domain (A-label, lower case); trusted: the operator vouches for it. Otherwise it waits for
+--          its proof (token goes into DNS)
 --   Out    changed; token
 --   Raises GP002 no such tenant; GP004 no domain
 --   Locks  the meter first.    Repeat  harmless, and writes each time.    Role  gatepost_admin
@@ -14,7 +14,8 @@ DECLARE
     v_old gatepost.sender_domain;
     v_token text;
 BEGIN
-    IF domain_add.domain !~ '^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$' IS NOT FALSE
+    IF domain_add.domain !~ '^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'
+        IS NOT FALSE
         OR length(domain_add.domain) > 253
     THEN
         RAISE EXCEPTION '"%" is no domain', domain_add.domain USING ERRCODE = 'GP004',
@@ -26,9 +27,11 @@ BEGIN
         RETURN QUERY SELECT false, v_old.token;
         RETURN;
     END IF;
-    v_token := coalesce(v_old.token, encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex'));
+    v_token := coalesce(v_old.token, encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())),
+        'hex'));
     INSERT INTO gatepost.sender_domain AS d (tenant_id, domain, verified_at, verified_by, token)
-    VALUES (v_id, domain_add.domain, CASE WHEN trusted THEN ledger.clock() END, CASE WHEN trusted THEN 'operator' END, v_token)
+    VALUES (v_id, domain_add.domain, CASE WHEN trusted THEN ledger.clock() END, CASE WHEN trusted THEN 'operator' END,
+        v_token)
     ON CONFLICT ON CONSTRAINT sender_domain_pkey DO UPDATE
         SET verified_at = excluded.verified_at, verified_by = excluded.verified_by;
     PERFORM gatepost.audited(os_user, v_id, 'domain add', domain_add.slug || ' ' || domain_add.domain,

@@ -12,7 +12,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    PERFORM gatepost.audited(os_user, v_id, 'domain remove', slug || ' ' || domain_remove.domain, NULL, 'tenant:' || v_id);
+    PERFORM gatepost.audited(os_user, v_id, 'domain remove', slug || ' ' || domain_remove.domain, NULL,
+        'tenant:' || v_id);
     RETURN true;
 END
 $$;

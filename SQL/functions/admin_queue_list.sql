@@ -1,8 +1,8 @@
 -- admin.queue_list: messages, newest last, a page at a time.
---   In     slug or null for every tenant; everything: all that is stored, else those with a queued or deferred recipient;
---          at_most rows; after: the last id of the page before, null to begin
---   Out    state: 'deferred' if any recipient is, else 'queued', else 'bounced', 'cancelled', 'delivered'.
---          live: recipients still queued or deferred; next_attempt: the earliest of theirs
+--   In     slug or null for every tenant; everything: all that is stored, else those with a queued or deferred
+--          recipient; at_most rows; after: the last id of the page before, null to begin
+--   Out    state: 'deferred' if any recipient is, else 'queued', else 'bounced', 'cancelled', 'delivered'. live:
+--          recipients still queued or deferred; next_attempt: the earliest of theirs
 --   Raises GP002 no such tenant.    Locks  none.    Repeat  harmless.    Role  gatepost_admin
 CREATE OR REPLACE FUNCTION admin.queue_list(slug text, everything boolean, at_most int, after uuid)
 RETURNS TABLE (
@@ -25,7 +25,8 @@ BEGIN
                 UNION ALL
                 -- A live recipient is free or leased: there is an index for each.
                 (SELECT r.tenant_id, r.message_id FROM gatepost.recipient r
-                 WHERE NOT everything AND r.owner_id IS NULL AND r.state IN ('queued', 'deferred') AND r.message_id > v_after
+                 WHERE NOT everything AND r.owner_id IS NULL AND r.state IN ('queued', 'deferred')
+                   AND r.message_id > v_after
                  UNION
                  SELECT r.tenant_id, r.message_id FROM gatepost.recipient r
                  WHERE NOT everything AND r.owner_id IS NOT NULL AND r.message_id > v_after
@@ -37,13 +38,14 @@ BEGIN
             ORDER BY p.id LIMIT at_most
         )
         SELECT p.id, t.slug, c.name,
-               CASE WHEN s.deferred > 0 THEN 'deferred' WHEN s.queued > 0 THEN 'queued' WHEN s.bounced > 0 THEN 'bounced'
-                    WHEN s.cancelled > 0 THEN 'cancelled' ELSE 'delivered' END,
+               CASE WHEN s.deferred > 0 THEN 'deferred' WHEN s.queued > 0 THEN 'queued'
+                    WHEN s.bounced > 0 THEN 'bounced' WHEN s.cancelled > 0 THEN 'cancelled' ELSE 'delivered' END,
                m.recipients, (s.queued + s.deferred)::int, m.size, m.sender, m.accepted_at, s.next_attempt
         FROM page p
         JOIN LATERAL (
             SELECT * FROM gatepost.message m WHERE m.tenant_id = p.tenant_id AND m.id = p.id
-            UNION ALL SELECT * FROM gatepost.message_straggler m WHERE m.tenant_id = p.tenant_id AND m.id = p.id) AS m ON true
+            UNION ALL SELECT * FROM gatepost.message_straggler m
+                WHERE m.tenant_id = p.tenant_id AND m.id = p.id) AS m ON true
         JOIN LATERAL (
             SELECT count(*) FILTER (WHERE r.state = 'queued') AS queued,
                    count(*) FILTER (WHERE r.state = 'deferred') AS deferred,

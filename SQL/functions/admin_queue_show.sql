@@ -18,7 +18,8 @@ BEGIN
         ), lines AS MATERIALIZED (
             SELECT r.* FROM found m JOIN gatepost.recipient r ON r.tenant_id = m.tenant_id AND r.message_id = m.id
             UNION ALL
-            SELECT r.* FROM found m JOIN gatepost.recipient_straggler r ON r.tenant_id = m.tenant_id AND r.message_id = m.id
+            SELECT r.* FROM found m JOIN gatepost.recipient_straggler r ON r.tenant_id = m.tenant_id
+                AND r.message_id = m.id
         )
         SELECT t.slug, c.name,
                CASE WHEN (SELECT bool_or(l.state = 'deferred') FROM lines l) THEN 'deferred'
@@ -28,7 +29,8 @@ BEGIN
                     ELSE 'delivered' END,
                m.kind, m.size, m.sender, m.from_domain, m.message_id_header, host(m.client), m.helo, m.accepted_at,
                EXISTS (SELECT FROM gatepost.body b WHERE b.tenant_id = m.tenant_id AND b.message_id = m.id)
-               OR EXISTS (SELECT FROM gatepost.body_straggler b WHERE b.tenant_id = m.tenant_id AND b.message_id = m.id),
+               OR EXISTS (SELECT FROM gatepost.body_straggler b
+                   WHERE b.tenant_id = m.tenant_id AND b.message_id = m.id),
                r.number, r.address, r.state, r.mark IS NOT NULL AND r.state IN ('queued', 'deferred'),
                r.owner_id IS NOT NULL, r.attempts,
                CASE WHEN r.state IN ('queued', 'deferred') THEN r.next_attempt END, r.last_attempt, r.final_at,

@@ -17,7 +17,8 @@ DECLARE
 BEGIN
     IF relay_add.host IS NULL OR relay_add.host = '' OR length(relay_add.host) > 255
         OR (relay_add.port BETWEEN 1 AND 65535) IS NOT TRUE
-        OR (relay_add.protocol IN ('lmtp', 'smtp')) IS NOT TRUE OR (relay_add.tls IN ('mutual', 'verify', 'none')) IS NOT TRUE
+        OR (relay_add.protocol IN ('lmtp', 'smtp')) IS NOT TRUE
+        OR (relay_add.tls IN ('mutual', 'verify', 'none')) IS NOT TRUE
         OR (relay_add.weight BETWEEN 1 AND 1000) IS NOT TRUE
     THEN
         RAISE EXCEPTION 'the relay''s host, port, protocol, tls or weight cannot be' USING ERRCODE = 'GP004',

@@ -17,7 +17,7 @@ BEGIN
         RAISE EXCEPTION 'a tenant cannot be called "%"', tenant_create.slug USING ERRCODE = 'GP004',
             HINT = 'Small letters, digits and hyphens, at most 40, a letter or digit first.';
     END IF;
-    -- The defaults of the table, then the caller's. The row is only locked for others once it exists: a repeat finds it.
+    -- The defaults of the table, then the caller's. A repeat finds the row and takes its meter.
     INSERT INTO gatepost.tenant AS t (slug, pool_id)
     VALUES (tenant_create.slug, (SELECT p.id FROM gatepost.relay_pool p WHERE p.name = 'default'))
     ON CONFLICT (slug) DO NOTHING
@@ -33,11 +33,13 @@ BEGIN
     UPDATE gatepost.tenant t
     SET zone = v_tenant.zone, daily_cap = v_tenant.daily_cap, monthly_cap = v_tenant.monthly_cap, rate = v_tenant.rate,
         burst = v_tenant.burst, message_size = v_tenant.message_size,
-        recipients_per_message = v_tenant.recipients_per_message, sessions = v_tenant.sessions, policy = v_tenant.policy,
+        recipients_per_message = v_tenant.recipients_per_message, sessions = v_tenant.sessions,
+        policy = v_tenant.policy,
         partial = v_tenant.partial, resubmission = v_tenant.resubmission, null_sender = v_tenant.null_sender,
         warn_percents = v_tenant.warn_percents, pool_id = v_tenant.pool_id
     WHERE t.id = v_tenant.id;
-    PERFORM gatepost.audited(os_user, v_tenant.id, 'tenant create', tenant_create.slug, limits, 'tenant:' || v_tenant.id);
+    PERFORM gatepost.audited(os_user, v_tenant.id, 'tenant create', tenant_create.slug, limits,
+        'tenant:' || v_tenant.id);
     RETURN QUERY SELECT v_tenant.id, true;
 END
 $$;

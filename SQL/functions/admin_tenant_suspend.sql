@@ -9,7 +9,8 @@ DECLARE
     v_id bigint := gatepost.tenant_id(slug);
 BEGIN
     PERFORM gatepost.lock_meters(ARRAY[v_id]);
-    UPDATE gatepost.tenant t SET status = 'suspended', reason = tenant_suspend.reason, hold_queue = coalesce(hold, false)
+    UPDATE gatepost.tenant t
+    SET status = 'suspended', reason = tenant_suspend.reason, hold_queue = coalesce(hold, false)
     WHERE t.id = v_id AND (t.status, t.reason, t.hold_queue)
         IS DISTINCT FROM ('suspended', tenant_suspend.reason, coalesce(hold, false));
     IF NOT FOUND THEN

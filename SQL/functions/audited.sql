@@ -1,8 +1,10 @@
--- gatepost.audited: a line in the audit, and the word to the nodes that the directory changed. In the change's transaction.
+-- gatepost.audited: a line in the audit, and the word to the nodes that the directory changed. In the change's
+-- transaction.
 --   In     os_user; tenant or null; action ('tenant set'); object it was done to; detail; payload for NOTIFY
 --          gatepost_directory ('tenant:7', 'credential:7', 'pool', 'everything'), null: nothing a node must know
 --   Locks  none.    Role  none; cancel and admin.* use it
-CREATE OR REPLACE FUNCTION gatepost.audited(os_user text, tenant bigint, action text, object text, detail jsonb, payload text) RETURNS void
+CREATE OR REPLACE FUNCTION gatepost.audited(os_user text, tenant bigint, action text, object text, detail jsonb,
+    payload text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

@@ -14,6 +14,7 @@ RETURNS TABLE (
     numbers int[], addresses text[], domains text[], attempts int[], content bytea
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
@@ -41,12 +42,15 @@ BEGIN
             WHERE r.owner_id IS NULL AND r.state IN ('queued', 'deferred') AND r.mark IS NULL
               AND r.next_attempt <= v_now AND r.tenant_id <> ALL (v_held)
             ORDER BY r.next_attempt LIMIT greatest(v_messages, 0) FOR UPDATE SKIP LOCKED
-        ), sized AS MATERIALIZED (
-            SELECT d.tenant_id, d.message_id, m.size FROM (SELECT DISTINCT * FROM due) AS d
-            JOIN gatepost.message m ON m.tenant_id = d.tenant_id AND m.id = d.message_id
-        ), summed AS (
-            SELECT s.*, sum(s.size) OVER (ORDER BY s.message_id) AS total, row_number() OVER (ORDER BY s.message_id) AS place
-            FROM sized s
+        )
+        SELECT array_agg(s.tenant_id ORDER BY s.message_id), array_agg(s.message_id ORDER BY s.message_id)
+        INTO v_tenants, v_ids FROM (SELECT DISTINCT * FROM due) AS s;
+        EXIT WHEN v_ids IS NULL;
+        WITH summed AS (
+            SELECT n.tenant_id, n.message_id, m.size, n.place, sum(m.size) OVER (ORDER BY n.place) AS total
+            FROM unnest(v_tenants, v_ids) WITH ORDINALITY AS n (tenant_id, message_id, place)
+            JOIN gatepost.message m ON m.tenant_id = n.tenant_id AND m.id = n.message_id
+                AND m.id BETWEEN v_ids[1] AND v_ids[cardinality(v_ids)]
         )
         SELECT array_agg(s.tenant_id ORDER BY s.message_id), array_agg(s.message_id ORDER BY s.message_id),
                sum(s.size), count(*) INTO v_tenants, v_ids, v_size, v_taken
@@ -60,12 +64,14 @@ BEGIN
                 SELECT r.tenant_id, r.message_id, r.number
                 FROM unnest(v_tenants, v_ids) AS n (tenant_id, message_id)
                 JOIN gatepost.recipient r ON r.tenant_id = n.tenant_id AND r.message_id = n.message_id
+                    AND r.message_id BETWEEN v_ids[1] AND v_ids[v_taken]
                 WHERE r.owner_id IS NULL AND r.state IN ('queued', 'deferred') AND r.mark IS NULL
                   AND r.next_attempt <= v_now
                 ORDER BY r.message_id, r.number FOR UPDATE OF r SKIP LOCKED
             ), leased AS (
                 UPDATE gatepost.recipient r SET owner_id = claim.owner FROM due d
                 WHERE r.tenant_id = d.tenant_id AND r.message_id = d.message_id AND r.number = d.number
+                  AND r.message_id BETWEEN v_ids[1] AND v_ids[v_taken]
                 RETURNING r.tenant_id, r.message_id, r.number, r.address, r.domain, r.attempts
             ), grouped AS (
                 SELECT l.tenant_id, l.message_id, array_agg(l.number ORDER BY l.number) AS numbers,
@@ -78,9 +84,11 @@ BEGIN
                    m.message_id_header, host(m.client), g.numbers, g.addresses, g.domains, g.attempts, b.content
             FROM grouped g
             JOIN gatepost.message m ON m.tenant_id = g.tenant_id AND m.id = g.message_id
+                AND m.id BETWEEN v_ids[1] AND v_ids[v_taken]
             JOIN gatepost.tenant t ON t.id = g.tenant_id
             LEFT JOIN gatepost.credential c ON c.tenant_id = g.tenant_id AND c.id = m.credential_id
             LEFT JOIN gatepost.body b ON b.tenant_id = g.tenant_id AND b.message_id = g.message_id
+                AND b.message_id BETWEEN v_ids[1] AND v_ids[v_taken]
             ORDER BY t.pool_id, m.id;
     END LOOP;
     WHILE v_messages > 0 LOOP
@@ -89,12 +97,15 @@ BEGIN
             WHERE r.owner_id IS NULL AND r.state IN ('queued', 'deferred') AND r.mark IS NULL
               AND r.next_attempt <= v_now AND r.tenant_id <> ALL (v_held)
             ORDER BY r.next_attempt LIMIT greatest(v_messages, 0) FOR UPDATE SKIP LOCKED
-        ), sized AS MATERIALIZED (
-            SELECT d.tenant_id, d.message_id, m.size FROM (SELECT DISTINCT * FROM due) AS d
-            JOIN gatepost.message_straggler m ON m.tenant_id = d.tenant_id AND m.id = d.message_id
-        ), summed AS (
-            SELECT s.*, sum(s.size) OVER (ORDER BY s.message_id) AS total, row_number() OVER (ORDER BY s.message_id) AS place
-            FROM sized s
+        )
+        SELECT array_agg(s.tenant_id ORDER BY s.message_id), array_agg(s.message_id ORDER BY s.message_id)
+        INTO v_tenants, v_ids FROM (SELECT DISTINCT * FROM due) AS s;
+        EXIT WHEN v_ids IS NULL;
+        WITH summed AS (
+            SELECT n.tenant_id, n.message_id, m.size, n.place, sum(m.size) OVER (ORDER BY n.place) AS total
+            FROM unnest(v_tenants, v_ids) WITH ORDINALITY AS n (tenant_id, message_id, place)
+            JOIN gatepost.message_straggler m ON m.tenant_id = n.tenant_id AND m.id = n.message_id
+                AND m.id BETWEEN v_ids[1] AND v_ids[cardinality(v_ids)]
         )
         SELECT array_agg(s.tenant_id ORDER BY s.message_id), array_agg(s.message_id ORDER BY s.message_id),
                sum(s.size), count(*) INTO v_tenants, v_ids, v_size, v_taken

@@ -1,5 +1,6 @@
 -- gatepost.first_moment: when a local day begins. Not always at 00:00: clocks may skip it or pass it twice.
---   In     day, zone.    Out  the earliest instant whose local date is that day (or a later one, if the zone left it out)
+--   In     day, zone.    Out  the earliest instant whose local date is that day (or a later one, if the zone left it
+--          out)
 --   Locks  none.    Repeat  the same.    Role  none; the ledger's functions use it
 CREATE OR REPLACE FUNCTION gatepost.first_moment(day date, zone text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$

@@ -18,7 +18,8 @@ BEGIN
     WHERE r.tenant_id = h.tenant_id AND r.message_id = h.message_id AND r.number = h.number;
     GET DIAGNOSTICS v_freed = ROW_COUNT;
     WITH held AS MATERIALIZED (
-        SELECT r.tenant_id, r.message_id, r.number FROM gatepost.recipient_straggler r WHERE r.owner_id = free_rows.owner
+        SELECT r.tenant_id, r.message_id, r.number FROM gatepost.recipient_straggler r
+            WHERE r.owner_id = free_rows.owner
         ORDER BY r.message_id, r.number LIMIT at_most FOR UPDATE SKIP LOCKED
     )
     UPDATE gatepost.recipient_straggler r SET owner_id = NULL FROM held h

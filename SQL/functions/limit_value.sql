@@ -12,7 +12,8 @@ BEGIN
         OR (value #>> '{}')::bigint > highest
     THEN
         RAISE EXCEPTION '% cannot be %', key, value USING ERRCODE = 'GP004',
-            HINT = format('A whole number from 1 to %s%s.', highest, CASE WHEN nullable THEN ', or unlimited' ELSE '' END);
+            HINT = format('A whole number from 1 to %s%s.', highest,
+                CASE WHEN nullable THEN ', or unlimited' ELSE '' END);
     END IF;
     RETURN (value #>> '{}')::bigint;
 END

@@ -1,6 +1,7 @@
 -- gatepost.lock_meters: what every administrative change does first.
---   In     tenants.    Locks  their meters, in tenant order; writes them, so that even a repeat that finds nothing to change
---          has a commit that proves something.    Repeat  harmless.    Role  none; cancel, admin.* and upkeep use it
+--   In     tenants.    Locks  their meters, in tenant order; writes them, so that even a repeat that finds nothing to
+--          change has a commit that proves something.    Repeat  harmless.    Role  none; cancel, admin.* and upkeep
+--          use it
 CREATE OR REPLACE FUNCTION gatepost.lock_meters(tenants bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off

@@ -1,8 +1,8 @@
 -- ledger.login: everything AUTH and a session need to know about a login name, in one row.
 --   In     name, canonical (lower case)
---   Out    no row: unknown. Statuses are as stored: it is the caller who answers 525 or 535.
---          limit_name, remaining, cap, used, resets_at, resets_text: the cap with the least left at `clock`, all null
---          if every cap is unlimited (a hint for RCPT; accept decides). sender_domains: the verified ones.
+--   Out    no row: unknown. Statuses are as stored: it is the caller who answers 525 or 535. limit_name, remaining,
+--          cap, used, resets_at, resets_text: the cap with the least left at `clock`, all null if every cap is
+--          unlimited (a hint for RCPT; accept decides). sender_domains: the verified ones.
 --   Locks  none.    Repeat  harmless.    Role  gatepost_node
 CREATE OR REPLACE FUNCTION ledger.login(name text) RETURNS TABLE (
     login_id bigint, credential_id bigint, tenant_id bigint, tenant text, credential text, pool_id bigint,

@@ -43,7 +43,8 @@ BEGIN
     SELECT r.* FROM unnest(v_tenants, v_ids) AS n (tenant_id, message_id)
     JOIN gatepost.recipient r USING (tenant_id, message_id);
     INSERT INTO gatepost.body_straggler
-    SELECT b.* FROM unnest(v_tenants, v_ids) AS n (tenant_id, message_id) JOIN gatepost.body b USING (tenant_id, message_id);
+    SELECT b.* FROM unnest(v_tenants, v_ids) AS n (tenant_id, message_id)
+        JOIN gatepost.body b USING (tenant_id, message_id);
     DELETE FROM gatepost.recipient r USING unnest(v_tenants, v_ids) AS n (tenant_id, message_id)
     WHERE r.tenant_id = n.tenant_id AND r.message_id = n.message_id;
     DELETE FROM gatepost.body b USING unnest(v_tenants, v_ids) AS n (tenant_id, message_id)

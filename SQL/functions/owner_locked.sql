@@ -1,5 +1,6 @@
 -- gatepost.owner_locked: is an owner's advisory lock held? Looked up, never tried.
---   In     lock_object; pid: held by this backend, null: by any.    Locks  none.    Role  none; the owner functions use it
+--   In     lock_object; pid: held by this backend, null: by any.    Locks  none.    Role  none; the owner functions use
+--          it
 CREATE OR REPLACE FUNCTION gatepost.owner_locked(lock_object int, holder int) RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,8 +1,10 @@
 -- gatepost.refund: give recipients back to the day, month and credential that paid for them.
 --   In     parallel arrays, a message each, none twice: how many of its recipients were cancelled; reason; at
---   Locks  nothing itself: the caller holds the meters.    Repeat  refunds again: call it for what was cancelled just now
+--   Locks  nothing itself: the caller holds the meters.    Repeat  refunds again: call it for what was cancelled just
+--          now
 --   Role   none; cancel and upkeep_cancelled use it
-CREATE OR REPLACE FUNCTION gatepost.refund(tenant_ids bigint[], message_ids uuid[], counts int[], why text, at timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION gatepost.refund(tenant_ids bigint[], message_ids uuid[], counts int[], why text,
+    at timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
@@ -18,7 +20,8 @@ BEGIN
             AS x (credential_id, period, starts)
         GROUP BY d.tenant_id, x.credential_id, x.period, x.starts
     ) AS p
-    WHERE u.tenant_id = p.tenant_id AND u.credential_id = p.credential_id AND u.period = p.period AND u.starts = p.starts;
+    WHERE u.tenant_id = p.tenant_id AND u.credential_id = p.credential_id AND u.period = p.period
+        AND u.starts = p.starts;
     UPDATE gatepost.usage_hour u SET recipients = u.recipients - p.recipients
     FROM (
         SELECT d.tenant_id, date_trunc('hour', d.at, 'UTC') AS starts, sum(n.recipients) AS recipients

@@ -1,7 +1,7 @@
 -- gatepost.reset: when a counter starts again: the first moment of a day (or month) not yet begun.
 --   In     tenant, at, period 'day' | 'month'
---   Out    the instant, and its text in the zone in force then. A change of zone can bring a day back (its counter goes on)
---          or leave one out, so this is neither always the next midnight nor always 24 h after the last.
+--   Out    the instant, and its text in the zone in force then. A change of zone can bring a day back (its counter goes
+--          on) or leave one out, so this is neither always the next midnight nor always 24 h after the last.
 --   Locks  none.    Repeat  the same.    Role  none; the ledger's functions use it
 CREATE OR REPLACE FUNCTION gatepost.reset(
     tenant bigint, at timestamptz, period text, OUT resets_at timestamptz, OUT resets_text text

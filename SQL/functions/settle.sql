@@ -11,12 +11,16 @@ CREATE OR REPLACE FUNCTION ledger.settle(
     reply_codes int[], reply_enhanceds text[], replies bytea[], next_attempts timestamptz[]
 ) RETURNS TABLE (message_id uuid, number int, verdict text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 DECLARE
     v_now timestamptz := ledger.clock();
     v_count int := cardinality(settle.message_ids);
+    -- The range lets most partitions be skipped before they are opened.
+    v_low uuid := (SELECT n.id FROM unnest(settle.message_ids) AS n (id) ORDER BY n.id LIMIT 1);
+    v_high uuid := (SELECT n.id FROM unnest(settle.message_ids) AS n (id) ORDER BY n.id DESC LIMIT 1);
     v_done int[];
     v_settled int[] := '{}';  -- places in the arrays
 BEGIN
@@ -35,6 +39,7 @@ BEGIN
     PERFORM FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers) AS n (tenant_id, message_id, number)
     JOIN gatepost.recipient r
         ON r.tenant_id = n.tenant_id AND r.message_id = n.message_id AND r.number = n.number
+          AND r.message_id BETWEEN v_low AND v_high
     ORDER BY r.message_id, r.number FOR UPDATE OF r;
     WITH done AS (
         UPDATE gatepost.recipient r
@@ -50,8 +55,10 @@ BEGIN
             reply = CASE WHEN n.state = 'released' THEN r.reply ELSE n.reply END
         FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers, settle.states, settle.reply_codes,
                     settle.reply_enhanceds, settle.replies, settle.next_attempts)
-            WITH ORDINALITY AS n (tenant_id, message_id, number, state, reply_code, reply_enhanced, reply, next_attempt, ord)
+            WITH ORDINALITY AS n (tenant_id, message_id, number, state, reply_code, reply_enhanced, reply,
+                next_attempt, ord)
         WHERE r.tenant_id = n.tenant_id AND r.message_id = n.message_id AND r.number = n.number
+          AND r.message_id BETWEEN v_low AND v_high
           AND r.owner_id = settle.owner AND r.state IN ('queued', 'deferred')
         RETURNING n.ord::int AS ord
     )
@@ -62,6 +69,7 @@ BEGIN
         PERFORM FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers) AS n (tenant_id, message_id, number)
         JOIN gatepost.recipient_straggler r
             ON r.tenant_id = n.tenant_id AND r.message_id = n.message_id AND r.number = n.number
+          AND r.message_id BETWEEN v_low AND v_high
         ORDER BY r.message_id, r.number FOR UPDATE OF r;
         WITH done AS (
             UPDATE gatepost.recipient_straggler r
@@ -77,8 +85,10 @@ BEGIN
                 reply = CASE WHEN n.state = 'released' THEN r.reply ELSE n.reply END
             FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers, settle.states, settle.reply_codes,
                         settle.reply_enhanceds, settle.replies, settle.next_attempts)
-                WITH ORDINALITY AS n (tenant_id, message_id, number, state, reply_code, reply_enhanced, reply, next_attempt, ord)
+                WITH ORDINALITY AS n (tenant_id, message_id, number, state, reply_code, reply_enhanced, reply,
+                    next_attempt, ord)
             WHERE r.tenant_id = n.tenant_id AND r.message_id = n.message_id AND r.number = n.number
+          AND r.message_id BETWEEN v_low AND v_high
               AND r.owner_id = settle.owner AND r.state IN ('queued', 'deferred')
             RETURNING n.ord::int AS ord
         )
@@ -115,6 +125,10 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION ledger.settle(uuid, bigint[], uuid[], int[], text[], int[], text[], bytea[], timestamptz[]) OWNER TO gatepost_owner;
-REVOKE ALL ON FUNCTION ledger.settle(uuid, bigint[], uuid[], int[], text[], int[], text[], bytea[], timestamptz[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ledger.settle(uuid, bigint[], uuid[], int[], text[], int[], text[], bytea[], timestamptz[]) TO gatepost_node;
+ALTER FUNCTION ledger.settle(uuid, bigint[], uuid[], int[], text[], int[], text[], bytea[],
+    timestamptz[])
+    OWNER TO gatepost_owner;
+REVOKE ALL ON FUNCTION ledger.settle(uuid, bigint[], uuid[], int[], text[], int[], text[], bytea[],
+    timestamptz[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.settle(uuid, bigint[], uuid[], int[], text[], int[], text[], bytea[],
+    timestamptz[]) TO gatepost_node;

@@ -46,9 +46,11 @@ BEGIN
                     SELECT FROM jsonb_array_elements(v_value) e
                     WHERE e #>> '{}' !~ '^[0-9]{1,2}$' OR e #>> '{}' = '0' OR jsonb_typeof(e) <> 'number')
                 THEN
-                    RAISE EXCEPTION 'warn cannot be %', v_value USING ERRCODE = 'GP004', HINT = 'Percents from 1 to 99.';
+                    RAISE EXCEPTION 'warn cannot be %', v_value USING ERRCODE = 'GP004',
+                        HINT = 'Percents from 1 to 99.';
                 END IF;
-                tenant.warn_percents := ARRAY(SELECT DISTINCT e::int FROM jsonb_array_elements_text(v_value) e ORDER BY 1);
+                tenant.warn_percents := ARRAY(SELECT DISTINCT e::int FROM jsonb_array_elements_text(v_value) e
+                                              ORDER BY 1);
             WHEN 'zone' THEN
                 IF NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = v_value #>> '{}') THEN
                     RAISE EXCEPTION 'no time zone %', v_value USING ERRCODE = 'GP004',

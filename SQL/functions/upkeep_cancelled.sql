@@ -53,7 +53,8 @@ BEGIN
     w_numbers := w_numbers || c_numbers;
     -- In later statements, for a message may have become a straggler meanwhile.
     PERFORM FROM unnest(v_tenants, v_ids, v_numbers) AS n (tenant_id, message_id, number)
-    JOIN gatepost.recipient_straggler r ON r.tenant_id = n.tenant_id AND r.message_id = n.message_id AND r.number = n.number
+    JOIN gatepost.recipient_straggler r ON r.tenant_id = n.tenant_id AND r.message_id = n.message_id
+        AND r.number = n.number
     ORDER BY r.message_id, r.number FOR UPDATE OF r;
     WITH changed AS (
         UPDATE gatepost.recipient_straggler r SET state = 'cancelled', owner_id = NULL, final_at = v_now

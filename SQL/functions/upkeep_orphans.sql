@@ -1,6 +1,7 @@
 -- ledger.upkeep_orphans: free rows that are leased to owners who are not registered.
 --   In     at most this many.    Out  rows freed; call again while it is not 0
---   Locks  recipients in (message, number) order, skipping locked ones.    Repeat  harmless.    Role  gatepost_node, gatepost_admin
+--   Locks  recipients in (message, number) order, skipping locked ones.    Repeat  harmless.    Role  gatepost_node,
+--          gatepost_admin
 CREATE OR REPLACE FUNCTION ledger.upkeep_orphans(at_most int) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off

@@ -1,7 +1,8 @@
--- ledger.upkeep_partitions: one step of partition upkeep: make one that will be needed within 3 days, move the stragglers
--- out of one that is to go, or drop one.
+-- ledger.upkeep_partitions: one step of partition upkeep: make one that will be needed within 3 days, move the
+-- stragglers out of one that is to go, or drop one.
 --   In     body_keep: how long bodies stay after their last recipient is final; keep: how long messages and events stay
---   Out    what was done, for the log; null: nothing left to do. Call again, each in a transaction of its own, until null.
+--   Out    what was done, for the log; null: nothing left to do. Call again, each in a transaction of its own, until
+--          null.
 --   Raises 55P03 when a lock was not had within 50 ms: try again later.
 --   Locks  ACCESS EXCLUSIVE on one table's parent, briefly; for stragglers the meters first, then recipients.
 --   Repeat goes on.    Role  gatepost_node, gatepost_admin (SECURITY DEFINER: neither has DDL)
@@ -19,7 +20,8 @@ BEGIN
 
     -- 1. What will be needed.
     FOR r IN
-        SELECT f.name, g.at FROM gatepost.partition_family f, generate_series(v_now, v_now + interval '3 days', f.width) AS g (at)
+        SELECT f.name, g.at FROM gatepost.partition_family f, generate_series(v_now, v_now + interval '3 days',
+            f.width) AS g (at)
         ORDER BY g.at, f.name
     LOOP
         IF gatepost.make_partition(r.name, r.at) THEN

@@ -29,6 +29,9 @@ BEGIN
     IF NOT pg_has_role(current_user, 'gatepost_owner', 'MEMBER') THEN
         EXECUTE format('GRANT gatepost_owner TO %I', current_user);
     END IF;
+    IF NOT has_database_privilege('gatepost_owner', current_database(), 'CREATE') THEN
+        EXECUTE format('GRANT CREATE ON DATABASE %I TO gatepost_owner', current_database());
+    END IF;
 END
 $$;
 
@@ -46,11 +49,12 @@ COMMENT ON SCHEMA admin IS 'What operators call: every change locks the meter fi
 CREATE TABLE IF NOT EXISTS gatepost.schema_file (
     name text PRIMARY KEY,
     checksum bytea NOT NULL,
-    applied_at timestamptz NOT NULL,
-    oldest_node int NOT NULL DEFAULT 1
+    release text NOT NULL,
+    oldest_node text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 ALTER TABLE gatepost.schema_file OWNER TO gatepost_owner;
-COMMENT ON COLUMN gatepost.schema_file.oldest_node IS 'Oldest node version that may still serve on this schema.';
+COMMENT ON COLUMN gatepost.schema_file.oldest_node IS 'Oldest release of a node that may still serve on this schema.';
 
 SET LOCAL ROLE gatepost_owner;
 
@@ -125,7 +129,7 @@ COMMENT ON COLUMN gatepost.tenant.next_zone_from IS
     'next_zone counts from here on: the next midnight of the zone in force when the change was made.';
 COMMENT ON COLUMN gatepost.tenant.rate IS 'Recipients a minute, with a burst; null is unlimited.';
 COMMENT ON COLUMN gatepost.tenant.partial IS 'RCPT takes what still fits; at the commit a message is whole or nothing.';
-COMMENT ON COLUMN gatepost.tenant.bytes_daily_cap IS 'Enforced by a later version; its command line refuses it until then.';
+COMMENT ON COLUMN gatepost.tenant.bytes_daily_cap IS 'Not enforced yet, and refused by the command line until it is.';
 COMMENT ON COLUMN gatepost.tenant.first_time_daily_cap IS 'As bytes_daily_cap.';
 
 -- The lock that decides: one row per tenant, made with it. Every accept and every administrative change takes
@@ -190,7 +194,7 @@ CREATE TABLE gatepost.sender_domain (
     PRIMARY KEY (tenant_id, domain),
     CHECK ((verified_at IS NULL) = (verified_by IS NULL))
 );
-COMMENT ON COLUMN gatepost.sender_domain.verified_at IS 'Null: listed, not yet shown to be the tenant''s; accept refuses it.';
+COMMENT ON COLUMN gatepost.sender_domain.verified_at IS 'Null: listed, not yet shown to be theirs; refused.';
 
 CREATE TABLE gatepost.suppression (
     tenant_id bigint NOT NULL,
@@ -234,7 +238,8 @@ CREATE TABLE gatepost.usage (
     bytes bigint NOT NULL CHECK (bytes >= 0),
     PRIMARY KEY (tenant_id, credential_id, period, starts)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE gatepost.usage IS 'The counters, by local day and month; a refund takes back. Touched under the meter only.';
+COMMENT ON TABLE gatepost.usage IS
+    'The counters, by local day and month; a refund takes back. Touched under the meter only.';
 
 CREATE TABLE gatepost.usage_hour (
     tenant_id bigint NOT NULL,
@@ -406,7 +411,8 @@ CREATE TABLE gatepost.owner (
     incarnation text NOT NULL,
     started_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
-COMMENT ON COLUMN gatepost.owner.incarnation IS 'The server that the last renewal was written on: timeline/postmaster start.';
+COMMENT ON COLUMN gatepost.owner.incarnation IS
+    'The server that the last renewal was written on: timeline/postmaster start.';
 
 -- Committed before the first drop: below it stored recipients can no longer be compared with the ledger.
 CREATE TABLE gatepost.drop_horizon (
