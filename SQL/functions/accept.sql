@@ -1,5 +1,5 @@
 -- ledger.accept: decide a batch of messages, store what fits, charge it. One lock decides everything.
---   In     batch, a new id, never used before (the fence, see ledger.resolve); owner, the lease holder that will forward
+--   In     batch, a new id, never used before (the fence, see ledger.resolve); owner, the lease holder that forwards
 --          (null: stored free, for any forwarder); then one element per message, in order of arrival:
 --            ids                 UUIDv7 with the database's time, at most 60 s off
 --            senders             reverse-path without brackets, '' is the null path
