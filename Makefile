@@ -48,8 +48,8 @@ lint:
 
 schema:
 	@Scripts/packages $(RUN_PACKAGES)
-	$(SWIFT) build --product gatepost
-	Scripts/schema .build/debug/gatepost
+	SQL/dump-schema.sh >SQL/schema.new
+	mv SQL/schema.new SQL/schema.sql
 
 clean:
 	@if [ -d .gatepost ]; then if [ -n "$(BUILT)" ]; then $(BUILT) quickstart --stop --remove; \
