@@ -119,6 +119,7 @@ final class Steps: Sendable {
 
     /// `body` says what came of it.
     func step<R>(_ name: String, _ body: () async throws -> (R, String)) async throws -> R {
+        try Task.checkCancellation()
         let start = ContinuousClock.now
         let (result, outcome) = try await body()
         line(name, outcome, after: ContinuousClock.now - start)

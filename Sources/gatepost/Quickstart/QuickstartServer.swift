@@ -40,6 +40,16 @@ final class QuickstartServer: Sendable {
         return server.id
     }
 
+    static func requireFree(_ addresses: [HostPort]) throws {
+        for address in addresses where answers(address) {
+            throw Failure(
+                "something listens on \(address) already",
+                hint:
+                    "is it another `gatepost serve` with these settings? End it; `gatepost quickstart --stop` ends an "
+                    + "earlier quickstart's")
+        }
+    }
+
     /// In good order: messages under way are finished.
     func stop() {
         let server = process.withLock { process in
@@ -52,11 +62,13 @@ final class QuickstartServer: Sendable {
         unlink(folder.serverID)
     }
 
-    /// Throws when it ends by itself; returns when the task is cancelled.
+    /// Returns when somebody else ended it in good order (`--stop`) or the task is cancelled; throws when it failed.
     func ended() async throws {
         while !Task.isCancelled {
-            guard process.withLock({ $0?.isRunning ?? false }) else {
-                throw Failure("the server has ended: \(lastLines)")
+            guard let server = process.withLock({ $0 }) else { return }
+            if !server.isRunning {
+                guard server.wait() == 0 else { throw Failure("the server has ended: \(lastLines)") }
+                return
             }
             try? await Task.sleep(for: .milliseconds(200))
         }

@@ -34,6 +34,7 @@ final class QuickstartTour: Sendable {
 
     func run() async throws {
         steps.say("gatepost \(Gatepost.version) quickstart in \(folder.shown(folder.path))")
+        if folder.wasNew { try QuickstartServer.requireFree([Self.submission, Self.relay]) }
         let postgres = try await steps.step("postgresql") { try await PrivatePostgres.start(in: folder) }
         try await steps.step("certificates") { try certificates() }
         try await steps.step("settings") { try writeSettings(postgres) }
