@@ -72,6 +72,8 @@ final class LoadSlot: ClientOwner {
         ClientBootstrap(group: worker.value.loop)
             .connectTimeout(plan.timeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // A reply is one read: without this NIO reads again only to be told that there is no more.
+            .channelOption(.maxMessagesPerRead, value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
