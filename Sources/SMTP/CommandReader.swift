@@ -1,4 +1,3 @@
-import Glibc
 import NIOCore
 
 /// The bytes a client has sent and nobody has looked at, cut into lines that end in CRLF and nothing else
@@ -94,12 +93,10 @@ struct CommandReader {
 
     /// Where the first CRLF at or behind `start` begins.
     private static func lineEnd(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
-        guard let base = bytes.baseAddress else { return nil }
         var from = start
-        while from < bytes.count, let found = memchr(base + from, Int32(UInt8.lf), bytes.count - from) {
-            let index = UnsafeRawPointer(found) - base
-            if index > 0, bytes[index - 1] == .cr { return index - 1 }
-            from = index + 1
+        while let lf = bytes.offset(of: .lf, from: from) {
+            if lf > 0, bytes[lf - 1] == .cr { return lf - 1 }
+            from = lf + 1
         }
         return nil
     }

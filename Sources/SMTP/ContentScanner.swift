@@ -1,4 +1,3 @@
-import Glibc
 import NIOCore
 
 /// What makes content unfit to be stored: an octet that other servers may take for the end of a line.
@@ -69,7 +68,7 @@ struct ContentScanner {
     private mutating func scan(_ bytes: UnsafeRawBufferPointer) -> (taken: Int, finished: Bool) {
         var index = 0
         var start = 0
-        let nul = Self.find(0, in: bytes, from: 0) ?? bytes.count
+        let nul = bytes.offset(of: 0) ?? bytes.count
         while index < bytes.count {
             switch position {
             case .lineStart:
@@ -118,16 +117,10 @@ struct ContentScanner {
     /// Nearly all there ever is: whole lines of which none begins with a dot and none holds a defect. Two searches for
     /// each, and the rest stays in registers; returns where the first line begins that needs a closer look.
     private mutating func soundLines(_ bytes: UnsafeRawBufferPointer, from start: Int, to end: Int) -> Int {
-        guard let base = bytes.baseAddress else { return start }
         var index = start
         var lines = 0
-        while index < end, base.load(fromByteOffset: index, as: UInt8.self) != .dot,
-            let found = memchr(base + index, Int32(UInt8.cr), end - index)
-        {
-            let cr = UnsafeRawPointer(found) - base
-            guard cr + 1 < end, base.load(fromByteOffset: cr + 1, as: UInt8.self) == .lf,
-                memchr(base + index, Int32(UInt8.lf), cr - index) == nil
-            else { break }
+        while index < end, bytes[index] != .dot, let cr = bytes.offset(of: .cr, from: index, to: end) {
+            guard cr + 1 < end, bytes[cr + 1] == .lf, bytes.offset(of: .lf, from: index, to: cr) == nil else { break }
             index = cr + 2
             lines += 1
         }
@@ -137,7 +130,7 @@ struct ContentScanner {
 
     /// From somewhere in a line to behind its CRLF, or to the end of the bytes.
     private mutating func scanLine(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
-        let lf = Self.find(.lf, in: bytes, from: start)
+        let lf = bytes.offset(of: .lf, from: start)
         let end = lf ?? bytes.count
         if defect == nil { inspect(bytes, start..<end, endsInLF: lf != nil) }
         guard let lf else {
@@ -157,9 +150,9 @@ struct ContentScanner {
     /// Looks for the first NUL, bare CR or bare LF in `range` (and the LF that follows it, if one does).
     private mutating func inspect(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, endsInLF: Bool) {
         var found: (Int, ContentDefect.Octet)?
-        if let nul = Self.find(0, in: bytes, from: range.lowerBound, to: range.upperBound) { found = (nul, .nul) }
+        if let nul = bytes.offset(of: 0, from: range.lowerBound, to: range.upperBound) { found = (nul, .nul) }
         // A CR as the last octet is judged by what follows it: the LF, or the next piece.
-        if let cr = Self.find(.cr, in: bytes, from: range.lowerBound, to: found?.0 ?? (range.upperBound - 1)) {
+        if let cr = bytes.offset(of: .cr, from: range.lowerBound, to: found?.0 ?? (range.upperBound - 1)) {
             found = (cr, .bareCR)
         }
         if found == nil, endsInLF, range.isEmpty || bytes[range.upperBound - 1] != .cr {
@@ -187,14 +180,5 @@ struct ContentScanner {
         } else if content.capacity > 0 {
             content = ByteBuffer()
         }
-    }
-
-    private static func find(
-        _ octet: UInt8, in bytes: UnsafeRawBufferPointer, from start: Int, to end: Int? = nil
-    ) -> Int? {
-        let end = end ?? bytes.count
-        guard start < end, let base = bytes.baseAddress, let found = memchr(base + start, Int32(octet), end - start)
-        else { return nil }
-        return UnsafeRawPointer(found) - base
     }
 }

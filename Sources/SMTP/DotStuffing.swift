@@ -1,4 +1,3 @@
-import Glibc
 package import NIOCore
 
 /// Content on its way out by DATA (RFC 5321 §4.5.2).
@@ -11,14 +10,14 @@ package enum DotStuffing {
         content.withUnsafeReadableBytes { bytes in
             var start = 0
             var line = 0
-            while line < bytes.count, let base = bytes.baseAddress {
+            while line < bytes.count {
                 if bytes[line] == .dot {
                     output.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[start..<line]))
                     output.writeInteger(UInt8.dot)
                     start = line
                 }
-                guard let found = memchr(base + line, Int32(UInt8.lf), bytes.count - line) else { break }
-                line = UnsafeRawPointer(found) - base + 1
+                guard let lf = bytes.offset(of: .lf, from: line) else { break }
+                line = lf + 1
             }
             output.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[start...]))
             if bytes.count > 0, !bytes.suffix(2).elementsEqual([.cr, .lf]) { output.writeStaticString("\r\n") }
@@ -34,10 +33,7 @@ package enum DotStuffing {
             func isLineEnd(_ octet: UInt8) -> Bool { octet == .cr || octet == .lf }
             var index = 0
             let last = bytes.count - 3
-            while index < last, let base = bytes.baseAddress,
-                let found = memchr(base + index, Int32(UInt8.dot), last - index)
-            {
-                let dot = UnsafeRawPointer(found) - base
+            while let dot = bytes.offset(of: .dot, from: index, to: last) {
                 if dot == 0 || isLineEnd(bytes[dot - 1]), isLineEnd(bytes[dot + 1]) { return false }
                 index = dot + 1
             }

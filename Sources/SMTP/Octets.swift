@@ -1,5 +1,7 @@
 /// What SMTP's grammar asks about single octets, and the ways octets become text that is safe to show.
 
+import Glibc
+
 extension UInt8 {
     static let cr = UInt8(ascii: "\r")
     static let lf = UInt8(ascii: "\n")
@@ -85,4 +87,15 @@ extension Collection<UInt8> {
 extension String {
     /// The text as printable ASCII of at most `limit` octets; see ``Swift/Collection/escaped(limit:)``.
     package func escaped(limit: Int) -> String { utf8.escaped(limit: limit) }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The offset of the first `octet` in `start..<end` (else to the end), by `memchr`.
+    func offset(of octet: UInt8, from start: Int = 0, to end: Int? = nil) -> Int? {
+        let end = end ?? count
+        guard start < end, let base = baseAddress, let found = memchr(base + start, Int32(octet), end - start) else {
+            return nil
+        }
+        return UnsafeRawPointer(found) - base
+    }
 }

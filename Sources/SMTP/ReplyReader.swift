@@ -25,13 +25,14 @@ struct ReplyReader {
 
     /// Takes one reply from the head of `input`, or all of it while the reply is incomplete.
     mutating func next(_ input: inout ByteBuffer) -> Result {
-        while let octet = input.readInteger(as: UInt8.self) {
-            octets += 1
+        while input.readableBytes > 0 {
+            let end = input.withUnsafeReadableBytes { $0.offset(of: .lf) }
+            let run = input.readSlice(length: end.map { $0 + 1 } ?? input.readableBytes) ?? ByteBuffer()
+            octets += run.readableBytes
             guard octets <= Self.maxReplyLength else { return .violation("reply too long") }
-            if octet != .lf {
-                if line.count < Self.maxLineLength { line.append(octet) }
-                continue
-            }
+            line += run.readableBytesView.prefix(Self.maxLineLength - line.count)
+            guard end != nil else { break }
+            if line.last == .lf { line.removeLast() }
             if line.last == .cr { line.removeLast() }
             let result = take(line[...])
             line.removeAll(keepingCapacity: true)
