@@ -23,7 +23,7 @@ help:
 	@echo "make clean              stop and remove a quickstart, and everything built"
 
 quickstart:
-	@Scripts/packages $(RUN_PACKAGES)
+	@.ci/packages $(RUN_PACKAGES)
 	@begun=$$(date +%s); $(SWIFT) build -c release --product gatepost && \
 	echo "built in $$(( $$(date +%s) - begun )) s"
 	@exec $(RELEASE) quickstart $(if $(ONCE),--once)
@@ -34,20 +34,20 @@ stop:
 	else echo "error: .gatepost is there and gatepost is not built: make build" >&2; exit 1; fi
 
 test:
-	@Scripts/packages $(TEST_PACKAGES)
+	@.ci/packages $(TEST_PACKAGES)
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 
 build:
-	@Scripts/packages $(BUILD_PACKAGES)
+	@.ci/packages $(BUILD_PACKAGES)
 	$(SWIFT) build -c release --product gatepost
 
 lint:
-	@Scripts/packages
+	@.ci/packages
 	$(SWIFT) format lint --strict --recursive Sources Tests SQL Package.swift
 
 schema:
-	@Scripts/packages $(RUN_PACKAGES)
+	@.ci/packages $(RUN_PACKAGES)
 	SQL/dump-schema.sh >SQL/schema.new
 	mv SQL/schema.new SQL/schema.sql
 

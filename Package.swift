@@ -105,9 +105,9 @@ let package = Package(
         tests("SQLTests", ["SQL", "Postgres"]),
         tests("TenancyTests", ["Tenancy", "Postgres", "Cryptography", "SASL"]),
         tests("LedgerTests", ["Ledger", "Tenancy", "Postgres", nioCore, nioPosix]),
-        tests("SubmissionTests", ["Submission", "SMTP", nioCore, nioPosix, nioEmbedded]),
-        tests("ForwardingTests", ["Forwarding", "SMTP", nioCore, nioPosix, nioEmbedded]),
-        tests("RelayTests", ["Relay", "SMTP", nioCore, nioPosix, nioEmbedded]),
+        tests("SubmissionTests", ["Submission", "SMTP", "Ledger", "Tenancy", "Postgres"]),
+        tests("ForwardingTests", ["Forwarding", "SMTP", "Ledger", "Postgres", nioCore]),
+        tests("RelayTests", ["Relay", "SMTP", nioCore, nioPosix]),
         tests(
             "SubmissionClientTests",
             [

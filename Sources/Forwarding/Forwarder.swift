@@ -223,7 +223,8 @@ extension Forwarder {
             metadata: [
                 "id": "\(message.id)", "tenant": "\(message.tenantSlug)", "credential": "\(message.credentialName)",
                 "client": "\(message.clientAddress ?? "")", "recipient": "\(recipient.mailbox)",
-                "attempt": "\(recipient.attempts + 1)", "relay": "\(relay)", "tls": "\(tlsVersion ?? "")",
+                "attempt": .stringConvertible(recipient.attempts + 1), "relay": "\(relay)",
+                "tls": "\(tlsVersion ?? "")",
                 "reply": "\(reply)",
             ])
     }

@@ -20,6 +20,11 @@ package final class Owner: Sendable {
     package struct LeasedRecipient: Sendable, Hashable {
         package var messageID: MessageID
         package var number: Int32
+
+        package init(messageID: MessageID, number: Int32) {
+            self.messageID = messageID
+            self.number = number
+        }
     }
 
     package struct LeasedMessage: Sendable, Hashable {

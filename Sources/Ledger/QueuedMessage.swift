@@ -37,6 +37,26 @@ package struct QueuedMessage: Sendable {
     package var acceptedAt: Instant
     package var messageIDHeader: String?
     package var clientAddress: String?
+
+    package init(
+        id: MessageID, owner: MessageID, tenantID: Int64, tenantSlug: String, credentialName: String, poolID: Int64,
+        sender: ReversePath, recipients: [Recipient], content: ByteBuffer, isEightBit: Bool, acceptedAt: Instant,
+        messageIDHeader: String? = nil, clientAddress: String? = nil
+    ) {
+        self.id = id
+        self.owner = owner
+        self.tenantID = tenantID
+        self.tenantSlug = tenantSlug
+        self.credentialName = credentialName
+        self.poolID = poolID
+        self.sender = sender
+        self.recipients = recipients
+        self.content = content
+        self.isEightBit = isEightBit
+        self.acceptedAt = acceptedAt
+        self.messageIDHeader = messageIDHeader
+        self.clientAddress = clientAddress
+    }
 }
 
 /// What the acceptor hands to the forwarder of its own node.

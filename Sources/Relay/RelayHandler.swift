@@ -47,7 +47,7 @@ final class RelayHandler: ChannelDuplexHandler {
 
     private func begin(_ context: ChannelHandlerContext) {
         guard deadline == nil else { return }
-        clientAddress = context.remoteAddress?.description ?? "unknown"
+        clientAddress = context.remoteAddress?.ipAddress ?? "unknown"
         deadline = Deadline(after: Self.idleLimit, on: context.eventLoop) { [weak self] in self?.timedOut() }
         var output = context.channel.allocator.buffer(capacity: 128)
         dialogue.greeting(into: &output)
@@ -167,7 +167,7 @@ final class RelayHandler: ChannelDuplexHandler {
             "relayed",
             metadata: [
                 "client": "\(clientAddress)", "peer": "\(peerName)", "tenant": "\(envelope.submitter)",
-                "recipients": "\(replies.count)", "size": "\(size)",
+                "recipients": .stringConvertible(replies.count), "size": .stringConvertible(size),
                 "reply": "\(replies.first.map { "\($0.code) \($0.lines.first ?? "")" } ?? "")",
             ])
         guard let context else { return }

@@ -56,7 +56,8 @@ package actor RelayServer {
                 }
             }
             listeners.append(channel)
-            shared.logger.info("relay listening", metadata: ["address": "\(channel.localAddress?.description ?? "")"])
+            shared.logger.info(
+                "relay listening", metadata: ["address": "\(address.host):\(channel.localAddress?.port ?? 0)"])
         }
     }
 

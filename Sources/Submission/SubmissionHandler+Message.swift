@@ -98,7 +98,8 @@ extension SubmissionHandler {
             metadata: [
                 "id": "\(reply.lines[0].split(separator: " ").last ?? "")", "tenant": "\(login?.tenant ?? "")",
                 "credential": "\(login?.credential ?? "")", "client": "\(clientAddress)",
-                "sender": "\(envelope.sender)", "recipients": "\(envelope.recipients.count)", "size": "\(size)",
+                "sender": "\(envelope.sender)", "recipients": .stringConvertible(envelope.recipients.count),
+                "size": .stringConvertible(size),
                 "message-id": "\(messageID)",
             ])
         answer { output in dialogue.accepted(reply, into: &output) }

@@ -72,7 +72,7 @@ package actor SubmissionServer {
             }
             listeners.append(channel)
             shared.logger.info(
-                "submission listening", metadata: ["address": "\(channel.localAddress?.description ?? "")"])
+                "submission listening", metadata: ["address": "\(address.host):\(channel.localAddress?.port ?? 0)"])
         }
         watcher = Task { [shared, connections] in
             for await change in shared.directory.changes() {

@@ -26,7 +26,7 @@ package final class Directory: Sendable {
         var generation = 0
         var watchers: [Int: AsyncStream<DirectoryChange>.Continuation] = [:]
         var nextWatcher = 0
-        var rooms: [Int64: Login.Room] = [:]
+        var rooms: [Int64: (room: Login.Room, until: ContinuousClock.Instant)] = [:]
         var verifierKey: [UInt8]?
     }
 
@@ -122,7 +122,7 @@ package final class Directory: Sendable {
             guard keeping, state.isListening else { return }
             if state.entries.count >= Self.capacity { state.makeRoom(at: now()) }
             state.entries[name] = Entry(login: login, until: now() + Self.lifetime)
-            if let login { state.rooms[login.credentialID] = login.room }
+            if let login { state.rooms[login.credentialID] = (login.room, now() + Self.lifetime) }
         }
     }
 
@@ -131,17 +131,17 @@ package final class Directory: Sendable {
     /// What accept said is left after a message of this login's, for the RCPTs of the next one.
     package func remember(remaining: Int64?, for login: Login) {
         state.withLock { state in
-            guard var room = state.rooms[login.credentialID] else { return }
+            guard var room = state.rooms[login.credentialID]?.room else { return }
             room.remaining = remaining
-            state.rooms[login.credentialID] = room
+            state.rooms[login.credentialID] = (room, now() + Self.lifetime)
         }
     }
 
-    /// The room as last heard of; nil where nothing is known, or nothing that still counts at `now` (the database's
-    /// time): then let accept decide.
-    package func room(for login: Login, at now: Instant) -> Login.Room? {
-        guard let room = state.withLock({ $0.rooms[login.credentialID] }) else { return nil }
-        if let resetsAt = room.resetsAt, resetsAt <= now { return nil }
+    /// The room as last heard of; nil where nothing is known, nothing was heard for a while, or nothing that still
+    /// counts at `time` (the database's): then let accept decide.
+    package func room(for login: Login, at time: Instant) -> Login.Room? {
+        guard let (room, until) = state.withLock({ $0.rooms[login.credentialID] }), until > now() else { return nil }
+        if let resetsAt = room.resetsAt, resetsAt <= time { return nil }
         return room
     }
 

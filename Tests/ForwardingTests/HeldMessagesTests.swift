@@ -1,0 +1,58 @@
+import Ledger
+import NIOCore
+import Postgres
+import SMTP
+import Testing
+
+@testable import Forwarding
+
+@Suite struct HeldMessagesTests {
+    private func message(_ number: UInt64, owner: UInt64 = 1, recipients: Int = 2, octets: Int = 10) throws
+        -> QueuedMessage
+    {
+        let mailbox = try Mailbox(parsing: "a@b.example")
+        return QueuedMessage(
+            id: MessageID(high: number, low: 0), owner: MessageID(high: owner, low: 9), tenantID: 1, tenantSlug: "acme",
+            credentialName: "acme.x", poolID: 1, sender: .null,
+            recipients: (1...recipients).map { .init(number: Int32($0), mailbox: mailbox, attempts: 0) },
+            content: ByteBuffer(repeating: 0, count: octets), isEightBit: false, acceptedAt: .now)
+    }
+
+    @Test func `room is bounded by number and by octets, and comes back with the last outcome`() throws {
+        var held = HeldMessages(maxMessages: 2, maxOctets: 25)
+        let first = try message(1)
+        let added = try [first, first, message(2), message(3)].map { held.add($0) }
+        #expect(added == [true, false, true, false])
+        #expect(held.room == 0)
+        held.finish(1, of: first)
+        #expect(held.room == 0)
+        held.finish(1, of: first)
+        #expect(held.room == 1)
+        let isAdded = held.add(try message(3, octets: 20))
+        #expect(isAdded)
+        #expect(held.room == 0)
+    }
+
+    @Test func `after the lease came back, what is not wholly ours is dropped and the rest of it given back`() throws {
+        var held = HeldMessages(maxMessages: 10, maxOctets: 1000)
+        let (whole, half, gone) = (try message(1), try message(2), try message(3))
+        for each in [whole, half, gone] { _ = held.add(each) }
+        let returned = held.keep([
+            .init(messageID: whole.id, number: 1), .init(messageID: whole.id, number: 2),
+            .init(messageID: half.id, number: 2),
+        ])
+        #expect(held.holds(whole))
+        #expect(!held.holds(half))
+        #expect(!held.holds(gone))
+        #expect(returned.map(\.messageID) == [half.id] && returned.map(\.number) == [2])
+        #expect(returned.map(\.outcome) == [.released(until: nil)])
+    }
+
+    @Test func `a message of another lease is not held`() throws {
+        var held = HeldMessages(maxMessages: 10, maxOctets: 1000)
+        _ = held.add(try message(1, owner: 1))
+        #expect(!held.holds(try message(1, owner: 2)))
+        held.finish(2, of: try message(1, owner: 2))
+        #expect(held.holds(try message(1, owner: 1)))
+    }
+}
