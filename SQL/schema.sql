@@ -660,8 +660,7 @@ CREATE TABLE gatepost.ledger (
     bytes bigint NOT NULL,
     reason text NOT NULL,
     at timestamp with time zone NOT NULL,
-    CONSTRAINT ledger_check CHECK (((recipients <> 0) AND ((recipients > 0) = (entry = 0)))),
-    CONSTRAINT ledger_entry_check CHECK ((entry >= 0))
+    CONSTRAINT ledger_check CHECK (((recipients <> 0) AND ((recipients > 0) = (entry = 0))))
 );
 
 ALTER TABLE gatepost.login ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -688,10 +687,7 @@ CREATE TABLE gatepost.message (
     from_domain text NOT NULL,
     helo bytea,
     message_id_header text,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    CONSTRAINT message_kind_check CHECK ((kind = ANY (ARRAY['mail'::text, 'dsn'::text]))),
-    CONSTRAINT message_recipients_check CHECK ((recipients > 0)),
-    CONSTRAINT message_size_check CHECK ((size >= 0))
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL
 )
 PARTITION BY RANGE (id);
 
@@ -710,10 +706,7 @@ CREATE TABLE gatepost.message_straggler (
     from_domain text NOT NULL,
     helo bytea,
     message_id_header text,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    CONSTRAINT message_kind_check CHECK ((kind = ANY (ARRAY['mail'::text, 'dsn'::text]))),
-    CONSTRAINT message_recipients_check CHECK ((recipients > 0)),
-    CONSTRAINT message_size_check CHECK ((size >= 0))
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL
 );
 
 CREATE TABLE gatepost.meter (
@@ -784,8 +777,7 @@ CREATE TABLE gatepost.recipient (
     reply_enhanced text,
     reply bytea,
     address text NOT NULL,
-    domain text NOT NULL,
-    CONSTRAINT recipient_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'deferred'::text, 'delivered'::text, 'bounced'::text, 'cancelled'::text])))
+    domain text NOT NULL
 )
 PARTITION BY RANGE (message_id);
 
@@ -804,8 +796,7 @@ CREATE TABLE gatepost.recipient_straggler (
     reply_enhanced text,
     reply bytea,
     address text NOT NULL,
-    domain text NOT NULL,
-    CONSTRAINT recipient_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'deferred'::text, 'delivered'::text, 'bounced'::text, 'cancelled'::text])))
+    domain text NOT NULL
 );
 
 ALTER TABLE gatepost.relay ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -871,10 +862,7 @@ CREATE TABLE gatepost.usage (
     recipients bigint NOT NULL,
     messages bigint NOT NULL,
     bytes bigint NOT NULL,
-    CONSTRAINT usage_bytes_check CHECK ((bytes >= 0)),
-    CONSTRAINT usage_messages_check CHECK ((messages >= 0)),
-    CONSTRAINT usage_period_check CHECK ((period = ANY (ARRAY['day'::text, 'month'::text]))),
-    CONSTRAINT usage_recipients_check CHECK ((recipients >= 0))
+    CONSTRAINT usage_check CHECK (((recipients >= 0) AND (messages >= 0) AND (bytes >= 0)))
 )
 WITH (fillfactor='50');
 

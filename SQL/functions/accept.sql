@@ -51,6 +51,7 @@ DECLARE
     v_hour timestamptz;
     v_sizes int[];                        -- recipients of each message
     v_numbers int[];                      -- each recipient's number within its message
+    v_total bigint := cardinality(recipient_messages);
     v_number int;
     v_timeout text;
     v_locked bigint[];
@@ -136,7 +137,99 @@ BEGIN
     v_hour := date_trunc('hour', v_now, 'UTC');
     v_out := array_fill(NULL::ledger.verdict, ARRAY[v_count]);
 
-    -- 4. Decide, tenant by tenant (they share nothing), each in order of arrival.
+    -- 4. Decide. First the common case: one sender (so any lone message), and all of it fits. Whatever is not so plain
+    -- (a refusal, a resubmission, a rate) finds nothing here and is judged below.
+    IF tenant_ids[1] = ALL (tenant_ids) AND credential_ids[1] = ALL (credential_ids) AND login_ids[1] = ALL (login_ids)
+        AND sender_domains[1] = ALL (sender_domains) AND from_domains[1] = ALL (from_domains)
+    THEN
+        SELECT t.day, t.month, t.resubmission, (SELECT sum(b.size) FROM unnest(sizes) AS b (size)) AS bytes,
+               least(t.daily_cap - coalesce(ud.recipients, 0), t.monthly_cap - coalesce(um.recipients, 0),
+                     c.daily_cap - coalesce(uc.recipients, 0)) - v_total AS remaining
+        INTO r
+        FROM (
+            SELECT t.*, (v_now AT TIME ZONE y.zone)::date AS day,
+                   date_trunc('month', v_now AT TIME ZONE y.zone)::date AS month
+            FROM gatepost.tenant t
+            CROSS JOIN LATERAL (
+                SELECT CASE WHEN t.next_zone_from <= v_now THEN t.next_zone ELSE t.zone END AS zone OFFSET 0) AS y
+            WHERE t.id = tenant_ids[1] OFFSET 0
+        ) AS t
+        -- (OFFSET 0 keeps each of these the look-up of one row that it is. Joined freely, a tenant's every day was
+        -- read, and every credential.)
+        CROSS JOIN LATERAL (
+            SELECT c.* FROM gatepost.credential c WHERE c.tenant_id = t.id AND c.id = credential_ids[1] OFFSET 0) AS c
+        CROSS JOIN LATERAL (
+            SELECT l.* FROM gatepost.login l
+            WHERE l.tenant_id = t.id AND l.credential_id = credential_ids[1] AND l.id = login_ids[1] OFFSET 0) AS l
+        LEFT JOIN LATERAL (
+            SELECT u.recipients FROM gatepost.usage u
+            WHERE u.tenant_id = t.id AND u.credential_id = 0 AND u.period = 'day' AND u.starts = t.day OFFSET 0
+        ) AS ud ON true
+        LEFT JOIN LATERAL (
+            SELECT u.recipients FROM gatepost.usage u
+            WHERE u.tenant_id = t.id AND u.credential_id = 0 AND u.period = 'month' AND u.starts = t.month OFFSET 0
+        ) AS um ON true
+        LEFT JOIN LATERAL (
+            SELECT u.recipients FROM gatepost.usage u
+            WHERE u.tenant_id = t.id AND u.credential_id = c.id AND u.period = 'day' AND u.starts = t.day OFFSET 0
+        ) AS uc ON true
+        WHERE t.id = ANY (v_locked) AND t.status = 'active' AND t.rate IS NULL
+          AND t.daily_window = 'day' AND t.message_size >= ALL (sizes) AND t.recipients_per_message >= ALL (v_sizes)
+          AND c.revoked_at IS NULL AND (c.expires_at <= v_now) IS NOT TRUE
+          AND (l.valid_until <= v_now) IS NOT TRUE
+          AND (sender_domains[1] = '' AND t.null_sender OR EXISTS (
+              SELECT FROM gatepost.sender_domain d
+              WHERE d.tenant_id = tenant_ids[1] AND d.domain = sender_domains[1] AND d.verified_at IS NOT NULL))
+          AND (sender_domains[1] = from_domains[1] AND from_domains[1] <> '' OR EXISTS (
+              SELECT FROM gatepost.sender_domain d
+              WHERE d.tenant_id = tenant_ids[1] AND d.domain = from_domains[1] AND d.verified_at IS NOT NULL))
+          AND (coalesce(ud.recipients, 0) + v_total <= t.daily_cap) IS NOT FALSE
+          AND (coalesce(um.recipients, 0) + v_total <= t.monthly_cap) IS NOT FALSE
+          AND (coalesce(uc.recipients, 0) + v_total <= c.daily_cap) IS NOT FALSE
+          AND (NOT t.resubmission OR NOT EXISTS (
+                  SELECT FROM unnest(digests) AS q (digest)
+                  CROSS JOIN LATERAL (
+                      SELECT k.at FROM gatepost.recent k
+                      WHERE k.tenant_id = tenant_ids[1] AND k.credential_id = credential_ids[1] AND k.digest = q.digest
+                      OFFSET 0
+                  ) AS k
+                  WHERE k.at > v_now - interval '10 minutes')
+              AND (v_count = 1
+                   OR (SELECT count(q.digest) = count(DISTINCT q.digest) FROM unnest(digests) AS q (digest))));
+        IF FOUND THEN
+            -- 5. Write it.
+            INSERT INTO gatepost.ledger (tenant_id, message_id, entry, credential_id, day, month, recipients, bytes,
+                                         reason, at)
+            SELECT tenant_ids[1], n.id, 0, credential_ids[1], r.day, r.month, n.recipients, n.size, 'accept', v_now
+            FROM unnest(ids, v_sizes, sizes) AS n (id, recipients, size);
+            INSERT INTO gatepost.usage AS u (tenant_id, credential_id, period, starts, recipients, messages, bytes)
+            VALUES (tenant_ids[1], 0, 'day', r.day, v_total, v_count, r.bytes),
+                   (tenant_ids[1], 0, 'month', r.month, v_total, v_count, r.bytes),
+                   (tenant_ids[1], credential_ids[1], 'day', r.day, v_total, v_count, r.bytes)
+            ON CONFLICT ON CONSTRAINT usage_pkey DO UPDATE
+                SET recipients = u.recipients + excluded.recipients, messages = u.messages + excluded.messages,
+                    bytes = u.bytes + excluded.bytes;
+            INSERT INTO gatepost.usage_hour AS u (tenant_id, starts, recipients) VALUES (tenant_ids[1], v_hour, v_total)
+            ON CONFLICT ON CONSTRAINT usage_hour_pkey DO UPDATE SET recipients = u.recipients + excluded.recipients;
+            IF r.resubmission THEN
+                INSERT INTO gatepost.recent (tenant_id, credential_id, digest, message_id, at)
+                SELECT tenant_ids[1], credential_ids[1], n.digest, n.id, v_now
+                FROM unnest(digests, ids) AS n (digest, id) WHERE n.digest IS NOT NULL
+                ON CONFLICT ON CONSTRAINT recent_pkey DO UPDATE SET message_id = excluded.message_id, at = excluded.at;
+            END IF;
+            UPDATE gatepost.batch b
+            SET verdicts = ARRAY(SELECT ROW(i.id, 'accepted', i.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                                            r.remaining, v_now)::ledger.verdict FROM unnest(ids) AS i (id))
+            WHERE b.id = accept.batch
+            RETURNING b.verdicts INTO v_out;
+            FOREACH v_said IN ARRAY v_out LOOP
+                RETURN NEXT v_said;
+            END LOOP;
+            RETURN;
+        END IF;
+    END IF;
+
+    -- Then tenant by tenant (they share nothing), each in order of arrival.
     FOR r IN
         SELECT m.ord::int AS ord, m.id, m.credential_id, m.size, m.recipients, m.digest, t.*,
                CASE
@@ -165,27 +258,44 @@ BEGIN
                        date_trunc('month', v_now AT TIME ZONE y.zone)::date AS month
                 FROM (SELECT CASE WHEN t.next_zone_from <= v_now THEN t.next_zone ELSE t.zone END AS zone OFFSET 0) AS y
             ) AS z ON true
-            LEFT JOIN gatepost.usage ud ON ud.tenant_id = n.tenant_id AND ud.credential_id = 0 AND ud.period = 'day'
-                AND ud.starts = z.day
-            LEFT JOIN gatepost.usage um ON um.tenant_id = n.tenant_id AND um.credential_id = 0
-                AND um.period = 'month' AND um.starts = z.month
+            LEFT JOIN LATERAL (
+                SELECT u.recipients FROM gatepost.usage u
+                WHERE u.tenant_id = t.id AND u.credential_id = 0 AND u.period = 'day' AND u.starts = z.day OFFSET 0
+            ) AS ud ON true
+            LEFT JOIN LATERAL (
+                SELECT u.recipients FROM gatepost.usage u
+                WHERE u.tenant_id = t.id AND u.credential_id = 0 AND u.period = 'month' AND u.starts = z.month OFFSET 0
+            ) AS um ON true
             OFFSET 0
         ) AS t
         JOIN unnest(ids, tenant_ids, credential_ids, login_ids, sizes, v_sizes, digests, sender_domains, from_domains)
             WITH ORDINALITY AS m (id, tenant_id, credential_id, login_id, size, recipients, digest, sender_domain,
                                   from_domain, ord)
             ON m.tenant_id IS NOT DISTINCT FROM t.tenant_id
-        LEFT JOIN gatepost.credential c ON c.tenant_id = t.tenant_id AND c.id = m.credential_id
-        LEFT JOIN gatepost.login l
-            ON l.tenant_id = t.tenant_id AND l.id = m.login_id AND l.credential_id = m.credential_id
-        LEFT JOIN gatepost.recent k ON k.tenant_id = t.tenant_id AND k.credential_id = m.credential_id
-            AND k.digest = m.digest AND k.at > v_now - interval '10 minutes'
-        LEFT JOIN gatepost.usage uc ON uc.tenant_id = t.tenant_id AND uc.credential_id = m.credential_id
-            AND uc.period = 'day' AND uc.starts = t.day AND uc.credential_id <> 0
+        LEFT JOIN LATERAL (
+            SELECT c.* FROM gatepost.credential c WHERE c.tenant_id = t.tenant_id AND c.id = m.credential_id OFFSET 0
+        ) AS c ON true
+        LEFT JOIN LATERAL (
+            SELECT l.* FROM gatepost.login l
+            WHERE l.tenant_id = t.tenant_id AND l.credential_id = m.credential_id AND l.id = m.login_id OFFSET 0
+        ) AS l ON true
+        LEFT JOIN LATERAL (
+            SELECT k.* FROM gatepost.recent k
+            WHERE k.tenant_id = t.tenant_id AND k.credential_id = m.credential_id AND k.digest = m.digest OFFSET 0
+        ) AS k ON k.at > v_now - interval '10 minutes'
+        LEFT JOIN LATERAL (
+            SELECT u.recipients FROM gatepost.usage u
+            WHERE u.tenant_id = t.tenant_id AND u.credential_id = c.id AND u.period = 'day' AND u.starts = t.day
+            OFFSET 0
+        ) AS uc ON true
         CROSS JOIN LATERAL (
-            SELECT ARRAY(SELECT x.domain FROM gatepost.sender_domain x
-                         WHERE x.tenant_id = t.tenant_id AND x.domain IN (m.sender_domain, m.from_domain)
-                           AND x.verified_at IS NOT NULL) AS domains OFFSET 0
+            SELECT ARRAY(
+                SELECT x.domain FROM (VALUES (m.sender_domain), (m.from_domain)) AS v (domain)
+                CROSS JOIN LATERAL (
+                    SELECT d.domain, d.verified_at FROM gatepost.sender_domain d
+                    WHERE d.tenant_id = t.tenant_id AND d.domain = v.domain OFFSET 0) AS x
+                WHERE x.verified_at IS NOT NULL) AS domains
+            OFFSET 0
         ) AS d
         ORDER BY t.tenant_id, m.ord
     LOOP

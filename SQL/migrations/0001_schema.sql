@@ -231,13 +231,15 @@ CREATE INDEX audit_tenant ON gatepost.audit (tenant_id, id);
 CREATE TABLE gatepost.usage (
     tenant_id bigint NOT NULL,
     credential_id bigint NOT NULL,
-    period text NOT NULL CHECK (period IN ('day', 'month')),
+    period text NOT NULL,
     starts date NOT NULL,
-    recipients bigint NOT NULL CHECK (recipients >= 0),
-    messages bigint NOT NULL CHECK (messages >= 0),
-    bytes bigint NOT NULL CHECK (bytes >= 0),
-    PRIMARY KEY (tenant_id, credential_id, period, starts)
+    recipients bigint NOT NULL,
+    messages bigint NOT NULL,
+    bytes bigint NOT NULL,
+    PRIMARY KEY (tenant_id, credential_id, period, starts),
+    CHECK (recipients >= 0 AND messages >= 0 AND bytes >= 0)
 ) WITH (fillfactor = 50);
+COMMENT ON COLUMN gatepost.usage.period IS 'day or month; starts is the local day, or the month''s first.';
 COMMENT ON TABLE gatepost.usage IS
     'The counters, by local day and month; a refund takes back. Touched under the meter only.';
 
@@ -252,7 +254,7 @@ COMMENT ON TABLE gatepost.usage_hour IS 'UTC hour buckets, kept for every tenant
 CREATE TABLE gatepost.ledger (
     tenant_id bigint NOT NULL,
     message_id uuid NOT NULL,
-    entry int NOT NULL CHECK (entry >= 0),
+    entry int NOT NULL,
     credential_id bigint NOT NULL,
     day date NOT NULL,
     month date NOT NULL,
@@ -308,12 +310,12 @@ CREATE INDEX recent_at ON gatepost.recent (at);
 CREATE TABLE gatepost.message (
     tenant_id bigint NOT NULL,
     id uuid NOT NULL,
-    kind text NOT NULL DEFAULT 'mail' CHECK (kind IN ('mail', 'dsn')),
+    kind text NOT NULL DEFAULT 'mail',
     credential_id bigint NOT NULL,
     login_id bigint NOT NULL,
     accepted_at timestamptz NOT NULL,
-    size bigint NOT NULL CHECK (size >= 0),
-    recipients int NOT NULL CHECK (recipients > 0),
+    size bigint NOT NULL,
+    recipients int NOT NULL,
     client inet,
     digest bytea,
     sender text NOT NULL,
@@ -324,6 +326,8 @@ CREATE TABLE gatepost.message (
     PRIMARY KEY (tenant_id, id)
 ) PARTITION BY RANGE (id);
 CREATE INDEX message_id ON gatepost.message (id);
+COMMENT ON COLUMN gatepost.message.kind IS
+    'mail, or dsn: made here, never charged. (No CHECK on these two tables: PostgreSQL parses it anew in each insert.)';
 COMMENT ON COLUMN gatepost.message.sender IS 'The reverse-path without brackets; empty is the null path.';
 COMMENT ON COLUMN gatepost.message.xid IS 'For readers in commit order: stop below pg_snapshot_xmin.';
 
@@ -336,7 +340,7 @@ CREATE TABLE gatepost.recipient (
     next_attempt timestamptz NOT NULL,
     last_attempt timestamptz,
     final_at timestamptz,
-    state text NOT NULL CHECK (state IN ('queued', 'deferred', 'delivered', 'bounced', 'cancelled')),
+    state text NOT NULL,
     mark text,
     reply_code int,
     reply_enhanced text,
@@ -352,6 +356,7 @@ CREATE INDEX recipient_lease ON gatepost.recipient (owner_id) WHERE owner_id IS 
 CREATE INDEX recipient_mark ON gatepost.recipient (tenant_id, message_id)
     WHERE mark IS NOT NULL AND state IN ('queued', 'deferred');
 CREATE INDEX recipient_final ON gatepost.recipient USING brin (final_at);
+COMMENT ON COLUMN gatepost.recipient.state IS 'queued, deferred, delivered, bounced, cancelled.';
 COMMENT ON COLUMN gatepost.recipient.owner_id IS 'The lease. Null: free. Leased to an absent owner: free as well.';
 COMMENT ON COLUMN gatepost.recipient.mark IS 'Why it was cancelled while under way; upkeep finishes it once unleased.';
 

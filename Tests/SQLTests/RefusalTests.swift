@@ -45,6 +45,8 @@ import Testing
         #expect(
             try await fixture.verdicts([Mail(sender: ""), Mail(sender: "", from: "other.example")])
                 == ["accepted", "from_domain"])
+        #expect(try await fixture.send(Mail(sender: "")).verdict == "accepted")
+        #expect(try await fixture.send(Mail(sender: "", from: "")).verdict == "from_domain")
     }
 
     @Test func `suspended says why, and resumed goes on`() async throws {

@@ -12,16 +12,17 @@ package enum PlantedFault: String, CaseIterable, Sendable {
     /// `ledger.accept` with the fault.
     package var text: String {
         let healthy = SQLFiles.functions.first { $0.name == "accept" }?.text ?? ""
+        let write = "    -- 5. Write"  // the lone sender's, and everybody's
         guard let lock = healthy.range(of: "    -- 2. The lock."), let time = healthy.range(of: "    -- 3. The time"),
-            let write = healthy.range(of: "    -- 5. Write")
+            healthy.contains(write)
         else { preconditionFailure("accept.sql has lost the headings that faults are planted by") }
         let step = healthy[lock.lowerBound..<time.lowerBound]
         let pretend = "    v_locked := tenant_ids;\n"
         return switch self {
         case .noLock: healthy[..<lock.lowerBound] + pretend + healthy[time.lowerBound...]
         case .noRecheckAfterLock:
-            healthy[..<lock.lowerBound] + pretend + healthy[time.lowerBound..<write.lowerBound] + step
-                + healthy[write.lowerBound...]
+            healthy[..<lock.lowerBound] + pretend
+                + healthy[time.lowerBound...].replacingOccurrences(of: write, with: step + write)
         }
     }
 }
