@@ -1,7 +1,7 @@
 /// Whether a pool member may be tried: it is left alone after a failure, ever longer, and comes back by itself.
 package struct MemberHealth: Sendable, Equatable {
     private static let firstPause = Duration.seconds(1)
-    private static let longestPause = Duration.seconds(30)
+    private static let longestPause = Duration.seconds(5)
 
     private var failures = 0
     private var resumesAt: Duration = .zero

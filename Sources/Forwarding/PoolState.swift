@@ -90,6 +90,6 @@ final class PoolState {
         return "no relay of pool \(name) can be reached: \(lastFailure ?? "all have failed")"
     }
 
-    /// 2 s after the first outage, doubling to a minute: mail flows again soon after a relay is back.
-    var waitForRelay: Duration { .seconds(min(60, 2 << min(outages, 5))) }
+    /// 2 s after the first outage, doubling to 8: mail flows again soon after a relay is back.
+    var waitForRelay: Duration { .seconds(2 << min(outages, 2)) }
 }

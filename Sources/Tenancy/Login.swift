@@ -53,9 +53,8 @@ package struct Login: Sendable {
 
     /// - Parameter now: the database's time.
     package func obstacle(at now: Instant) -> Obstacle? {
-        if let credentialRevokedAt, credentialRevokedAt <= now {
-            return .credentialRevoked(reason: credentialRevokedReason)
-        }
+        // Whatever the time: a revocation is never ahead, but our idea of the database's time may be behind it.
+        if credentialRevokedAt != nil { return .credentialRevoked(reason: credentialRevokedReason) }
         if tenantStatus != "active" { return .tenantSuspended(reason: tenantReason) }
         if let credentialExpiresAt, credentialExpiresAt <= now { return .credentialExpired }
         if let loginValidUntil, loginValidUntil <= now { return .loginExpired }

@@ -17,14 +17,14 @@ import Testing
 }
 
 @Suite struct MemberHealthTests {
-    @Test func `a member that fails is left alone ever longer, thirty seconds at most`() {
+    @Test func `a member that fails is left alone ever longer, five seconds at most`() {
         var health = MemberHealth()
         var pauses: [Duration] = []
         for _ in 0..<7 {
             health.failed(at: .zero)
             pauses.append(health.nextTry ?? .zero)
         }
-        #expect(pauses == [1, 2, 4, 8, 16, 30, 30].map { .seconds($0) })
+        #expect(pauses == [1, 2, 4, 5, 5, 5, 5].map { .seconds($0) })
     }
 
     @Test func `one probe at a time, and a success forgets the failures`() {
