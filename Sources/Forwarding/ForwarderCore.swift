@@ -96,6 +96,8 @@ final class ForwarderCore {
         eventLoop.preconditionInEventLoop()
         for state in pools.values {
             state.waiting.removeAll { isGone($0.delivery) }
+            // What was stopped before its final dot has woken nobody behind it.
+            pump(state)
         }
     }
 
