@@ -23,7 +23,8 @@ extension QueuedMessage {
     /// What is told to a relay: the tenant's slug stands in MAIL's AUTH parameter.
     var transaction: DeliveryDialogue.Transaction {
         DeliveryDialogue.Transaction(
-            sender: sender, submitter: tenantSlug, recipients: recipients.map(\.mailbox), content: content,
+            sender: sender, submitter: tenantSlug, recipients: recipients.map(\.envelope), parameters: parameters,
+            content: content,
             isEightBit: isEightBit)
     }
 }

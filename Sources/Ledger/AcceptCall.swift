@@ -60,10 +60,10 @@ struct AcceptCall {
             }
         }
         writer.array(.textArray, of: .text, count: recipients) {
-            for item in items { for one in item.request.recipients { writer.element(one.description) } }
+            for item in items { for one in item.request.recipients { writer.element(one.mailbox.description) } }
         }
         writer.array(.textArray, of: .text, count: recipients) {
-            for item in items { for one in item.request.recipients { writer.element(one.domain.name) } }
+            for item in items { for one in item.request.recipients { writer.element(one.mailbox.domain.name) } }
         }
     }
 
@@ -84,9 +84,9 @@ struct AcceptCall {
             id: ids[index], owner: owner, tenantID: request.tenantID, tenantSlug: request.tenantSlug,
             credentialName: request.credentialName, poolID: request.poolID, sender: request.sender,
             recipients: request.recipients.enumerated().map {
-                QueuedMessage.Recipient(number: Int32($0.offset + 1), mailbox: $0.element, attempts: 0)
+                QueuedMessage.Recipient(number: Int32($0.offset + 1), envelope: $0.element, attempts: 0)
             },
-            content: content, isEightBit: request.isEightBit, acceptedAt: acceptedAt,
+            parameters: request.parameters, content: content, isEightBit: request.isEightBit, acceptedAt: acceptedAt,
             messageIDHeader: request.messageIDHeader, clientAddress: request.clientAddress)
     }
 

@@ -13,8 +13,11 @@ package struct AcceptRequest: Sendable {
     package var sender: ReversePath
     /// The From (or Sender) field's domain.
     package var fromDomain: Domain
-    /// Each once.
-    package var recipients: [Mailbox]
+    /// Those of further authors: each must be the tenant's too.
+    package var otherAuthorDomains: [Domain]
+    /// Each mailbox once.
+    package var recipients: [EnvelopeRecipient]
+    package var parameters: MailParameters
     /// After the fix-ups, without the Received field of ours. Never copied before it is sent to PostgreSQL.
     package var content: ByteBuffer
     /// SHA-256 over credential, envelope and content as sent; nil: never answered as a resubmission.
@@ -30,7 +33,8 @@ package struct AcceptRequest: Sendable {
 
     package init(
         tenantID: Int64, credentialID: Int64, loginID: Int64, tenantSlug: String, credentialName: String, poolID: Int64,
-        sender: ReversePath, fromDomain: Domain, recipients: [Mailbox], content: ByteBuffer,
+        sender: ReversePath, fromDomain: Domain, recipients: [EnvelopeRecipient],
+        parameters: MailParameters = MailParameters(), otherAuthorDomains: [Domain] = [], content: ByteBuffer,
         resubmissionDigest: [UInt8]? = nil, trace: @escaping @Sendable (MessageID, Int64) -> ByteBuffer,
         clientAddress: String? = nil, heloName: String = "", messageIDHeader: String? = nil, isEightBit: Bool = true
     ) {
@@ -43,6 +47,8 @@ package struct AcceptRequest: Sendable {
         self.sender = sender
         self.fromDomain = fromDomain
         self.recipients = recipients
+        self.parameters = parameters
+        self.otherAuthorDomains = otherAuthorDomains
         self.content = content
         self.resubmissionDigest = resubmissionDigest
         self.trace = trace

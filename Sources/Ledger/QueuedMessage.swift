@@ -10,18 +10,32 @@ package struct QueuedMessage: Sendable {
     package struct Recipient: Sendable, Hashable {
         /// Its place in the message, from 1.
         package var number: Int32
-        package var mailbox: Mailbox
+        package var envelope: EnvelopeRecipient
         /// Attempts that failed so far.
         package var attempts: Int32
 
-        package init(number: Int32, mailbox: Mailbox, attempts: Int32) {
+        package var mailbox: Mailbox { envelope.mailbox }
+
+        package init(number: Int32, envelope: EnvelopeRecipient, attempts: Int32) {
             self.number = number
-            self.mailbox = mailbox
+            self.envelope = envelope
             self.attempts = attempts
+        }
+
+        package init(number: Int32, mailbox: Mailbox, attempts: Int32) {
+            self.init(number: number, envelope: EnvelopeRecipient(mailbox), attempts: attempts)
         }
     }
 
+    package enum Kind: String, Sendable {
+        /// A customer's.
+        case mail
+        /// A report that was made here (RFC 3464): never charged, never reported on.
+        case report = "dsn"
+    }
+
     package var id: MessageID
+    package var kind: Kind
     /// The lease: what is settled under another owner's id is `lease_lost`.
     package var owner: MessageID
     package var tenantID: Int64
@@ -30,6 +44,7 @@ package struct QueuedMessage: Sendable {
     package var poolID: Int64
     package var sender: ReversePath
     package var recipients: [Recipient]
+    package var parameters: MailParameters
     /// With our Received field. Empty when the stored body was dropped already: such a message can only bounce.
     package var content: ByteBuffer
     package var isEightBit: Bool
@@ -40,8 +55,9 @@ package struct QueuedMessage: Sendable {
 
     package init(
         id: MessageID, owner: MessageID, tenantID: Int64, tenantSlug: String, credentialName: String, poolID: Int64,
-        sender: ReversePath, recipients: [Recipient], content: ByteBuffer, isEightBit: Bool, acceptedAt: Instant,
-        messageIDHeader: String? = nil, clientAddress: String? = nil
+        sender: ReversePath, recipients: [Recipient], parameters: MailParameters = MailParameters(),
+        content: ByteBuffer, isEightBit: Bool, acceptedAt: Instant, messageIDHeader: String? = nil,
+        clientAddress: String? = nil, kind: Kind = .mail
     ) {
         self.id = id
         self.owner = owner
@@ -51,6 +67,8 @@ package struct QueuedMessage: Sendable {
         self.poolID = poolID
         self.sender = sender
         self.recipients = recipients
+        self.parameters = parameters
+        self.kind = kind
         self.content = content
         self.isEightBit = isEightBit
         self.acceptedAt = acceptedAt

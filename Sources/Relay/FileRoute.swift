@@ -73,7 +73,7 @@ package struct FileRoute: Route {
         var text = ByteBuffer()
         text.writeString("Return-Path: <\(envelope.sender)>\r\n")
         for recipient in envelope.recipients {
-            text.writeString("X-Envelope-To: \(recipient)\r\n")
+            text.writeString("X-Envelope-To: \(recipient.mailbox)\r\n")
         }
         return text
     }

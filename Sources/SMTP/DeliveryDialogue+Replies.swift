@@ -144,7 +144,7 @@ extension DeliveryDialogue {
         transfer.step = step
         guard !capabilities.pipelining else { return }
         switch step {
-        case .recipient(let index): write("RCPT TO:<\(transfer.transaction.recipients[index])>", into: &output)
+        case .recipient(let index): write("RCPT TO:<\(transfer.transaction.recipients[index].mailbox)>", into: &output)
         case .data: write("DATA", into: &output)
         case .mail, .content, .final, .emptyFinal: preconditionFailure("not a step that is reached by a command")
         }

@@ -13,17 +13,20 @@ package struct DeliveryDialogue {
         package var sender: ReversePath
         /// The tenant, told to our own relays by `AUTH=`; nil for other servers.
         package var submitter: String?
-        package var recipients: [Mailbox]
+        package var recipients: [EnvelopeRecipient]
+        package var parameters: MailParameters
         /// Every line ended by CRLF.
         package var content: ByteBuffer
         package var isEightBit: Bool
 
         package init(
-            sender: ReversePath, submitter: String?, recipients: [Mailbox], content: ByteBuffer, isEightBit: Bool
+            sender: ReversePath, submitter: String?, recipients: [EnvelopeRecipient],
+            parameters: MailParameters = MailParameters(), content: ByteBuffer, isEightBit: Bool
         ) {
             self.sender = sender
             self.submitter = submitter
             self.recipients = recipients
+            self.parameters = parameters
             self.content = content
             self.isEightBit = isEightBit
         }
@@ -210,7 +213,7 @@ package struct DeliveryDialogue {
             guard input.readableBytes == 0 else { return fail(violation("reply to nothing")) }
             write(mailCommand(transaction, capabilities), into: &output)
             guard capabilities.pipelining else { return }
-            for recipient in transaction.recipients { write("RCPT TO:<\(recipient)>", into: &output) }
+            for recipient in transaction.recipients { write("RCPT TO:<\(recipient.mailbox)>", into: &output) }
             write("DATA", into: &output)
         case .greeting, .hello, .startTLS, .handshaking, .secured, .transfer, .resetting, .quitting:
             preconditionFailure("a transaction begins on a connection that is ready")

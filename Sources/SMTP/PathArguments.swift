@@ -1,7 +1,8 @@
-/// How a message's content may be encoded (RFC 6152).
+/// How a message's content may be encoded (RFC 6152, 3030).
 package enum BodyType: String, Hashable, Sendable {
     case sevenBit = "7BIT"
     case eightBitMIME = "8BITMIME"
+    case binaryMIME = "BINARYMIME"
 }
 
 /// What is wrong with a command, as the reply to it.
@@ -42,7 +43,9 @@ struct MailArgument: Equatable {
                 }
                 declaredSize = Int(decimal: value) ?? .max
             } else if parameter.keyword.equalsIgnoringCase("BODY") {
-                guard let value, let type = BodyType(rawValue: String(decoding: value.map(\.uppercased), as: UTF8.self))
+                guard let value,
+                    let type = BodyType(rawValue: String(decoding: value.map(\.uppercased), as: UTF8.self)),
+                    type != .binaryMIME
                 else { throw CommandFault(.malformedParameter) }
                 body = type
             } else if parameter.keyword.equalsIgnoringCase("AUTH") {

@@ -218,7 +218,7 @@ extension RelayDialogue {
                 Reply.tooManyRecipients.write(into: &output)
                 return nil
             }
-            draft.recipients.add(recipient)
+            draft.recipients.add(EnvelopeRecipient(recipient))
             Reply.recipientOK.write(into: &output)
         } catch {
             reject(error.reply, into: &output)

@@ -36,8 +36,8 @@ package struct RelayDialogue {
         package var submitter: String
         package var sender: ReversePath
         /// One per accepted RCPT, in order; the answers are matched to them.
-        package var recipients: [Mailbox]
-        package var body: BodyType
+        package var recipients: [EnvelopeRecipient]
+        package var parameters: MailParameters
         package var declaredSize: Int?
         package var heloName: String
         package var isLMTP: Bool
@@ -75,8 +75,9 @@ package struct RelayDialogue {
 
         func envelope(_ hello: Hello) -> Envelope {
             Envelope(
-                submitter: submitter, sender: mail.sender, recipients: recipients.mailboxes, body: mail.body,
-                declaredSize: mail.declaredSize, heloName: hello.name, isLMTP: hello.greeting == .lhlo)
+                submitter: submitter, sender: mail.sender, recipients: recipients.all,
+                parameters: MailParameters(body: mail.body), declaredSize: mail.declaredSize, heloName: hello.name,
+                isLMTP: hello.greeting == .lhlo)
         }
     }
 

@@ -48,8 +48,8 @@ package struct SubmissionDialogue {
     package struct Envelope: Hashable, Sendable {
         package var sender: ReversePath
         /// Each once, in the order they came.
-        package var recipients: [Mailbox]
-        package var body: BodyType
+        package var recipients: [EnvelopeRecipient]
+        package var parameters: MailParameters
         package var declaredSize: Int?
         package var heloName: String
         /// Whether the client said EHLO.
@@ -102,7 +102,8 @@ package struct SubmissionDialogue {
 
         func envelope(_ hello: Hello) -> Envelope {
             Envelope(
-                sender: mail.sender, recipients: recipients.mailboxes, body: mail.body, declaredSize: mail.declaredSize,
+                sender: mail.sender, recipients: recipients.all, parameters: MailParameters(body: mail.body),
+                declaredSize: mail.declaredSize,
                 heloName: hello.name, isESMTP: hello.isESMTP, submitterParameter: mail.submitter)
         }
     }
@@ -259,7 +260,7 @@ package struct SubmissionDialogue {
             state = .reading(.transaction(identity, Draft(mail)))
         case .recipient(let identity, let draft, let recipient):
             Reply.recipientOK.write(into: &output)
-            draft.recipients.add(recipient)
+            draft.recipients.add(EnvelopeRecipient(recipient))
             state = .reading(.transaction(identity, draft))
         case .data(let identity, let draft):
             Reply.startContent.write(into: &output)

@@ -62,7 +62,8 @@ extension SubmissionHandler {
         let request = AcceptRequest(
             tenantID: login.tenantID, credentialID: login.credentialID, loginID: login.loginID,
             tenantSlug: login.tenant, credentialName: login.credential, poolID: login.poolID, sender: envelope.sender,
-            fromDomain: author, recipients: envelope.recipients, content: prepared.content,
+            fromDomain: author, recipients: envelope.recipients, parameters: envelope.parameters,
+            otherAuthorDomains: Array(prepared.authors.dropFirst()), content: prepared.content,
             resubmissionDigest: login.resubmission && prepared.hadMessageID
                 ? resubmissionDigest(envelope, content, login) : nil,
             trace: trace(envelope), clientAddress: clientAddress, heloName: envelope.heloName,
@@ -135,7 +136,7 @@ extension SubmissionHandler {
         // No part holds a NUL, so none can be mistaken for another.
         hash.update("\(login.credentialID)\0\(envelope.sender)\0".utf8)
         for recipient in envelope.recipients {
-            hash.update("\(recipient)\0".utf8)
+            hash.update("\(recipient.mailbox)\0".utf8)
         }
         hash.update(content.readableBytesView)
         return hash.finalize()

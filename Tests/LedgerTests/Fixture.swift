@@ -142,7 +142,8 @@ extension Fixture.Sender {
             tenantID: tenantID, credentialID: credentialID, loginID: loginID, tenantSlug: slug,
             credentialName: "\(slug).k1", poolID: poolID,
             sender: .mailbox(try Mailbox(parsing: "a@\(from ?? domain)")), fromDomain: try Domain(parsing: domain),
-            recipients: try recipients.map { try Mailbox(parsing: $0) }, content: ByteBuffer(string: body),
+            recipients: try recipients.map { try EnvelopeRecipient(Mailbox(parsing: $0)) },
+            content: ByteBuffer(string: body),
             resubmissionDigest: digest,
             trace: { id, _ in ByteBuffer(string: "Received: by test with ESMTPSA id \(id)\r\n") },
             clientAddress: "192.0.2.1", heloName: "client", messageIDHeader: messageIDHeader)

@@ -23,7 +23,8 @@ struct DeliverySubject: TranscriptSubject {
     ) -> DeliveryDialogue.Transaction {
         DeliveryDialogue.Transaction(
             sender: (try? ReversePath(parsing: sender)) ?? .null, submitter: submitter,
-            recipients: recipients.compactMap { try? Mailbox(parsing: $0) }, content: ByteBuffer(string: content),
+            recipients: recipients.compactMap { try? EnvelopeRecipient(Mailbox(parsing: $0)) },
+            content: ByteBuffer(string: content),
             isEightBit: isEightBit)
     }
 

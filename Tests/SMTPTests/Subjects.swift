@@ -61,7 +61,7 @@ struct SubmissionSubject: TranscriptSubject {
     }
 
     private static func text(_ envelope: SubmissionDialogue.Envelope) -> String {
-        "<\(envelope.sender)> \(envelope.recipients.map { "<\($0)>" }.joined(separator: ","))"
+        "<\(envelope.sender)> \(envelope.recipients.map { "<\($0.mailbox)>" }.joined(separator: ","))"
     }
 
     mutating func answer(_ action: String, with answer: String?, into output: inout ByteBuffer) {
@@ -121,7 +121,7 @@ struct RelaySubject: TranscriptSubject {
         case .startTLS: "startTLS"
         case .message(let envelope, let content):
             "message \(envelope.submitter) <\(envelope.sender)> "
-                + envelope.recipients.map { "<\($0)>" }.joined(separator: ",")
+                + envelope.recipients.map { "<\($0.mailbox)>" }.joined(separator: ",")
                 + " '\(content.readableBytesView.escaped(limit: 300))'"
         case .denied(let command): "denied \(command)"
         case .close: "close"

@@ -235,7 +235,7 @@ struct SubmissionEnvelopeTests {
         #expect(envelope?.heloName == "old.example")
         #expect(envelope?.isESMTP == false)
         #expect(envelope?.declaredSize == 7)
-        #expect(envelope?.body == .eightBitMIME)
+        #expect(envelope?.parameters.body == .eightBitMIME)
         #expect(envelope?.submitterParameter == nil)
     }
 }

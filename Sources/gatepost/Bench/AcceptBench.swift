@@ -114,8 +114,8 @@ struct AcceptBench {
             return AcceptRequest(
                 tenantID: account.tenantID, credentialID: account.credentialID, loginID: account.loginID,
                 tenantSlug: account.slug, credentialName: account.credential, poolID: account.poolID,
-                sender: .mailbox(account.sender), fromDomain: account.sender.domain, recipients: [recipient],
-                content: contents[number % accounts.count],
+                sender: .mailbox(account.sender), fromDomain: account.sender.domain,
+                recipients: [EnvelopeRecipient(recipient)], content: contents[number % accounts.count],
                 resubmissionDigest: SHA256.hash(run + withUnsafeBytes(of: number, Array.init)),
                 trace: { id, now in
                     TraceField.received(

@@ -1,0 +1,63 @@
+/// How much of a message a report about it brings back: `RET=` of MAIL (RFC 3461 §4.3).
+package enum ReturnContent: String, Hashable, Sendable {
+    case full = "FULL"
+    case headers = "HDRS"
+}
+
+/// What a sender wants to be told of one recipient: `NOTIFY=` of RCPT (RFC 3461 §4.1).
+package struct NotifyConditions: OptionSet, Hashable, Sendable, CustomStringConvertible {
+    package let rawValue: Int16
+
+    package init(rawValue: Int16) { self.rawValue = rawValue }
+
+    package static let success = NotifyConditions(rawValue: 1)
+    package static let failure = NotifyConditions(rawValue: 2)
+    package static let delay = NotifyConditions(rawValue: 4)
+    /// `NEVER`: nothing is told, whatever happens.
+    package static let never: NotifyConditions = []
+
+    /// As it stands behind `NOTIFY=`.
+    package var description: String {
+        guard !isEmpty else { return "NEVER" }
+        var words: [String] = []
+        if contains(.success) { words.append("SUCCESS") }
+        if contains(.failure) { words.append("FAILURE") }
+        if contains(.delay) { words.append("DELAY") }
+        return words.joined(separator: ",")
+    }
+}
+
+/// The parameters of MAIL that travel with a message to its last hop (RFC 6152, 3030, 6531, 3461).
+package struct MailParameters: Hashable, Sendable {
+    package var body: BodyType
+    /// Needs SMTPUTF8 at every hop: an address of the envelope or a header field holds more than ASCII.
+    package var isInternationalized: Bool
+    package var returnContent: ReturnContent?
+    /// `ENVID=` with its xtext undone: at most 100 printable ASCII characters.
+    package var envelopeID: String?
+
+    package init(
+        body: BodyType = .eightBitMIME, isInternationalized: Bool = false, returnContent: ReturnContent? = nil,
+        envelopeID: String? = nil
+    ) {
+        self.body = body
+        self.isInternationalized = isInternationalized
+        self.returnContent = returnContent
+        self.envelopeID = envelopeID
+    }
+}
+
+/// One recipient of an envelope, with what its sender asked to be told (RFC 3461).
+package struct EnvelopeRecipient: Hashable, Sendable {
+    package var mailbox: Mailbox
+    /// Nil: nothing was asked, so failures are told.
+    package var notify: NotifyConditions?
+    /// `ORCPT=` as it came, `rfc822;` and xtext: at most 500 octets, checked.
+    package var originalRecipient: String?
+
+    package init(_ mailbox: Mailbox, notify: NotifyConditions? = nil, originalRecipient: String? = nil) {
+        self.mailbox = mailbox
+        self.notify = notify
+        self.originalRecipient = originalRecipient
+    }
+}
