@@ -187,6 +187,9 @@ final class Site: Sendable {
         return process
     }
 
+    /// Ends a process when the tests end, however they do.
+    func watch(_ process: ChildProcess) { Reaper.shared.watch(process) }
+
     static let clients = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Clients/"
 
     /// The messages that have arrived, by the text they hold.

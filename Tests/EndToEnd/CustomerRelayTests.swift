@@ -1,0 +1,167 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEnd {
+    /// Customers who have a mail server of their own send through Gatepost as its smarthost: their applications
+    /// hand mail to it without a password, and it authenticates.
+    @Suite struct CustomerRelayTests {
+        @Test(arguments: ["plain", "scram-sha-256"])
+        func `a customer's Postfix sends over STARTTLS`(mechanism: String) async throws {
+            let (site, server) = try await SharedSite.instance.site()
+            let slug = "postfix-\(mechanism)"
+            let credential = try site.tenant(slug)
+            let postfix = try await postfix(
+                site, credential, port: server.port, ["smtp_sasl_mechanism_filter = \(mechanism)"])
+            try send(site, to: postfix.port, from: "app@\(slug).example", subject: "by Postfix, \(mechanism)")
+            let message = try await expectOne(site, "Subject: by Postfix, \(mechanism)", postfix)
+            #expect(message.contains("by postfix.example (Postfix)"), "the customer's own trace stays")
+            #expect(server.log.contains("\"mechanism\":\"\(mechanism.uppercased())\""))
+        }
+
+        private func postfix(
+            _ site: Site, _ credential: Site.Credential, port: Int, _ settings: [String]
+        ) async throws -> PrivatePostfix {
+            let login = "\(credential.username):\(credential.secret)"
+            return try await onThread {
+                try PrivatePostfix(
+                    settings: [
+                        "relayhost = [localhost]:\(port)", "smtp_sasl_auth_enable = yes",
+                        "smtp_sasl_security_options = noanonymous", "smtp_sasl_tls_security_options = noanonymous",
+                        "smtp_sasl_password_maps = inline:{ { [localhost]:\(port) = \(login) } }",
+                        "smtp_tls_security_level = secure", "smtp_tls_secure_cert_match = nexthop",
+                        "smtp_tls_CAfile = \(site.ca)", "smtp_tls_loglevel = 1",
+                    ] + settings)
+            }
+        }
+
+        @Test func `a customer's Exim sends over STARTTLS`() async throws {
+            let (site, server) = try await SharedSite.instance.site()
+            let credential = try site.tenant("exim")
+            let exim = try await Exim(site, credential, smarthost: server.port)
+            try send(site, to: exim.port, from: "app@exim.example", subject: "by Exim")
+            let message = try await expectOne(site, "Subject: by Exim", exim)
+            #expect(message.contains("with esmtp (Exim"), "the customer's own trace stays")
+        }
+
+        /// An application behind the customer's server: no password, no TLS.
+        private func send(_ site: Site, to port: Int, from: String, subject: String) throws {
+            let sent = try site.run([
+                "swaks", "--server", "127.0.0.1:\(port)", "--from", from, "--to", "a@remote.example,b@remote.example",
+                "--h-Subject", subject, "--helo", "app.example",
+            ])
+            #expect(sent.status == 0, "\(sent.standardOutput)\(sent.standardError)")
+        }
+
+        private func expectOne(_ site: Site, _ text: String, _ relay: some CustomerRelay) async throws -> String {
+            #expect(
+                await eventually(within: .seconds(30)) { site.arrived().contains { $0.contains(text) } },
+                "\(text) has not arrived: \(relay.log)")
+            let found = site.arrived().filter { $0.contains(text) }
+            #expect(found.count == 1)
+            #expect(found.first?.contains("X-Envelope-To: b@remote.example") == true)
+            return try #require(found.first)
+        }
+    }
+}
+
+private protocol CustomerRelay: Sendable { var log: String { get } }
+extension PrivatePostfix: CustomerRelay {}
+
+/// Exim from Debian's packages, unpacked beside the system (it cannot be installed beside Postfix), as a daemon.
+private final class Exim: CustomerRelay {
+    private let folder: String
+    private let process: ChildProcess
+    let port = FreePort.find()
+
+    init(_ site: Site, _ credential: Site.Credential, smarthost: Int) async throws {
+        // Not in the site's, which nobody else may enter: Exim does not run as root.
+        var template = Array("/tmp/gatepost-exim-XXXXXX\0".utf8).map { CChar(bitPattern: $0) }
+        folder = try #require(mkdtemp(&template).map { String(cString: $0) })
+        chmod(folder, 0o755)
+        let user: uid_t = geteuid() == 0 ? 65533 : geteuid()
+        let unpacked = try site.run([
+            "sh", "-ec",
+            """
+            cd '\(folder)'
+            apt-get download -qq exim4-daemon-light
+            dpkg-deb -x exim4-daemon-light_*.deb .
+            chmod u-s usr/sbin/exim4
+            rm *.deb
+            install -m 644 '\(site.ca)' ca.pem
+            mkdir log spool
+            chown \(user) log spool
+            """,
+        ])
+        try #require(unpacked.status == 0, "\(unpacked.standardError)")
+        try Self.settings(folder, credential, smarthost).write(
+            toFile: "\(folder)/exim.conf", atomically: true, encoding: .utf8)
+        // Its user belongs to the package's installation, which did not happen: names of a folder's own.
+        try (readFile("/etc/passwd") + "Debian-exim:x:\(user):65533::\(folder):/bin/false\n")
+            .write(toFile: "\(folder)/passwd", atomically: true, encoding: .utf8)
+        try (readFile("/etc/group") + "Debian-exim:x:65533:\n")
+            .write(toFile: "\(folder)/group", atomically: true, encoding: .utf8)
+        process = try ChildProcess(
+            (geteuid() == 0 ? ["setpriv", "--reuid=\(user)", "--regid=65533", "--clear-groups"] : []) + [
+                "env", "LD_PRELOAD=libnss_wrapper.so", "NSS_WRAPPER_PASSWD=\(folder)/passwd",
+                "NSS_WRAPPER_GROUP=\(folder)/group", "\(folder)/usr/sbin/exim4", "-C", "\(folder)/exim.conf", "-bdf",
+                "-q1s", "-oX", "127.0.0.1.\(port)",
+            ], log: "\(folder)/output")
+        site.watch(process)
+        let port = port
+        try #require(
+            await eventually(within: .seconds(30), every: .milliseconds(50)) {
+                try site.run(["swaks", "--server", "127.0.0.1:\(port)", "--quit-after", "CONNECT"]).status == 0
+            }, "\(log)")
+    }
+
+    deinit {
+        process.signal(SIGTERM)
+        process.wait()
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    var log: String { readFile("\(folder)/output") + readFile("\(folder)/log/main") }
+
+    private static func settings(
+        _ folder: String, _ credential: Site.Credential, _ smarthost: Int
+    ) -> String {
+        """
+        primary_hostname = exim.example
+        exim_path = \(folder)/usr/sbin/exim4
+        deliver_drop_privilege = true
+        spool_directory = \(folder)/spool
+        log_file_path = \(folder)/log/%s
+        keep_environment = LD_PRELOAD:NSS_WRAPPER_PASSWD:NSS_WRAPPER_GROUP
+        local_interfaces = 127.0.0.1
+        host_lookup =
+        rfc1413_hosts =
+        tls_advertise_hosts =
+        acl_smtp_rcpt = accept
+        acl_smtp_data = accept
+        domainlist local_domains =
+        begin routers
+        smarthost:
+          driver = manualroute
+          domains = !+local_domains
+          transport = gatepost
+          route_list = * localhost::\(smarthost) byname
+          self = send
+        begin transports
+        gatepost:
+          driver = smtp
+          hosts_require_auth = *
+          hosts_require_tls = *
+          tls_verify_certificates = \(folder)/ca.pem
+          tls_verify_hosts = *
+          tls_verify_cert_hostnames = *
+        begin authenticators
+        plain:
+          driver = plaintext
+          public_name = PLAIN
+          client_send = ^\(credential.username)^\(credential.secret)
+        begin retry
+        * * F,1m,2s
+        """
+    }
+}
