@@ -3,8 +3,9 @@ internal import Glibc
 
 /// The relay pool's own certificate authority: a folder with the authority, what it issued and a list of that.
 ///
-/// `ca.pem`, `ca.key`, `<name>.pem` and `<name>.key` are PEM, `index.jsonl` has a line per certificate. All are made
-/// anew (`O_EXCL`) with 0600 and none is ever overwritten. ECDSA on P-256, RFC 5280.
+/// `ca.pem`, `ca.key`, `<name>.pem` and `<name>.key` are PEM, `index.jsonl` has a line per certificate and per
+/// revocation, `crl.pem` is the revocation list once something was revoked. Keys and certificates are made anew
+/// (`O_EXCL`) with 0600; only `renew` replaces them. ECDSA on P-256, RFC 5280.
 package struct CertificateAuthority: Sendable {
     package enum Kind: Sendable, Hashable {
         /// A relay, reached under these DNS names and IP addresses. Server certificate only.
@@ -44,10 +45,12 @@ package struct CertificateAuthority: Sendable {
         package let notAfter: Int64
         /// Subject alternative names.
         package let hosts: [String]
+        /// When and why it was revoked; nil while it was not.
+        package var revocation: Revocation?
     }
 
     package let folder: String
-    private var index: CertificateIndex { CertificateIndex(path: "\(folder)/index.jsonl") }
+    var index: CertificateIndex { CertificateIndex(path: "\(folder)/index.jsonl") }
 
     package var certificateFile: String { certificateFile(of: "ca") }
     package var keyFile: String { keyFile(of: "ca") }
@@ -96,8 +99,18 @@ package struct CertificateAuthority: Sendable {
     package func issue(_ name: String, _ kind: Kind, days: Int = 825) throws(TLSError) -> Entry {
         try Self.check(name: name)
         for path in [certificateFile(of: name), keyFile(of: name)] where exists(path) {
-            throw .authority(reason: "\(path) exists already; choose another name, or move that file away")
+            throw .authority(
+                reason: "\(path) exists already; `gatepost ca renew \(name)` replaces it, or choose another name")
         }
+        let made = try make(name, kind, days: days)
+        return try store(
+            made.certificate, made.key, as: name, kind: kind.word, validity: made.validity, hosts: made.hosts)
+    }
+
+    /// A new key and a certificate on it, in memory.
+    func make(
+        _ name: String, _ kind: Kind, days: Int
+    ) throws(TLSError) -> (certificate: Certificate, key: PrivateKey, validity: Validity, hosts: [String]) {
         let hosts: [String]
         switch kind {
         case .relay(let given), .server(let given):
@@ -109,12 +122,7 @@ package struct CertificateAuthority: Sendable {
         case .forwarder: hosts = [name]
         }
         let alternativeNames = try hosts.map { host throws(TLSError) in try Self.alternativeName(host) }
-        let issuer = try readCertificates(certificateFile)[0]
-        let issuerKey = try readPrivateKey(keyFile)
-        guard X509_check_private_key(issuer.pointer, issuerKey.pointer) == 1 else {
-            _ = drainErrorQueue()
-            throw .file(path: keyFile, reason: "the private key does not belong to \(certificateFile)")
-        }
+        let (issuer, issuerKey) = try signer()
         let validity = try Validity(days: days)
         if let end = issuer.notAfter, validity.end > end {
             throw .authority(
@@ -129,8 +137,18 @@ package struct CertificateAuthority: Sendable {
                 (NID_authority_key_identifier, "keyid:always"),
                 (NID_subject_alt_name, alternativeNames.joined(separator: ",")),
             ])
-        let certificate = try request.sign(key: key, issuer: issuer, issuerKey: issuerKey)
-        return try store(certificate, key, as: name, kind: kind.word, validity: validity, hosts: hosts)
+        return (try request.sign(key: key, issuer: issuer, issuerKey: issuerKey), key, validity, hosts)
+    }
+
+    /// The authority's own certificate and its key.
+    func signer() throws(TLSError) -> (certificate: Certificate, key: PrivateKey) {
+        let issuer = try readCertificates(certificateFile)[0]
+        let issuerKey = try readPrivateKey(keyFile)
+        guard X509_check_private_key(issuer.pointer, issuerKey.pointer) == 1 else {
+            _ = drainErrorQueue()
+            throw .file(path: keyFile, reason: "the private key does not belong to \(certificateFile)")
+        }
+        return (issuer, issuerKey)
     }
 
     /// Everything issued, oldest first, the authority itself included.

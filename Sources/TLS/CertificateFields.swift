@@ -46,8 +46,11 @@ func commonName(of certificate: OpaquePointer) -> String? {
 }
 
 /// Lower-case hexadecimal.
-func serialNumber(of certificate: OpaquePointer) -> String {
-    guard let number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nil) else { return "" }
+func serialNumber(of certificate: OpaquePointer) -> String { hexadecimal(X509_get0_serialNumber(certificate)) }
+
+/// Lower-case hexadecimal, two digits for each octet.
+func hexadecimal(_ integer: UnsafePointer<ASN1_INTEGER>?) -> String {
+    guard let number = ASN1_INTEGER_to_BN(integer, nil) else { return "" }
     defer { BN_free(number) }
     guard let text = BN_bn2hex(number) else { return "" }
     defer { CRYPTO_free(text, #file, #line) }

@@ -3,7 +3,7 @@ internal import COpenSSL
 internal import FoundationEssentials
 internal import Glibc
 
-/// The list of what an authority issued: a JSON object to a line, only ever added to.
+/// The list of what an authority issued and revoked: a JSON object to a line, only ever added to.
 struct CertificateIndex {
     let path: String
 
@@ -22,36 +22,83 @@ struct CertificateIndex {
         }
     }
 
+    private struct RevocationLine: Codable {
+        let serial: String
+        let revokedAt: String
+        let reason: String
+
+        enum CodingKeys: String, CodingKey {
+            case serial, reason
+            case revokedAt = "revoked_at"
+        }
+    }
+
     func create() throws(TLSError) { try writeNewFile(path, []) }
 
     /// Two commands at once add two lines.
     func append(_ entry: CertificateAuthority.Entry) throws(TLSError) {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let line = Line(
-            name: entry.name, kind: entry.kind, serial: entry.serial, notBefore: dateText(entry.notBefore),
-            notAfter: dateText(entry.notAfter), hosts: entry.hosts)
-        guard let encoded = try? encoder.encode(line) else {
-            throw .file(path: path, reason: "the certificate cannot be written down")
-        }
+        try exclusively { (writer) throws(TLSError) in try writer.append(entry) }
+    }
+
+    /// Holds every other command off until `body` is done: what it reads of the index is what it adds to.
+    func exclusively<Result>(_ body: (Writer) throws(TLSError) -> Result) throws(TLSError) -> Result {
         let descriptor = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC)
         guard descriptor >= 0 else { throw .file(path: path, reason: lastSystemError()) }
         defer { close(descriptor) }
-        guard flock(descriptor, LOCK_EX) == 0 else { throw .file(path: path, reason: lastSystemError()) }
-        try writeAll(Array(encoded) + [UInt8(ascii: "\n")], to: descriptor, path)
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw .file(path: path, reason: lastSystemError()) }
+        }
+        return try body(Writer(descriptor: descriptor, path: path))
+    }
+
+    /// The index while nobody else may change it.
+    struct Writer {
+        fileprivate let descriptor: Int32
+        fileprivate let path: String
+
+        func append(_ entry: CertificateAuthority.Entry) throws(TLSError) {
+            try append(
+                Line(
+                    name: entry.name, kind: entry.kind, serial: entry.serial, notBefore: dateText(entry.notBefore),
+                    notAfter: dateText(entry.notAfter), hosts: entry.hosts))
+        }
+
+        func append(revoked serial: String, _ revocation: CertificateAuthority.Revocation) throws(TLSError) {
+            try append(
+                RevocationLine(
+                    serial: serial, revokedAt: dateText(revocation.time), reason: revocation.reason.rawValue))
+        }
+
+        private func append(_ line: some Encodable) throws(TLSError) {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            guard let encoded = try? encoder.encode(line) else {
+                throw .file(path: path, reason: "the certificate cannot be written down")
+            }
+            try writeAll(Array(encoded) + [UInt8(ascii: "\n")], to: descriptor, path)
+        }
     }
 
     func entries() throws(TLSError) -> [CertificateAuthority.Entry] {
         var entries: [CertificateAuthority.Entry] = []
         let content = try readFile(path)
         for (number, text) in content.split(separator: UInt8(ascii: "\n")).enumerated() {
-            guard let line = try? JSONDecoder().decode(Line.self, from: Data(text)),
+            if let line = try? JSONDecoder().decode(Line.self, from: Data(text)),
                 let notBefore = seconds(ofDate: line.notBefore), let notAfter = seconds(ofDate: line.notAfter)
-            else { throw .file(path: path, reason: "line \(number + 1) is no certificate's line") }
-            entries.append(
-                CertificateAuthority.Entry(
-                    name: line.name, kind: line.kind, serial: line.serial, notBefore: notBefore, notAfter: notAfter,
-                    hosts: line.hosts))
+            {
+                entries.append(
+                    CertificateAuthority.Entry(
+                        name: line.name, kind: line.kind, serial: line.serial, notBefore: notBefore,
+                        notAfter: notAfter, hosts: line.hosts))
+            } else if let line = try? JSONDecoder().decode(RevocationLine.self, from: Data(text)),
+                let time = seconds(ofDate: line.revokedAt),
+                let reason = CertificateAuthority.Revocation.Reason(rawValue: line.reason),
+                let index = entries.firstIndex(where: { $0.serial == line.serial })
+            {
+                entries[index].revocation = CertificateAuthority.Revocation(time: time, reason: reason)
+            } else {
+                throw .file(path: path, reason: "line \(number + 1) is neither a certificate nor a revocation")
+            }
         }
         return entries
     }

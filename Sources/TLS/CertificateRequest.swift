@@ -71,7 +71,7 @@ func pem(of key: PrivateKey) throws(TLSError) -> [UInt8] {
     try pem { PEM_write_bio_PrivateKey($0, key.pointer, nil, nil, 0, nil, nil) }
 }
 
-private func pem(_ write: (OpaquePointer) -> Int32) throws(TLSError) -> [UInt8] {
+func pem(_ write: (OpaquePointer) -> Int32) throws(TLSError) -> [UInt8] {
     ERR_clear_error()
     guard let bio = BIO_new(BIO_s_mem()) else { throw .authority(reason: "OpenSSL has no memory") }
     defer { BIO_free(bio) }

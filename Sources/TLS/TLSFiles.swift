@@ -137,6 +137,23 @@ func writeNewFile(_ path: String, _ content: [UInt8]) throws(TLSError) {
     }
 }
 
+/// Puts new content in a file's place in one step: readers see the old or the new, whole, and on the disk.
+func replaceFile(_ path: String, _ content: [UInt8], mode: mode_t) throws(TLSError) {
+    let fresh = path + ".new"
+    // What an interrupted command left; those at work now hold the index and are not two.
+    unlink(fresh)
+    try writeNewFile(fresh, content)
+    guard chmod(fresh, mode) == 0, rename(fresh, path) == 0 else {
+        let reason = lastSystemError()
+        unlink(fresh)
+        throw .file(path: path, reason: reason)
+    }
+    let folder = open(path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { return }
+    defer { close(folder) }
+    fsync(folder)
+}
+
 func writeAll(_ content: [UInt8], to descriptor: Int32, _ path: String) throws(TLSError) {
     var written = 0
     while written < content.count {

@@ -12,8 +12,10 @@ struct AuthorityCommands: ParsableCommand {
               gatepost ca init
               gatepost ca issue forwarder-1 --kind forwarder
               gatepost ca issue relay-1 --kind relay --host relay-1.example.com --host 192.0.2.25
+              gatepost ca renew relay-1
+              gatepost ca revoke forwarder-1 --reason key-compromise --yes
             """,
-        subcommands: [Init.self, Issue.self, List.self])
+        subcommands: [Init.self, Issue.self, List.self, Renew.self, Revoke.self, RevocationList.self])
 
     /// Where the authority is.
     struct Place: ParsableArguments {
@@ -89,23 +91,24 @@ struct AuthorityCommands: ParsableCommand {
                     default: .forwarder
                     }
                 let entry = try authority.issue(name, wanted, days: Int(days))
-                let (certificate, key) = (authority.certificateFile(of: name), authority.keyFile(of: name))
+                try authority.refreshRevocations()
                 Output(isJSON: common.json).show(
-                    .object(
-                        entry.members + [
-                            JSON.Member(name: "certificate", value: .string(certificate)),
-                            JSON.Member(name: "key", value: .string(key)),
-                        ]),
+                    .object(entry.members + authority.files(of: entry)),
                     "\(entry.kind) certificate issued to \(entry.name.printable), good until "
-                        + "\(entry.end.secondsText)\n"
-                        + Table.properties(["certificate": certificate, "key": key, "serial": entry.serial]))
+                        + "\(entry.end.secondsText)\n" + authority.properties(of: entry))
             }
         }
     }
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "list", abstract: "Everything it has issued, oldest first, itself included.")
+            commandName: "list", abstract: "Everything it has issued, oldest first, itself included.",
+            discussion: """
+                STATE is good, revoked, expired, or `ends soon` in its last 30 days.
+
+                Example:
+                  gatepost ca list
+                """)
 
         @OptionGroup var common: CommonOptions
         @OptionGroup var place: Place
@@ -113,11 +116,25 @@ struct AuthorityCommands: ParsableCommand {
         func run() async throws {
             let folder = place.folder(try common.settings())
             try Self.explaining {
-                Output(isJSON: common.json).list(
-                    try CertificateAuthority(existing: folder).list(),
-                    [.left("NAME"), .left("KIND"), .left("GOOD UNTIL"), .left("SERIAL"), .left("HOSTS")],
+                let authority = try CertificateAuthority(existing: folder)
+                // Whoever may only look is shown the list all the same.
+                _ = try? authority.refreshRevocations()
+                let output = Output(isJSON: common.json)
+                output.list(
+                    try authority.list(),
+                    [
+                        .key("NAME"), .left("KIND"), .left("STATE"), .right("DAYS LEFT"), .left("GOOD UNTIL"),
+                        .left("SERIAL"), .left("HOSTS"),
+                    ],
                     empty: "nothing was issued", json: { .object($0.members) },
-                    row: { [$0.name, $0.kind, $0.end.secondsText, $0.serial, $0.hosts.joined(separator: " ")] })
+                    row: {
+                        [
+                            $0.name, $0.kind, $0.stateText, $0.state == .good || $0.state == .endsSoon
+                                ? String($0.daysLeft) : "-", $0.end.secondsText, $0.serial,
+                            $0.hosts.joined(separator: " "),
+                        ]
+                    })
+                if let list = try authority.revocationList() { output.note(list.summary) }
             }
         }
     }
@@ -125,7 +142,7 @@ struct AuthorityCommands: ParsableCommand {
 
 extension AsyncParsableCommand {
     /// What OpenSSL and the file system refuse, in the operator's words.
-    fileprivate static func explaining(_ body: () throws -> Void) throws {
+    static func explaining(_ body: () throws -> Void) throws {
         do {
             try body()
         } catch let error as TLSError {
@@ -134,16 +151,59 @@ extension AsyncParsableCommand {
     }
 }
 
-extension CertificateAuthority.Entry {
-    fileprivate var end: UTCTime { UTCTime(microseconds: notAfter * 1_000_000) }
+extension CertificateAuthority {
+    func files(of entry: Entry) -> [JSON.Member] {
+        [
+            JSON.Member(name: "certificate", value: .string(certificateFile(of: entry.name))),
+            JSON.Member(name: "key", value: .string(keyFile(of: entry.name))),
+        ]
+    }
 
-    fileprivate var members: [JSON.Member] {
+    func properties(of entry: Entry) -> String {
+        Table.properties([
+            "certificate": certificateFile(of: entry.name), "key": keyFile(of: entry.name), "serial": entry.serial,
+        ])
+    }
+}
+
+extension CertificateAuthority.Entry {
+    enum State: String { case good, expired, revoked, endsSoon = "ends soon" }
+
+    /// Days in which a certificate still good is to be renewed.
+    static let renewalDays: Int64 = 30
+
+    var state: State {
+        if revocation != nil { return .revoked }
+        if daysLeft < 0 { return .expired }
+        return daysLeft < Self.renewalDays ? .endsSoon : .good
+    }
+
+    var stateText: String {
+        guard let revocation, revocation.reason != .unspecified else { return state.rawValue }
+        return "revoked: \(revocation.reason.rawValue)"
+    }
+
+    /// Whole days; negative once it has ended.
+    var daysLeft: Int64 {
+        let seconds = notAfter - UTCTime.now().microseconds / 1_000_000
+        return seconds < 0 ? -1 : seconds / 86_400
+    }
+
+    var end: UTCTime { UTCTime(microseconds: notAfter * 1_000_000) }
+
+    var members: [JSON.Member] {
         [
             JSON.Member(name: "name", value: .string(name)), JSON.Member(name: "kind", value: .string(kind)),
             JSON.Member(name: "serial", value: .string(serial)),
+            JSON.Member(name: "state", value: .string(state == .endsSoon ? "good" : state.rawValue)),
+            JSON.Member(name: "days_left", value: .number(max(0, daysLeft))),
             JSON.Member(name: "not_before", value: .string(UTCTime(microseconds: notBefore * 1_000_000).secondsText)),
             JSON.Member(name: "not_after", value: .string(end.secondsText)),
             JSON.Member(name: "hosts", value: .strings(hosts)),
+            JSON.Member(
+                name: "revoked_at",
+                value: .string(revocation.map { UTCTime(microseconds: $0.time * 1_000_000).secondsText })),
+            JSON.Member(name: "revoked_reason", value: .string(revocation?.reason.rawValue)),
         ]
     }
 }

@@ -81,7 +81,7 @@ struct CredentialCommands: ParsableCommand {
             try await Desk.sit(common, about: .tenant(tenant)) { desk in
                 desk.output.list(
                     try await desk.administration.credentials(of: tenant),
-                    [.left("CREDENTIAL"), .left("STATE"), .right("DAILY"), .left("LAST USED"), .left("LABEL")],
+                    [.key("CREDENTIAL"), .left("STATE"), .right("DAILY"), .left("LAST USED"), .left("LABEL")],
                     empty: "no credentials yet; make one with `gatepost credential issue \(tenant)`", json: \.json
                 ) { credential in
                     [

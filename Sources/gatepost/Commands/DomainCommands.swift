@@ -63,7 +63,7 @@ struct DomainCommands: ParsableCommand {
             try await Desk.sit(common, about: .tenant(tenant)) { desk in
                 desk.output.list(
                     try await desk.administration.domains(of: tenant),
-                    [.left("DOMAIN"), .left("VERIFIED"), .left("BY"), .left("ADDED")],
+                    [.key("DOMAIN"), .left("VERIFIED"), .left("BY"), .left("ADDED")],
                     empty: "no domains yet; add one with `gatepost domain add \(tenant) DOMAIN --trust`", json: \.json
                 ) { domain in
                     [

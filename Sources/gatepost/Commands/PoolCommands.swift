@@ -40,7 +40,7 @@ struct PoolCommands: ParsableCommand {
         func run() async throws {
             try await Desk.sit(common) { desk in
                 desk.output.list(
-                    try await desk.administration.pools(), [.left("POOL"), .right("MEMBERS"), .right("TENANTS")],
+                    try await desk.administration.pools(), [.key("POOL"), .right("MEMBERS"), .right("TENANTS")],
                     empty: "no pools; `gatepost migrate` makes the pool default",
                     json: { pool in
                         [

@@ -38,7 +38,7 @@ struct QueueCommands: ParsableCommand {
                         desk.output.list(
                             page,
                             [
-                                .left("ID"), .left("TENANT"), .left("STATE"), .right("RECIPIENTS"), .right("LEFT"),
+                                .key("ID"), .left("TENANT"), .left("STATE"), .right("RECIPIENTS"), .right("LEFT"),
                                 .right("SIZE"), .left("ACCEPTED"), .left("NEXT TRY"), .left("FROM"),
                             ],
                             empty: all ? "nothing is stored" : "the queue is empty", json: \.json, row: \.row)
@@ -146,7 +146,7 @@ extension QueueMessage {
             "from domain": fromDomain, "message id": messageIDHeader ?? "-", "client": client ?? "-",
             "helo": helo.map(Self.text) ?? "-", "size": Show.roughSize(size),
             "accepted": Show.time(acceptedAt.microseconds), "body": isBodyStored ? "stored" : "gone",
-        ]) + "\n" + table.text
+        ]) + "\n" + table.text(for: .output)
     }
 
     /// What came over the wire need not be UTF-8.

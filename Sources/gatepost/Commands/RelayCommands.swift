@@ -75,7 +75,7 @@ struct RelayCommands: ParsableCommand {
                 desk.output.list(
                     try await desk.administration.relays(of: pool),
                     [
-                        .left("POOL"), .left("ADDRESS"), .left("PROTOCOL"), .left("TLS"), .right("WEIGHT"),
+                        .key("POOL"), .key("ADDRESS"), .left("PROTOCOL"), .left("TLS"), .right("WEIGHT"),
                         .left("STATUS"),
                     ],
                     empty: "no relays yet; add one with `gatepost relay add \(pool ?? "POOL") HOST:PORT`", json: \.json

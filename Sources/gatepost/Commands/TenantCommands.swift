@@ -56,7 +56,7 @@ struct TenantCommands: ParsableCommand {
                 desk.output.list(
                     try await desk.administration.tenants(),
                     [
-                        .left("TENANT"), .left("STATUS"), .right("DAILY"), .right("MONTHLY"), .right("RATE/MIN"),
+                        .key("TENANT"), .left("STATUS"), .right("DAILY"), .right("MONTHLY"), .right("RATE/MIN"),
                         .right("SESSIONS"), .left("POLICY"), .left("ZONE"), .left("POOL"),
                     ],
                     empty: "no tenants yet; make one with `gatepost tenant create NAME`", json: \.json

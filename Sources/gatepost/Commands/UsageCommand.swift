@@ -59,6 +59,6 @@ struct UsageCommand: AsyncParsableCommand {
                 Show.roughSize(record.bytes), record.resetsText ?? "-",
             ])
         }
-        return table.text
+        return table.text(for: .output)
     }
 }

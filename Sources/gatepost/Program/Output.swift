@@ -20,7 +20,7 @@ struct Output: Sendable {
         } else {
             var table = Table(columns)
             for item in items { table.add(row(item)) }
-            write(table.text, to: STDOUT_FILENO)
+            write(table.text(for: .output), to: STDOUT_FILENO)
         }
     }
 

@@ -1,15 +1,19 @@
 /// Rows for people: columns aligned, numbers to the right, everything from outside made inert.
 ///
-/// The text may change from one release to the next; programs read `--json`.
+/// On a terminal a row takes one line of it: what is too long is shortened, the widest column first, names and ids (`key`)
+/// last. Elsewhere everything is whole. The text may change from one release to the next; programs read `--json`.
 struct Table {
     enum Alignment { case left, right }
 
     struct Column {
         var title: String
         var alignment: Alignment
+        /// What other commands are given: shortened only where nothing else is left to shorten.
+        var isKey = false
 
         static func left(_ title: String) -> Column { Column(title: title, alignment: .left) }
         static func right(_ title: String) -> Column { Column(title: title, alignment: .right) }
+        static func key(_ title: String) -> Column { Column(title: title, alignment: .left, isKey: true) }
     }
 
     private let columns: [Column]
@@ -25,22 +29,47 @@ struct Table {
         rows.append(cells.map(\.printable))
     }
 
-    var text: String {
+    /// Whole.
+    var text: String { text(for: Terminal(width: nil, showsColour: false)) }
+
+    func text(for terminal: Terminal) -> String {
         let lines = [columns.map(\.title)] + rows
-        let widths = columns.indices.map { column in lines.map { $0[column].displayWidth }.max() ?? 0 }
+        let widths = widths(of: lines, within: terminal.width)
         var text = ""
-        for line in lines {
+        for (number, line) in lines.enumerated() {
             var cells = ""
-            for (index, cell) in line.enumerated() {
-                let padding = String(repeating: " ", count: widths[index] - cell.displayWidth)
+            for (index, whole) in line.enumerated() {
+                let cell = whole.shortened(toWidth: widths[index])
+                let padding = String(repeating: " ", count: max(0, widths[index] - cell.displayWidth))
                 if index > 0 { cells += "  " }
                 cells += columns[index].alignment == .right ? padding + cell : cell + padding
             }
             while cells.last == " " { cells.removeLast() }
-            text += cells + "\n"
+            if let width = terminal.width { cells = cells.shortened(toWidth: width) }
+            text += (number == 0 ? terminal.paint(cells, .bold) : cells) + "\n"
         }
         return text
     }
+
+    private func widths(of lines: [[String]], within limit: Int?) -> [Int] {
+        var widths = columns.indices.map { column in lines.map { $0[column].displayWidth }.max() ?? 0 }
+        guard let limit else { return widths }
+        let gaps = 2 * (columns.count - 1)
+        // Texts first, then names and ids; a figure cut short would be a wrong figure.
+        for isKey in [false, true] {
+            while widths.reduce(gaps, +) > limit {
+                let candidates = columns.indices.filter {
+                    columns[$0].alignment == .left && columns[$0].isKey == isKey && widths[$0] > Self.least
+                }
+                guard let widest = candidates.max(by: { widths[$0] < widths[$1] }) else { break }
+                widths[widest] -= 1
+            }
+        }
+        return widths
+    }
+
+    /// Fewer columns than this say nothing.
+    private static let least = 8
 
     /// Names and values below each other, for one thing.
     static func properties(_ pairs: KeyValuePairs<String, String>) -> String {
@@ -48,5 +77,21 @@ struct Table {
         return pairs.map { name, value in
             name + String(repeating: " ", count: width - name.displayWidth) + "  " + value.printable + "\n"
         }.joined()
+    }
+}
+
+extension String {
+    /// At most so many columns of a terminal, the last one `…` where something is left out.
+    func shortened(toWidth width: Int) -> String {
+        guard displayWidth > width else { return self }
+        var kept = ""
+        var used = 0
+        for character in self {
+            let next = String(character).displayWidth
+            if used + next > width - 1 { break }
+            kept.append(character)
+            used += next
+        }
+        return kept + "…"
     }
 }
