@@ -25,6 +25,8 @@ final class TLSConnection {
 
     let isServer: Bool
     var hasAuthorities: Bool { context.hasAuthorities }
+    /// For tickets of a connection that answers under another name: OpenSSL has exchanged its context by then.
+    var ticketKeys: UnsafeMutableRawPointer? { SSL_CTX_get_ex_data(context.pointer, 0) }
     private let serverName: String?
     private let context: TLSContext
     private let ssl: OpaquePointer
@@ -155,5 +157,24 @@ final class TLSConnection {
         }
         guard result == 1 else { throw .noKeyingMaterial(reason: drainedReason("OpenSSL exports none")) }
         return material
+    }
+
+    /// `tls-server-end-point` (RFC 5929 §4): the server's certificate under the hash of its own signature, with
+    /// SHA-256 in the place of MD5 and SHA-1. Nil where that signature has no such hash (Ed25519).
+    func serverEndPoint() -> [UInt8]? {
+        guard let certificate = isServer ? SSL_get_certificate(ssl) : SSL_get0_peer_certificate(ssl) else { return nil }
+        var hash = NID_undef
+        var flags: UInt32 = 0
+        guard X509_get_signature_info(certificate, &hash, nil, nil, &flags) == 1, hash != NID_undef else { return nil }
+        if hash == NID_md5 || hash == NID_sha1 { hash = NID_sha256 }
+        guard let name = OBJ_nid2sn(hash), let digest = EVP_get_digestbyname(name) else { return nil }
+        ERR_clear_error()
+        var octets = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+        var length: UInt32 = 0
+        guard X509_digest(certificate, digest, &octets, &length) == 1 else {
+            ERR_clear_error()
+            return nil
+        }
+        return Array(octets.prefix(Int(length)))
     }
 }

@@ -5,7 +5,8 @@ internal import Glibc
 // place in a pipeline; `CertificateAuthority` makes the certificates by which forwarders and relays know each other.
 // It never decides who may do what: it says what the handshake showed.
 //
-// RFC 8446 and 5246 by OpenSSL, 3207's use of it, 9266 (tls-exporter), 9525 (server names).
+// RFC 8446 and 5246 by OpenSSL, 3207's use of it, 9266 (tls-exporter), 5929 (tls-server-end-point), 9525 (server
+// names), 6066 (SNI), 5077 (tickets), 5280 (revocation lists).
 
 /// Keys, certificates and rules shared by many connections. Any thread may use it.
 ///
@@ -22,11 +23,28 @@ package final class TLSContext: @unchecked Sendable {
     package let certificateNames: [String]
     /// When our own certificate ends, in seconds since the Unix epoch.
     package let certificateExpiry: Int64?
+    /// The file of our own certificate, for those who write about it.
+    package let certificateFile: String?
+    /// Of the listening side: further certificates, one of which a client gets that names it (RFC 6066 §3).
+    private var serverNames: ServerNames?
+    /// Keeps what OpenSSL points at.
+    private var ticketKeys: TicketKeys?
+    /// What the authorities have taken back; nil: nobody asked.
+    package private(set) var revocations: Revocations?
 
     /// For the listening side. With `clientAuthorities` clients are asked for a certificate, and whatever they show or
     /// do not show, the handshake completes: ask the session's `peer`.
+    ///
+    /// - Parameters:
+    ///   - alternatives: further certificates, chosen by the server name that a client asks for. One that asks for none
+    ///     of them gets the first certificate.
+    ///   - ticketKeys: shared by all nodes, so that a session begun at one resumes at another. Not with
+    ///     `clientAuthorities`: a resumed session would carry the judgement of an older handshake.
+    ///   - revocations: a file of revocation lists, PEM. Where it is missing, broken or past its next update, every
+    ///     client's certificate is untrusted, for nobody knows which of them still count.
     package static func server(
-        certificateChain: String, privateKey: String, clientAuthorities: String? = nil, minimum: Version = .tls12
+        certificateChain: String, privateKey: String, clientAuthorities: String? = nil, minimum: Version = .tls12,
+        alternatives: [TLSIdentity] = [], ticketKeys: TicketKeys? = nil, revocations: String? = nil
     ) throws(TLSError) -> TLSContext {
         let context = try TLSContext(
             method: TLS_server_method(), minimum: minimum, identity: (certificateChain, privateKey),
@@ -45,10 +63,44 @@ package final class TLSContext: @unchecked Sendable {
             // A resumed session would carry the judgement of an older handshake.
             SSL_CTX_set_options(pointer, copenssl_op_no_ticket)
             SSL_CTX_set_num_tickets(pointer, 0)
+            if let revocations { context.revocations = heed(revocations, pointer) }
         } else {
             SSL_CTX_set_num_tickets(pointer, 1)
+            if let ticketKeys {
+                try ticketKeys.install(in: pointer)
+                context.ticketKeys = ticketKeys
+            }
+        }
+        // 0-RTT data can be replayed (RFC 8446 §8): it is off by default, and stays so.
+        SSL_CTX_set_max_early_data(pointer, 0)
+        SSL_CTX_set_recv_max_early_data(pointer, 0)
+        if !alternatives.isEmpty {
+            let names = try ServerNames(alternatives, minimum: minimum)
+            names.install(in: pointer)
+            context.serverNames = names
         }
         return context
+    }
+
+    /// Every certificate this context answers with: its file and its end.
+    package var certificates: [(file: String, notAfter: Int64)] {
+        let own: [(file: String, notAfter: Int64)] =
+            if let certificateFile, let certificateExpiry { [(certificateFile, certificateExpiry)] } else { [] }
+        return own + (serverNames?.contexts.flatMap(\.certificates) ?? [])
+    }
+
+    /// For one more name of a server's. Only its certificate is ever used.
+    static func alternative(_ identity: TLSIdentity, minimum: Version) throws(TLSError) -> TLSContext {
+        try TLSContext(
+            method: TLS_server_method(), minimum: minimum, identity: (identity.certificateChain, identity.privateKey),
+            authorities: nil)
+    }
+
+    /// From now on a certificate must be known not to have been revoked.
+    private static func heed(_ path: String, _ pointer: OpaquePointer) -> Revocations {
+        let store = SSL_CTX_get_cert_store(pointer)
+        X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK))
+        return Revocations(path, into: store)
     }
 
     /// For the connecting side. With `authorities` the server's certificate must be signed by one of them and name the
@@ -79,6 +131,7 @@ package final class TLSContext: @unchecked Sendable {
         }
         self.pointer = pointer
         hasAuthorities = authorities != nil
+        certificateFile = identity?.chain
         var names: [String] = []
         var expiry: Int64?
         do throws(TLSError) {

@@ -78,7 +78,7 @@ func readPrivateKey(_ path: String) throws(TLSError) -> PrivateKey {
     return PrivateKey(adopting: pointer)
 }
 
-private func makeMemoryBIO(_ bytes: UnsafeRawBufferPointer) -> OpaquePointer? {
+func makeMemoryBIO(_ bytes: UnsafeRawBufferPointer) -> OpaquePointer? {
     // Copied into a BIO of its own: a read-only BIO would need the array to stay where it is.
     guard let bio = BIO_new(BIO_s_mem()) else { return nil }
     BIO_write(bio, bytes.baseAddress, Int32(bytes.count))

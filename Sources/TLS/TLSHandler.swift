@@ -57,6 +57,13 @@ package final class TLSHandler: ChannelDuplexHandler {
         try exportKeyingMaterial(label: "EXPORTER-Channel-Binding", length: 32)
     }
 
+    /// `tls-server-end-point` (RFC 5929): the server's certificate. Nil before the handshake is complete, and where
+    /// the certificate's signature names no hash.
+    package func serverEndPointBinding() -> [UInt8]? {
+        guard case .open(let connection) = state else { return nil }
+        return connection.serverEndPoint()
+    }
+
     // MARK: Life
 
     package func handlerAdded(context: ChannelHandlerContext) {

@@ -1,0 +1,95 @@
+internal import COpenSSL
+internal import Glibc
+
+/// What the authorities have taken back (RFC 5280 §5), as a file said when it was read.
+package struct Revocations: Sendable {
+    package let path: String
+    /// Serial numbers in lower-case hexadecimal.
+    package let serials: Set<String>
+    /// The earliest promise of a newer list, in seconds since the Unix epoch: past it, nobody is trusted.
+    package let nextUpdate: Int64?
+    /// Why the file says nothing; nil where it does.
+    package let fault: String?
+    /// What the file looked like, so that a new one is noticed.
+    let stamp: FileStamp?
+
+    /// Reads every list of the file into a certificate store. Never fails: a file that cannot be read leaves the store
+    /// without a list, and a store that must look at one trusts nobody then.
+    init(_ path: String, into store: OpaquePointer?) {
+        self.path = path
+        stamp = FileStamp(of: path)
+        var serials: Set<String> = []
+        var nextUpdate: Int64?
+        do throws(TLSError) {
+            for list in try readRevocationLists(path) {
+                ERR_clear_error()
+                X509_STORE_add_crl(store, list.pointer)
+                _ = drainErrorQueue()
+                for index in 0..<copenssl_crl_count(list.pointer) {
+                    serials.insert(hexadecimal(copenssl_crl_serial(list.pointer, index)))
+                }
+                if let end = seconds(of: X509_CRL_get0_nextUpdate(list.pointer)) {
+                    nextUpdate = min(nextUpdate ?? end, end)
+                }
+            }
+            fault = nil
+        } catch { fault = "\(error)" }
+        self.serials = serials
+        self.nextUpdate = nextUpdate
+    }
+
+    /// Whether the file is another one now, or was written again.
+    package var hasChanged: Bool { FileStamp(of: path) != stamp }
+
+    /// Whether a peer that was trusted by an earlier list must go.
+    package func condemns(_ peer: PeerCertificate) -> Bool {
+        if fault != nil || serials.contains(peer.serial) { return true }
+        guard let nextUpdate else { return false }
+        return nextUpdate < Int64(time(nil))
+    }
+}
+
+/// What tells one state of a file from the next without reading it.
+struct FileStamp: Sendable, Hashable {
+    let device, inode: UInt
+    let size: Int
+    let seconds, nanoseconds: Int
+
+    init?(of path: String) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        device = status.st_dev
+        inode = status.st_ino
+        size = Int(status.st_size)
+        seconds = status.st_mtim.tv_sec
+        nanoseconds = status.st_mtim.tv_nsec
+    }
+}
+
+/// Owns one `X509_CRL`, freed by `deinit`.
+final class RevocationListPointer {
+    let pointer: OpaquePointer
+
+    init(adopting pointer: OpaquePointer) { self.pointer = pointer }
+    deinit { X509_CRL_free(pointer) }
+}
+
+/// Every list of a PEM file; one at least.
+func readRevocationLists(_ path: String) throws(TLSError) -> [RevocationListPointer] {
+    let content = try readFile(path)
+    guard let bio = content.withUnsafeBytes({ makeMemoryBIO($0) }) else {
+        throw .file(path: path, reason: "OpenSSL has no memory to read it")
+    }
+    defer { BIO_free(bio) }
+    var lists: [RevocationListPointer] = []
+    while true {
+        ERR_clear_error()
+        guard let pointer = PEM_read_bio_X509_CRL(bio, nil, nil, nil) else { break }
+        lists.append(RevocationListPointer(adopting: pointer))
+    }
+    let isAtEnd = Int32(ERR_peek_last_error() & 0x7f_ffff) == PEM_R_NO_START_LINE
+    let reason = drainedReason("it cannot be read")
+    guard isAtEnd else { throw .file(path: path, reason: "a revocation list in it is broken or cut short (\(reason))") }
+    guard !lists.isEmpty else { throw .file(path: path, reason: "there is no revocation list in it") }
+    return lists
+}

@@ -1,0 +1,73 @@
+internal import Synchronization
+
+/// The context of the moment. Each new handshake asks for it; connections that are open keep the one they began with.
+///
+/// It is exchanged as a whole or not at all: where a file is missing, half written or does not belong to its key, the
+/// context of before goes on.
+package final class TLSContextSource: Sendable {
+    private let make: @Sendable () throws(TLSError) -> TLSContext
+    private let state: Mutex<TLSContext>
+
+    /// - Parameter make: reads the files; called now, and at each `reload()`.
+    package init(_ make: @escaping @Sendable () throws(TLSError) -> TLSContext) throws(TLSError) {
+        self.make = make
+        state = Mutex(try make())
+    }
+
+    /// For those whose files never change.
+    package init(fixed context: TLSContext) {
+        make = { () throws(TLSError) in context }
+        state = Mutex(context)
+    }
+
+    package var current: TLSContext { state.withLock { $0 } }
+
+    /// Reads the files again. Throws where they are no good, and then nothing has changed.
+    package func reload() throws(TLSError) {
+        let made = try make()
+        state.withLock { $0 = made }
+    }
+
+    /// Reads them again if the revocation list is another one than before: true then.
+    package func reloadIfRevocationsChanged() throws(TLSError) -> Bool {
+        guard let revocations = current.revocations, revocations.hasChanged else { return false }
+        try reload()
+        return true
+    }
+}
+
+/// Says when a certificate's end comes near: once at each of 30, 14, 7 and 1 days, and once after it.
+package struct ExpiryWatch: Sendable {
+    package struct Warning: Sendable, Hashable {
+        package let file: String
+        package let notAfter: Int64
+        /// Whole days; negative when it has ended.
+        package let daysLeft: Int64
+        /// `2026-11-24T13:30:00Z`
+        package var endText: String { dateText(notAfter) }
+    }
+
+    private static let thresholds: [Int64] = [30, 14, 7, 1, 0]
+    /// The threshold each certificate was last warned at.
+    private var told: [String: (notAfter: Int64, threshold: Int64)] = [:]
+
+    package init() {}
+
+    /// What is to be said now. A certificate that was replaced begins anew.
+    package mutating func due(_ certificates: [(file: String, notAfter: Int64)], now: Int64) -> [Warning] {
+        var warnings: [Warning] = []
+        for (file, notAfter) in certificates {
+            let left = notAfter - now
+            guard let threshold = Self.thresholds.last(where: { left <= $0 * 86_400 }) else {
+                told[file] = nil
+                continue
+            }
+            if let last = told[file], last.notAfter == notAfter, last.threshold <= threshold { continue }
+            told[file] = (notAfter, threshold)
+            warnings.append(
+                Warning(
+                    file: file, notAfter: notAfter, daysLeft: left >= 0 ? left / 86_400 : (left - 86_399) / 86_400))
+        }
+        return warnings
+    }
+}

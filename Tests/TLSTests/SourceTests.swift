@@ -1,0 +1,154 @@
+import Glibc
+import TLS
+import TestSupport
+import Testing
+
+@Suite struct SourceTests {
+    let certificates: Certificates
+    private var authority: CertificateAuthority { certificates.authority }
+
+    init() throws { certificates = try Certificates() }
+
+    private func copy(_ name: String, to target: String) throws -> TLSIdentity {
+        let folder = certificates.folder
+        return TLSIdentity(
+            certificateChain: try folder.write(readFile(authority.certificateFile(of: name)), target + ".pem"),
+            privateKey: try folder.write(readFile(authority.keyFile(of: name)), target + ".key"))
+    }
+
+    private func serverSerial(_ context: TLSContext, asking name: String) throws -> [String] {
+        let client = try TLSContext.client(authorities: authority.certificateFile)
+        let pair = try Pair(context, client, name: name)
+        pair.run()
+        return pair.clientEnd.session?.peer?.names ?? ["no session: \(pair.clientEnd.failure)"]
+    }
+
+    @Test func `a reload takes a new pair as a whole, and a half-written or foreign one not at all`() throws {
+        try authority.issue("second", .server(hosts: ["localhost", "second.example"]))
+        let live = try copy("server", to: "live")
+        let source = try TLSContextSource { () throws(TLSError) in
+            try .server(certificateChain: live.certificateChain, privateKey: live.privateKey)
+        }
+        let before = try serverSerial(source.current, asking: "localhost")
+
+        let whole = readFile(authority.certificateFile(of: "second"))
+        _ = try certificates.folder.write(String(whole.prefix(whole.utf8.count / 2)), "live.pem")
+        #expect(throws: TLSError.self) { try source.reload() }
+        #expect(try serverSerial(source.current, asking: "localhost") == before)
+
+        _ = try certificates.folder.write(whole, "live.pem")
+        #expect("\(try #require(throws: TLSError.self) { try source.reload() })".contains("does not belong"))
+        #expect(try serverSerial(source.current, asking: "localhost") == before)
+
+        _ = try certificates.folder.write(readFile(authority.keyFile(of: "second")), "live.key")
+        try source.reload()
+        #expect(try serverSerial(source.current, asking: "localhost") == ["localhost", "second.example"])
+    }
+
+    @Test func `a client gets the certificate of the name it asks for, and the first one for any other`() throws {
+        try authority.issue("customer", .server(hosts: ["smtp.customer.example"]))
+        let folder = certificates.folder.path + "/names"
+        #expect(mkdir(folder, 0o700) == 0)
+        #expect(mkdir(folder + "/acme", 0o700) == 0)
+        try authority.issue("acme", .server(hosts: ["smtp.acme.example"]))
+        for (from, to) in [
+            (authority.certificateFile(of: "customer"), "names/customer.crt"),
+            (authority.keyFile(of: "customer"), "names/customer.key"),
+            (authority.certificateFile(of: "acme"), "names/acme/fullchain.pem"),
+            (authority.keyFile(of: "acme"), "names/acme/privkey.pem"),
+        ] { _ = try certificates.folder.write(readFile(from), to) }
+        let context = try TLSContext.server(
+            certificateChain: authority.certificateFile(of: "server"), privateKey: authority.keyFile(of: "server"),
+            alternatives: try TLSIdentity.all(in: folder))
+        #expect(try serverSerial(context, asking: "smtp.customer.example") == ["smtp.customer.example"])
+        #expect(try serverSerial(context, asking: "SMTP.ACME.example") == ["smtp.acme.example"])
+        #expect(try serverSerial(context, asking: "localhost").first == "localhost")
+        #expect(context.certificates.count == 3)
+
+        unlink(folder + "/customer.key")
+        #expect("\(try #require(throws: TLSError.self) { try TLSIdentity.all(in: folder) })".contains("no \(folder)"))
+    }
+
+    @Test func `revoked, and without a list that counts, a client is a stranger`() throws {
+        let openssl = OpenSSLAuthority(certificates)
+        try authority.issue("other", .forwarder)
+        let list = certificates.folder.path + "/crl.pem"
+        func verdict(_ name: String) throws -> PeerCertificate? {
+            let context = try TLSContext.server(
+                certificateChain: authority.certificateFile(of: "server"),
+                privateKey: authority.keyFile(of: "server"), clientAuthorities: authority.certificateFile,
+                revocations: list)
+            let pair = try Pair(context, certificates.client(as: name))
+            pair.run()
+            return pair.serverEnd.session?.peer
+        }
+        #expect(try verdict("forwarder")?.isTrusted == false)  // no file: closed
+        try openssl.writeList(list, revoking: ["forwarder"])
+        #expect(try verdict("forwarder")?.isTrusted == false)
+        let other = try #require(try verdict("other"))
+        #expect(other.isTrusted)
+        try openssl.writeList(list, revoking: [], endsSeconds: -60)
+        #expect(try verdict("other")?.isTrusted == false)  // stale: closed
+    }
+
+    @Test func `a list that changed condemns whom it was trusting`() throws {
+        let openssl = OpenSSLAuthority(certificates)
+        let list = certificates.folder.path + "/crl.pem"
+        try openssl.writeList(list, revoking: [])
+        let (certificate, key) = (authority.certificateFile(of: "server"), authority.keyFile(of: "server"))
+        let ca = authority.certificateFile
+        let source = try TLSContextSource { () throws(TLSError) in
+            try .server(certificateChain: certificate, privateKey: key, clientAuthorities: ca, revocations: list)
+        }
+        let pair = try Pair(source.current, certificates.client(as: "forwarder"))
+        pair.run()
+        let peer = try #require(pair.serverEnd.session?.peer)
+        #expect(peer.isTrusted)
+        #expect(source.current.revocations?.condemns(peer) == false)
+        #expect(try source.reloadIfRevocationsChanged() == false)
+        try openssl.writeList(list, revoking: ["forwarder"])
+        #expect(try source.reloadIfRevocationsChanged())
+        #expect(source.current.revocations?.condemns(peer) == true)
+    }
+
+    @Test func `an end that comes near is told once at each threshold`() {
+        var watch = ExpiryWatch()
+        let day: Int64 = 86_400
+        func days(_ left: Int64) -> [Int64] { watch.due([("a.pem", 100 * day)], now: 100 * day - left).map(\.daysLeft) }
+        #expect(days(31 * day) == [])
+        #expect(days(30 * day) == [30])
+        #expect(days(29 * day) == [])
+        #expect(days(14 * day - 5) == [13])
+        #expect(days(7 * day) == [7])
+        #expect(days(day) == [1])
+        #expect(days(day - 1) == [])
+        #expect(days(-1) == [-1])
+        #expect(watch.due([("a.pem", 110 * day)], now: 100 * day).map(\.daysLeft) == [10])  // replaced
+    }
+}
+
+/// Writes revocation lists with OpenSSL's own tool, by another way than ours.
+struct OpenSSLAuthority {
+    let certificates: Certificates
+
+    init(_ certificates: Certificates) { self.certificates = certificates }
+
+    func writeList(_ path: String, revoking names: [String], endsSeconds: Int = 86_400) throws {
+        let authority = certificates.authority
+        let folder = certificates.folder
+        let configuration = try folder.write(
+            "[ca]\ndefault_ca = pool\n[pool]\ndatabase = \(folder.path)/index.txt\ndefault_md = sha256\n"
+                + "crlnumber = \(folder.path)/crlnumber\n", "ca.conf")
+        _ = try folder.write("", "index.txt")
+        _ = try folder.write("01\n", "crlnumber")
+        let signed = ["-config", configuration, "-cert", authority.certificateFile, "-keyfile", authority.keyFile]
+        for name in names {
+            #expect(run("/usr/bin/openssl", ["ca"] + signed + ["-revoke", authority.certificateFile(of: name)]) == 0)
+        }
+        let span =
+            endsSeconds > 0
+            ? ["-crlsec", "\(endsSeconds)"]
+            : ["-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200102000000Z"]
+        #expect(run("/usr/bin/openssl", ["ca"] + signed + ["-gencrl"] + span + ["-out", path]) == 0)
+    }
+}
