@@ -2,76 +2,104 @@ import Foundation
 import TestSupport
 import Testing
 
+/// The two ways in: STARTTLS on 587 and TLS from the first octet on 465 (RFC 8314).
+enum Port: String, CaseIterable, Sendable {
+    case submission = "587"
+    case submissions = "465"
+
+    var isImplicit: Bool { self == .submissions }
+    func number(_ server: Site.Server) -> Int { isImplicit ? server.tlsPort : server.port }
+}
+
 extension EndToEnd {
-    /// The clients that customers have, from Debian's packages, with the certificate verified.
+    /// The clients that customers have, from Debian's packages, on both ports, with every mechanism each has and the
+    /// certificate verified.
     @Suite struct ClientTests {
-        @Test(arguments: ["PLAIN", "LOGIN"])
-        func `swaks sends over STARTTLS`(mechanism: String) async throws {
+        @Test(arguments: Port.allCases, ["PLAIN", "LOGIN"])
+        func `swaks sends`(port: Port, mechanism: String) async throws {
             let (site, server) = try await SharedSite.instance.site()
-            let credential = try site.tenant("swaks-\(mechanism.lowercased())")
+            let slug = "swaks-\(port.rawValue)-\(mechanism.lowercased())"
+            let credential = try site.tenant(slug)
             let sent = try site.run([
-                "swaks", "--server", "localhost:\(server.port)", "--tls", "--tls-verify", "--tls-ca-path", site.ca,
-                "--auth", mechanism, "--auth-user", credential.username, "--auth-password", credential.secret,
-                "--from", "news@swaks-\(mechanism.lowercased()).example", "--to", "a@remote.example", "--header",
-                "Subject: by swaks \(mechanism)",
+                "swaks", "--server", "localhost:\(port.number(server))", port.isImplicit ? "--tls-on-connect" : "--tls",
+                "--tls-verify", "--tls-ca-path", site.ca, "--auth", mechanism, "--auth-user", credential.username,
+                "--auth-password", credential.secret, "--from", "news@\(slug).example", "--to", "a@remote.example",
+                "--header", "Subject: by \(slug)",
             ])
             #expect(sent.status == 0, "\(sent.standardOutput)\(sent.standardError)")
-            try await expectOne(site, "Subject: by swaks \(mechanism)")
+            try await site.expectOne("Subject: by \(slug)")
         }
 
-        @Test func `curl sends over STARTTLS`() async throws {
+        @Test(arguments: Port.allCases, ["PLAIN", "LOGIN"])
+        func `curl sends`(port: Port, mechanism: String) async throws {
             let (site, server) = try await SharedSite.instance.site()
-            let credential = try site.tenant("curl")
-            let mail = try file(site, "curl", "Subject: by curl")
+            let slug = "curl-\(port.rawValue)-\(mechanism.lowercased())"
+            let credential = try site.tenant(slug)
             let sent = try site.run([
-                "curl", "-sS", "--ssl-reqd", "--cacert", site.ca, "smtp://localhost:\(server.port)/client.example",
-                "--mail-from", "news@curl.example", "--mail-rcpt", "a@remote.example", "--user",
-                "\(credential.username):\(credential.secret)", "-T", mail,
+                "curl", "-sS", "--ssl-reqd", "--cacert", site.ca,
+                "\(port.isImplicit ? "smtps" : "smtp")://localhost:\(port.number(server))/client.example",
+                "--login-options", "AUTH=\(mechanism)", "--mail-from", "news@\(slug).example", "--mail-rcpt",
+                "a@remote.example", "--user", "\(credential.username):\(credential.secret)", "-T",
+                try site.mail(slug),
             ])
             #expect(sent.status == 0, "\(sent.standardError)")
-            try await expectOne(site, "Subject: by curl")
+            try await site.expectOne("Subject: by \(slug)")
         }
 
-        @Test func `msmtp sends with SCRAM-SHA-256`() async throws {
+        @Test(arguments: Port.allCases, ["scram-sha-256", "plain", "login"])
+        func `msmtp sends`(port: Port, mechanism: String) async throws {
             let (site, server) = try await SharedSite.instance.site()
-            let credential = try site.tenant("msmtp")
-            let settings = "\(site.folder)/msmtprc"
+            let slug = "msmtp-\(port.rawValue)-\(mechanism)"
+            let credential = try site.tenant(slug)
+            let settings = "\(site.folder)/\(slug)"
             try """
             account default
             host localhost
-            port \(server.port)
+            port \(port.number(server))
             tls on
-            tls_starttls on
+            tls_starttls \(port.isImplicit ? "off" : "on")
             tls_trust_file \(site.ca)
-            auth scram-sha-256
+            auth \(mechanism)
             user \(credential.username)
             passwordeval cat \(credential.secretFile)
-            from news@msmtp.example
+            from news@\(slug).example
             """.write(toFile: settings, atomically: true, encoding: .utf8)
             chmod(settings, 0o600)
-            let mail = try file(site, "msmtp", "Subject: by msmtp")
-            let sent = try site.run(["sh", "-c", "msmtp -C '\(settings)' a@remote.example < '\(mail)'"])
+            let sent = try site.run([
+                "sh", "-c", "msmtp -C '\(settings)' a@remote.example < '\(try site.mail(slug))'",
+            ])
             #expect(sent.status == 0, "\(sent.standardError)")
-            try await expectOne(site, "Subject: by msmtp")
-            #expect(server.log.contains("\"mechanism\":\"SCRAM-SHA-256\""))
+            try await site.expectOne("Subject: by \(slug)")
+            #expect(server.logins(of: credential) == [mechanism.uppercased()])
         }
 
-        @Test func `Python's smtplib sends, the message gets its fields, and Bcc stays here`() async throws {
+        @Test(arguments: Port.allCases, ["PLAIN", "LOGIN"])
+        func `Python's smtplib sends, the message gets its fields, and Bcc stays here`(
+            port: Port, mechanism: String
+        ) async throws {
             let (site, server) = try await SharedSite.instance.site()
-            let credential = try site.tenant("smtplib")
+            let slug = "smtplib-\(port.rawValue)-\(mechanism.lowercased())"
+            let credential = try site.tenant(slug)
+            let connect =
+                port.isImplicit
+                ? "client = smtplib.SMTP_SSL('localhost', \(port.number(server)), timeout=30, context=context)"
+                : "client = smtplib.SMTP('localhost', \(port.number(server)), timeout=30)\n"
+                    + "client.starttls(context=context)"
             let script = """
                 import smtplib, ssl
-                client = smtplib.SMTP("localhost", \(server.port), timeout=30)
-                client.starttls(context=ssl.create_default_context(cafile="\(site.ca)"))
-                client.login("\(credential.username)", open("\(credential.secretFile)").read())
-                client.sendmail("news@smtplib.example", ["a@remote.example", "hidden@remote.example"],
-                    "From: News <news@smtplib.example>\\r\\nTo: a@remote.example\\r\\nBcc: hidden@remote.example\\r\\n"
-                    "Subject: by smtplib\\r\\n\\r\\n.a line with a dot\\r\\n")
+                context = ssl.create_default_context(cafile="\(site.ca)")
+                \(connect)
+                client.ehlo()
+                client.user, client.password = "\(credential.username)", open("\(credential.secretFile)").read()
+                client.auth("\(mechanism)", client.auth_\(mechanism.lowercased()))
+                client.sendmail("news@\(slug).example", ["a@remote.example", "hidden@remote.example"],
+                    "From: News <news@\(slug).example>\\r\\nTo: a@remote.example\\r\\nBcc: hidden@remote.example\\r\\n"
+                    "Subject: by \(slug)\\r\\n\\r\\n.a line with a dot\\r\\n")
                 client.quit()
                 """
             let sent = try site.run(["python3", "-c", script])
             #expect(sent.status == 0, "\(sent.standardError)")
-            let message = try await expectOne(site, "Subject: by smtplib")
+            let message = try await site.expectOne("Subject: by \(slug)")
             let header = message.components(separatedBy: "\r\n\r\n")[0]
             #expect(header.contains("\r\nDate: "))
             #expect(header.contains("\r\nMessage-ID: <"))
@@ -79,13 +107,14 @@ extension EndToEnd {
             #expect(header.contains("with ESMTPSA"))
             #expect(header.contains("TLSv1.3"))
             #expect(message.hasSuffix("\r\n\r\n.a line with a dot\r\n"))
-            let queue = try site.gatepost("queue", "list", "--all", "--json", "--tenant", "smtplib")
+            let queue = try site.gatepost("queue", "list", "--all", "--json", "--tenant", slug)
             let id = try #require(
                 (try JSONSerialization.jsonObject(with: Data(queue.utf8)) as? [String: Any])?["id"] as? String)
             #expect(header.contains("id \(id);"))
         }
 
-        @Test(arguments: ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN"])
+        /// (It knows no TLS from the first octet.)
+        @Test(arguments: ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"])
         func `gsasl logs in`(mechanism: String) async throws {
             let (site, server) = try await SharedSite.instance.site()
             let credential = try site.tenant("gsasl-\(mechanism.lowercased())")
@@ -99,23 +128,38 @@ extension EndToEnd {
                 """,
             ])
             #expect(login.standardOutput.contains("235 2.7.0"), "\(login.standardOutput)\(login.standardError)")
-            #expect(server.log.contains("\"mechanism\":\"\(mechanism)\""))
+            #expect(server.logins(of: credential) == [mechanism])
             #expect(!server.log.contains(credential.secret))
         }
+    }
+}
 
-        private func file(_ site: Site, _ slug: String, _ subject: String) throws -> String {
-            let path = "\(site.folder)/mail-\(slug)"
-            try "From: news@\(slug).example\r\nTo: a@remote.example\r\n\(subject)\r\n\r\nhello\r\n"
-                .write(toFile: path, atomically: true, encoding: .utf8)
-            return path
-        }
+extension Site {
+    /// A file with a small message of a tenant.
+    func mail(_ slug: String) throws -> String {
+        let path = "\(folder)/mail-\(slug)"
+        try "From: news@\(slug).example\r\nTo: a@remote.example\r\nSubject: by \(slug)\r\n\r\nhello\r\n"
+            .write(toFile: path, atomically: true, encoding: .utf8)
+        return path
+    }
 
-        @discardableResult
-        private func expectOne(_ site: Site, _ text: String) async throws -> String {
-            #expect(await eventually { site.arrived().contains { $0.contains(text) } }, "\(text) has not arrived")
-            let found = site.arrived().filter { $0.contains(text) }
-            #expect(found.count == 1)
-            return try #require(found.first)
+    /// The message with a text in it, once it has arrived, once.
+    @discardableResult
+    func expectOne(_ text: String) async throws -> String {
+        #expect(await eventually { arrived().contains { $0.contains(text) } }, "\(text) has not arrived")
+        let found = arrived().filter { $0.contains(text) }
+        #expect(found.count == 1)
+        return try #require(found.first)
+    }
+}
+
+extension Site.Server {
+    /// The mechanisms that a credential has logged in by, in order.
+    func logins(of credential: Site.Credential) -> [String] {
+        log.split(separator: "\n").filter {
+            $0.contains("\"message\":\"login\"") && $0.contains("\"credential\":\"\(credential.username)\"")
+        }.compactMap { line in
+            line.components(separatedBy: "\"mechanism\":\"").dropFirst().first?.components(separatedBy: "\"").first
         }
     }
 }

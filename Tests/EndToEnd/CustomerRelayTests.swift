@@ -6,17 +6,21 @@ extension EndToEnd {
     /// Customers who have a mail server of their own send through Gatepost as its smarthost: their applications
     /// hand mail to it without a password, and it authenticates.
     @Suite struct CustomerRelayTests {
-        @Test(arguments: ["plain", "scram-sha-256"])
-        func `a customer's Postfix sends over STARTTLS`(mechanism: String) async throws {
+        @Test(arguments: Port.allCases, ["plain", "login", "scram-sha-256"])
+        func `a customer's Postfix sends`(port: Port, mechanism: String) async throws {
             let (site, server) = try await SharedSite.instance.site()
-            let slug = "postfix-\(mechanism)"
+            let slug = "postfix-\(port.rawValue)-\(mechanism)"
             let credential = try site.tenant(slug)
             let postfix = try await postfix(
-                site, credential, port: server.port, ["smtp_sasl_mechanism_filter = \(mechanism)"])
-            try send(site, to: postfix.port, from: "app@\(slug).example", subject: "by Postfix, \(mechanism)")
-            let message = try await expectOne(site, "Subject: by Postfix, \(mechanism)", postfix)
+                site, credential, port: port.number(server),
+                [
+                    "smtp_sasl_mechanism_filter = \(mechanism)",
+                    "smtp_tls_wrappermode = \(port.isImplicit ? "yes" : "no")",
+                ])
+            try send(site, to: postfix.port, from: "app@\(slug).example", subject: "by \(slug)")
+            let message = try await expectOne(site, "Subject: by \(slug)", postfix)
             #expect(message.contains("by postfix.example (Postfix)"), "the customer's own trace stays")
-            #expect(server.log.contains("\"mechanism\":\"\(mechanism.uppercased())\""))
+            #expect(Set(server.logins(of: credential)) == [mechanism.uppercased()])
         }
 
         private func postfix(
@@ -35,12 +39,14 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a customer's Exim sends over STARTTLS`() async throws {
+        @Test(arguments: Port.allCases)
+        func `a customer's Exim sends`(port: Port) async throws {
             let (site, server) = try await SharedSite.instance.site()
-            let credential = try site.tenant("exim")
-            let exim = try await Exim(site, credential, smarthost: server.port)
-            try send(site, to: exim.port, from: "app@exim.example", subject: "by Exim")
-            let message = try await expectOne(site, "Subject: by Exim", exim)
+            let slug = "exim-\(port.rawValue)"
+            let credential = try site.tenant(slug)
+            let exim = try await Exim(site, credential, smarthost: port.number(server), isImplicit: port.isImplicit)
+            try send(site, to: exim.port, from: "app@\(slug).example", subject: "by \(slug)")
+            let message = try await expectOne(site, "Subject: by \(slug)", exim)
             #expect(message.contains("with esmtp (Exim"), "the customer's own trace stays")
         }
 
@@ -74,7 +80,7 @@ private final class Exim: CustomerRelay {
     private let process: ChildProcess
     let port = FreePort.find()
 
-    init(_ site: Site, _ credential: Site.Credential, smarthost: Int) async throws {
+    init(_ site: Site, _ credential: Site.Credential, smarthost: Int, isImplicit: Bool) async throws {
         // Not in the site's, which nobody else may enter: Exim does not run as root.
         var template = Array("/tmp/gatepost-exim-XXXXXX\0".utf8).map { CChar(bitPattern: $0) }
         folder = try #require(mkdtemp(&template).map { String(cString: $0) })
@@ -94,7 +100,7 @@ private final class Exim: CustomerRelay {
             """,
         ])
         try #require(unpacked.status == 0, "\(unpacked.standardError)")
-        try Self.settings(folder, credential, smarthost).write(
+        try Self.settings(folder, credential, smarthost, isImplicit).write(
             toFile: "\(folder)/exim.conf", atomically: true, encoding: .utf8)
         // Its user belongs to the package's installation, which did not happen: names of a folder's own.
         try (readFile("/etc/passwd") + "Debian-exim:x:\(user):65533::\(folder):/bin/false\n")
@@ -124,7 +130,7 @@ private final class Exim: CustomerRelay {
     var log: String { readFile("\(folder)/output") + readFile("\(folder)/log/main") }
 
     private static func settings(
-        _ folder: String, _ credential: Site.Credential, _ smarthost: Int
+        _ folder: String, _ credential: Site.Credential, _ smarthost: Int, _ isImplicit: Bool
     ) -> String {
         """
         primary_hostname = exim.example
@@ -150,6 +156,7 @@ private final class Exim: CustomerRelay {
         begin transports
         gatepost:
           driver = smtp
+          protocol = \(isImplicit ? "smtps" : "smtp")
           hosts_require_auth = *
           hosts_require_tls = *
           tls_verify_certificates = \(folder)/ca.pem

@@ -148,6 +148,8 @@ final class Site: Sendable {
     struct Server {
         let process: ChildProcess
         let port: Int
+        /// With TLS from the first octet.
+        let tlsPort: Int
         let logFile: String
         var log: String { readFile(logFile) }
     }
@@ -163,13 +165,17 @@ final class Site: Sendable {
         _ role: String? = nil, port: Int = FreePort.find(), databasePort: Int? = nil, environment: [String] = []
     ) async throws -> Server {
         let log = "\(folder)/serve-\(UUID().uuidString).log"
-        var command = ["env", "SWIFT_BACKTRACE=enable=no", "GATEPOST_SUBMISSION_LISTEN=127.0.0.1:\(port)"]
+        let tlsPort = FreePort.find()
+        var command = [
+            "env", "SWIFT_BACKTRACE=enable=no", "GATEPOST_SUBMISSION_LISTEN=127.0.0.1:\(port)",
+            "LATER=1",
+        ]
         if let databasePort {
             command.append("GATEPOST_DATABASE_URL=\(database.tcpURL(as: .node, port: databasePort))")
         }
         command += environment + [Self.binary, "serve", "--config", settings]
         if let role { command += ["--role", role] }
-        let server = Server(process: try ChildProcess(command, log: log), port: port, logFile: log)
+        let server = Server(process: try ChildProcess(command, log: log), port: port, tlsPort: tlsPort, logFile: log)
         started.withLock { $0.append(server) }
         Reaper.shared.watch(server.process)
         try #require(
