@@ -1,6 +1,6 @@
 # Gatepost. `make` lists the targets; each installs what it needs (Debian, Ubuntu) or names what is missing.
 
-BUILD_PACKAGES := libpq-dev libssl-dev libsasl2-dev
+BUILD_PACKAGES := libpq-dev libssl-dev libsasl2-dev libidn2-dev libunistring-dev
 RUN_PACKAGES := $(BUILD_PACKAGES) libsasl2-modules postgresql util-linux
 TEST_PACKAGES := $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python3 openssl postfix libnss-wrapper
 

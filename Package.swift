@@ -45,10 +45,12 @@ let package = Package(
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CLibSASL", pkgConfig: "libsasl2", providers: [.apt(["libsasl2-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev", "libunistring-dev"])]),
         .target(name: "CLinux"),
 
         module("Cryptography", ["COpenSSL"]),
-        module("SMTP", [nioCore]),
+        module("SMTP", ["CIDN", nioCore]),
         module("MailMessage", ["SMTP", nioCore]),
         module("TLS", ["COpenSSL", "Cryptography", nioCore]),
         module("Network", [nioCore, nioPosix]),

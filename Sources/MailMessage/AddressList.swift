@@ -17,11 +17,14 @@ struct AddressList {
     private(set) var namesOtherAddress = false
 
     private let octets: [UInt8]
+    private let isInternationalized: Bool
     private var position = 0
 
-    /// `octets`: a field's value with its folds. `maxMailboxes` bounds the work.
-    init(parsing octets: [UInt8], maxMailboxes: Int) throws(AddressFault) {
+    /// `octets`: a field's value with its folds. `maxMailboxes` bounds the work. `isInternationalized`: addresses may be
+    /// UTF-8 (RFC 6532 §3.2), as they may where SMTPUTF8 was declared.
+    init(parsing octets: [UInt8], maxMailboxes: Int, isInternationalized: Bool = false) throws(AddressFault) {
         self.octets = octets
+        self.isInternationalized = isInternationalized
         if octets.contains(where: { $0 >= 0x80 }), String(validating: octets, as: UTF8.self) == nil {
             throw .notUTF8
         }
@@ -159,7 +162,7 @@ struct AddressList {
         if current == UInt8(ascii: "[") { throw .literal }
         guard current != nil else { throw .domain }
         let range = try atoms()
-        guard octets[range].allSatisfy({ $0 < 0x80 }) else { throw .nonASCIIAddress }
+        guard isInternationalized || octets[range].allSatisfy({ $0 < 0x80 }) else { throw .nonASCIIAddress }
         guard let domain = try? Domain(parsing: String(decoding: octets[range], as: UTF8.self)) else { throw .domain }
         domains.append(domain)
     }
@@ -171,12 +174,13 @@ struct AddressList {
         var previous: UInt8 = 0
         let isQuoted = first == UInt8(ascii: "\"")
         for octet in word {
-            guard octet < 0x80 else { throw .nonASCIIAddress }
+            guard isInternationalized || octet < 0x80 else { throw .nonASCIIAddress }
             guard octet >= 0x20 else { throw .localPart }  // a fold or a tab within quotes
             if previous == UInt8(ascii: "="), octet == UInt8(ascii: "?") { throw .encodedWord }
             if !isQuoted, previous == UInt8(ascii: "."), octet == UInt8(ascii: ".") { throw .localPart }
             previous = octet
         }
+        guard Mailbox.isLocalPartFit(word) else { throw .localPart }
         if isQuoted {
             guard word.count > 2 else { throw .localPart }
         } else {
@@ -184,7 +188,7 @@ struct AddressList {
         }
     }
 
-    /// A run of atoms and dots; octets above 127 belong to names (RFC 6532 §3.2), never to addresses.
+    /// A run of atoms and dots; octets above 127 belong to names, and to addresses where SMTPUTF8 was declared.
     private mutating func atoms() throws(AddressFault) -> Range<Int> {
         let start = position
         while position < octets.count {

@@ -12,8 +12,11 @@ package struct AuthorIdentity: Hashable, Sendable {
     /// An address stands in a display name or a comment: `"ceo@bank.example" <x@own.example>`.
     package private(set) var namesOtherAddress = false
 
-    /// `content` is the one that `scan` was made from.
-    package init(_ scan: HeaderScan, in content: ByteBuffer) throws(MessageFault) {
+    /// `content` is the one that `scan` was made from. `isInternationalized`: SMTPUTF8 was declared, so addresses may be
+    /// UTF-8 (RFC 6532).
+    package init(
+        _ scan: HeaderScan, in content: ByteBuffer, isInternationalized: Bool = false
+    ) throws(MessageFault) {
         var mailboxes = 0
         let hasSender = scan.first(.sender) != nil
         let hasResentSender = scan.first(.resentSender) != nil
@@ -21,7 +24,8 @@ package struct AuthorIdentity: Hashable, Sendable {
 
         for name in [FieldName.from, .sender, .resentFrom, .resentSender] {
             for field in scan.all(name) {
-                let list = try Self.read(field, in: content, upTo: Self.maxMailboxes - mailboxes)
+                let list = try Self.read(
+                    field, in: content, upTo: Self.maxMailboxes - mailboxes, isInternationalized)
                 mailboxes += list.mailboxCount
                 guard mailboxes <= Self.maxMailboxes else { throw .tooManyAuthors }
                 switch name {
@@ -38,14 +42,15 @@ package struct AuthorIdentity: Hashable, Sendable {
     }
 
     private static func read(
-        _ field: HeaderScan.Field, in content: ByteBuffer, upTo limit: Int
+        _ field: HeaderScan.Field, in content: ByteBuffer, upTo limit: Int, _ isInternationalized: Bool
     ) throws(MessageFault) -> AddressList {
         let start = content.readerIndex + field.value.lowerBound
         guard let octets = content.getBytes(at: start, length: field.value.count) else {
             preconditionFailure("the scan belongs to another content")
         }
         do throws(AddressFault) {
-            return try AddressList(parsing: octets, maxMailboxes: limit)
+            return try AddressList(
+                parsing: octets, maxMailboxes: limit, isInternationalized: isInternationalized)
         } catch {
             throw .malformedAddress(field.name, error)
         }

@@ -17,12 +17,16 @@ package struct PreparedMessage: Sendable {
     package let usesObsoleteSyntax: Bool
     /// An octet above 127 stands in header or body: the relay must offer 8BITMIME.
     package let isEightBit: Bool
+    /// An octet above 127 stands in the header: a reader needs RFC 6532.
+    package let hasEightBitHeader: Bool
 }
 
 extension PreparedMessage {
     /// `Fixups.prepare`, with 128 random bits as what stands before the `@` of a Message-ID that has to be made.
-    package init(content: ByteBuffer, now: Int64, hostname: String) throws(MessageFault) {
-        self = try Fixups.prepare(content: content, now: now, messageIDDomain: hostname) {
+    package init(
+        content: ByteBuffer, now: Int64, hostname: String, options: Fixups.Options = Fixups.Options()
+    ) throws(MessageFault) {
+        self = try Fixups.prepare(content: content, now: now, messageIDDomain: hostname, options: options) {
             var generator = SystemRandomNumberGenerator()
             return String(generator.next(), radix: 36) + "." + String(generator.next(), radix: 36)
         }
@@ -33,16 +37,30 @@ extension PreparedMessage {
 /// at the end of the header; Bcc, Resent-Bcc, Return-Path and our own trace fields (`X-Gatepost-…`) are removed.
 /// Every other octet stays as it came, a malformed Date too: the tenant may have signed it.
 package enum Fixups {
+    package struct Options: Hashable, Sendable {
+        /// SMTPUTF8 was declared: the author's address may be UTF-8. Other header text may be in any case, for a great
+        /// many programs write it so; it needs 8BITMIME then, and SMTPUTF8 only where it was declared.
+        package var isInternationalized: Bool
+        /// Leave Bcc and Resent-Bcc in the message.
+        package var keepsBlindCopies: Bool
+
+        package init(isInternationalized: Bool = false, keepsBlindCopies: Bool = false) {
+            self.isInternationalized = isInternationalized
+            self.keepsBlindCopies = keepsBlindCopies
+        }
+    }
+
     /// Checks a message and makes it fit to be stored. `content` ends its lines with CRLF and is dot-unstuffed;
     /// `now` is in seconds since 1970; `messageIDDomain` is our host name, valid as a domain; `makeMessageID` gives what
     /// stands before the `@` and is asked only where a Message-ID is missing.
     ///
     /// One pass over the header, one over the body for octets above 127, and one copy where something changes.
     package static func prepare(
-        content: ByteBuffer, now: Int64, messageIDDomain: String, makeMessageID: () -> String
+        content: ByteBuffer, now: Int64, messageIDDomain: String, options: Options = Options(),
+        makeMessageID: () -> String
     ) throws(MessageFault) -> PreparedMessage {
         let scan = try HeaderScan(content)
-        let authors = try AuthorIdentity(scan, in: content)
+        let authors = try AuthorIdentity(scan, in: content, isInternationalized: options.isInternationalized)
         try refuseLoops(scan, in: content, hostname: messageIDDomain)
 
         var removed: [Range<Int>] = []
@@ -50,7 +68,9 @@ package enum Fixups {
         var hasDate = false
         for field in scan.fields {
             switch field.name {
-            case .bcc, .resentBcc, .returnPath, .ownTrace:
+            case .bcc, .resentBcc:
+                if !options.keepsBlindCopies { removed.append(field.octets) }
+            case .returnPath, .ownTrace:
                 removed.append(field.octets)
             case .messageID:
                 // An empty one is none: it is replaced, for it identifies nothing.
@@ -82,7 +102,8 @@ package enum Fixups {
             content: rebuilt(content, headerEnd: scan.end, without: removed, adding: added),
             messageID: messageID ?? "", hadMessageID: ownMessageID != nil, authors: authors.domains,
             namesOtherAddress: authors.namesOtherAddress, usesObsoleteSyntax: scan.usesObsoleteBlanks,
-            isEightBit: scan.isEightBit || hasEightBitOctet(content, from: scan.end))
+            isEightBit: scan.isEightBit || hasEightBitOctet(content, from: scan.end),
+            hasEightBitHeader: scan.isEightBit)
     }
 
     /// Our own mark: `by <host name> (Gatepost)` in a Received field.

@@ -74,7 +74,7 @@ package enum AddressFault: Error, Hashable, Sendable {
         case .unbalanced: "a quote, comment, group or angle bracket is not closed"
         case .control: "it has a control character"
         case .notUTF8: "it is not valid UTF-8"
-        case .nonASCIIAddress: "an address has a character outside ASCII"
+        case .nonASCIIAddress: "an address has a character outside ASCII, and SMTPUTF8 was not declared"
         case .encodedWord: "an address has an encoded word in it"
         case .literal: "it has an address literal where a domain must be"
         case .blankLine: "it is folded over a line of blanks"

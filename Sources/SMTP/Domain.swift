@@ -6,7 +6,7 @@ package enum AddressError: Error, Hashable, Sendable {
     case tooLong
     /// An address literal, or a domain that is one without brackets (`127.0.0.1`).
     case addressLiteral
-    /// Octets over 127 that are UTF-8: an address for SMTPUTF8 (RFC 6531).
+    /// An address for SMTPUTF8 (RFC 6531) where SMTPUTF8 was not declared. Parsing alone never says so.
     case internationalized
     /// `<@relay:user@domain>` (RFC 5321 Appendix C): never routed, so never taken.
     case sourceRoute
@@ -18,7 +18,7 @@ package enum AddressError: Error, Hashable, Sendable {
 ///
 ///     Domain = sub-domain *("." sub-domain)      sub-domain = Let-dig [Ldh-str]       (RFC 5321 §4.1.2)
 ///
-/// One label is a domain too; a name that ends in digits alone is an address (RFC 3696 §2) and none.
+/// U-labels (RFC 5890) are taken and turned into A-labels. One label is a domain too; a name that ends in digits alone is an address (RFC 3696 §2) and none.
 package struct Domain: Hashable, Sendable, CustomStringConvertible, Comparable {
     package let name: String
 
@@ -28,8 +28,11 @@ package struct Domain: Hashable, Sendable, CustomStringConvertible, Comparable {
 
     init(parsing octets: ArraySlice<UInt8>) throws(AddressError) {
         guard let first = octets.first else { throw .malformed }
-        if octets.contains(where: \.isEightBit) {
-            throw String(validating: octets, as: UTF8.self) == nil ? .malformed : .internationalized
+        guard !octets.contains(where: \.isEightBit) else {
+            // A-labels are longer than U-labels: what is too long as one is refused as malformed there.
+            guard let name = InternationalText.aLabels(octets) else { throw .malformed }
+            self = try Domain(parsing: name[...])
+            return
         }
         if first == UInt8(ascii: "[") { throw octets.last == UInt8(ascii: "]") ? .addressLiteral : .malformed }
         var lastLabel = octets[...]

@@ -1,10 +1,19 @@
 /// `local-part@domain` (RFC 5321 §4.1.2).
 ///
 /// The local part is kept as it means, without quotes and backslashes; its case is the receiver's business
-/// (§2.4), so it is never changed. Two mailboxes are equal when the octets before the `@` and the domain are.
+/// (§2.4), so it is never changed. It may be UTF-8 (RFC 6531 §3.3) in Normalization Form C. Two mailboxes are equal when
+/// the octets before the `@` and the domain are.
 package struct Mailbox: Hashable, Sendable, CustomStringConvertible {
     package let localPart: String
     package let domain: Domain
+
+    /// Whether it can go only where SMTPUTF8 is offered: its local part is not ASCII. (A domain always is.)
+    package var isInternationalized: Bool { localPart.utf8.contains(where: \.isEightBit) }
+
+    /// Whether what stands beyond ASCII in a local part may stand there: UTF-8 in NFC without controls (RFC 6532 §3.1).
+    package static func isLocalPartFit(_ octets: some Collection<UInt8>) -> Bool {
+        !octets.contains(where: \.isEightBit) || InternationalText.isFitForAddress(octets)
+    }
 
     /// `Mailbox = Local-part "@" Domain`, the local part a dot-string or a quoted string.
     package init(parsing text: some StringProtocol) throws(AddressError) {
@@ -12,23 +21,24 @@ package struct Mailbox: Hashable, Sendable, CustomStringConvertible {
     }
 
     init(parsing octets: ArraySlice<UInt8>) throws(AddressError) {
-        if octets.contains(where: \.isEightBit) {
-            throw String(validating: octets, as: UTF8.self) == nil ? .malformed : .internationalized
-        }
+        guard Self.isLocalPartFit(octets) else { throw .malformed }
         guard let first = octets.first else { throw .malformed }
         let local: (value: [UInt8], end: Int) =
             first == UInt8(ascii: "\"") ? try Self.quotedString(octets) : try Self.dotString(octets)
         guard local.end < octets.endIndex else { throw .withoutDomain }
         guard octets[local.end] == UInt8(ascii: "@") else { throw .malformed }
         let domain = try Domain(parsing: octets[(local.end + 1)...])
-        guard local.end - octets.startIndex <= 64, octets.count <= 254 else { throw .tooLong }
+        let localLength = local.end - octets.startIndex
+        guard localLength <= 64, max(octets.count, localLength + 1 + domain.name.utf8.count) <= 254 else {
+            throw .tooLong
+        }
         self.localPart = String(decoding: local.value, as: UTF8.self)
         self.domain = domain
     }
 
-    /// `Dot-string = Atom *("." Atom)`.
+    /// `Dot-string = Atom *("." Atom)`; `atext =/ UTF8-non-ascii` (RFC 6531 §3.3).
     private static func dotString(_ octets: ArraySlice<UInt8>) throws(AddressError) -> (value: [UInt8], end: Int) {
-        let value = octets.prefix { $0.isAtomText || $0 == .dot }
+        let value = octets.prefix { $0.isAtomText || $0 == .dot || $0.isEightBit }
         guard !value.isEmpty, value.first != .dot, value.last != .dot,
             !zip(value, value.dropFirst()).contains(where: { $0 == .dot && $1 == .dot })
         else { throw .malformed }
@@ -48,7 +58,7 @@ package struct Mailbox: Hashable, Sendable, CustomStringConvertible {
                 octet = octets[index]
                 index += 1
             }
-            guard octet.isVisible || octet == .space else { throw .malformed }
+            guard octet.isVisible || octet == .space || octet.isEightBit else { throw .malformed }
             value.append(octet)
         }
         throw .malformed

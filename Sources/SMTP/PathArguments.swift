@@ -11,14 +11,15 @@ struct CommandFault: Error, Equatable {
     init(_ reply: Reply) { self.reply = reply }
 }
 
-/// The argument of MAIL: a path and the parameters of SIZE, 8BITMIME and AUTH.
+/// The argument of MAIL: a path and the parameters of SIZE, 8BITMIME, BINARYMIME, SMTPUTF8, DSN and AUTH.
 ///
 ///     mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF                        (RFC 5321 §4.1.1.2)
 struct MailArgument: Equatable {
     var sender: ReversePath
     /// `SIZE=`; what does not fit an Int is `Int.max` (RFC 1870 §6).
     var declaredSize: Int?
-    var body = BodyType.sevenBit
+    /// What the client declared; without `BODY=`, the content is 7BIT (RFC 6152 §3).
+    var parameters = MailParameters(body: .sevenBit)
     /// `AUTH=` with its xtext undone: a mailbox, or `<>` (RFC 4954 §5).
     var submitter: String?
 
@@ -27,33 +28,43 @@ struct MailArgument: Equatable {
 
     init(parsing argument: ArraySlice<UInt8>, submitter rule: SubmitterRule = .optional) throws(CommandFault) {
         guard argument.startsIgnoringCase("FROM:") else { throw CommandFault(.mailSyntax) }
-        let (path, parameters) = try splitPath(argument.dropFirst(5), orThrow: .sender(.malformed))
+        let (path, rest) = try splitPath(argument.dropFirst(5), orThrow: .sender(.malformed))
+        // Wherever SMTPUTF8 stands behind it, it decides what the path may be.
+        let isInternationalized = rest.split(separator: .space).contains { $0.equalsIgnoringCase("SMTPUTF8") }
         do throws(AddressError) {
-            sender = path.isEmpty ? .null : .mailbox(try mailbox(in: path))
+            sender = path.isEmpty ? .null : .mailbox(try mailbox(in: path, isInternationalized: isInternationalized))
         } catch {
             throw CommandFault(.sender(error))
         }
-        var seen: Set<[UInt8]> = []
-        for parameter in try splitParameters(parameters) {
-            guard seen.insert(parameter.keyword).inserted else { throw CommandFault(.malformedParameter) }
-            let value = parameter.value
-            if parameter.keyword.equalsIgnoringCase("SIZE") {
-                guard let value, (1...20).contains(value.count), value.allSatisfy(\.isDigit) else {
-                    throw CommandFault(.malformedParameter)
-                }
-                declaredSize = Int(decimal: value) ?? .max
-            } else if parameter.keyword.equalsIgnoringCase("BODY") {
-                guard let value,
-                    let type = BodyType(rawValue: String(decoding: value.map(\.uppercased), as: UTF8.self)),
-                    type != .binaryMIME
-                else { throw CommandFault(.malformedParameter) }
-                body = type
-            } else if parameter.keyword.equalsIgnoringCase("AUTH") {
-                submitter = value.flatMap(Self.submitter)
-                if submitter == nil, rule == .optional { throw CommandFault(.malformedParameter) }
-            } else {
-                throw CommandFault(.unknownParameter)
+        var keywords = OnceOnly()
+        for parameter in try splitParameters(rest) {
+            try keywords.note(parameter)
+            try take(parameter, submitter: rule)
+        }
+    }
+
+    private mutating func take(_ parameter: Parameter, submitter rule: SubmitterRule) throws(CommandFault) {
+        if parameter.keyword.equalsIgnoringCase("SIZE") {
+            guard let value = parameter.value, (1...20).contains(value.count), value.allSatisfy(\.isDigit) else {
+                throw CommandFault(.malformedParameter)
             }
+            declaredSize = Int(decimal: value) ?? .max
+        } else if parameter.keyword.equalsIgnoringCase("BODY") {
+            parameters.body = try parameter.parsed { value in
+                BodyType(rawValue: String(decoding: value.map(\.uppercased), as: UTF8.self))
+            }
+        } else if parameter.keyword.equalsIgnoringCase("SMTPUTF8") {
+            guard parameter.value == nil else { throw CommandFault(.malformedParameter) }
+            parameters.isInternationalized = true
+        } else if parameter.keyword.equalsIgnoringCase("RET") {
+            parameters.returnContent = try parameter.parsed(DeliveryStatusParameters.returnContent)
+        } else if parameter.keyword.equalsIgnoringCase("ENVID") {
+            parameters.envelopeID = try parameter.parsed(DeliveryStatusParameters.envelopeID)
+        } else if parameter.keyword.equalsIgnoringCase("AUTH") {
+            submitter = parameter.value.flatMap(Self.submitter)
+            if submitter == nil, rule == .optional { throw CommandFault(.malformedParameter) }
+        } else {
+            throw CommandFault(.unknownParameter)
         }
     }
 
@@ -66,23 +77,36 @@ struct MailArgument: Equatable {
     }
 }
 
-/// The argument of RCPT: a path; no parameter is offered yet.
+/// The argument of RCPT: a path and the parameters of DSN.
 ///
 ///     rcpt = "RCPT TO:" ( "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path ) [SP Rcpt-parameters] CRLF
 struct RecipientArgument: Equatable {
-    let recipient: Mailbox
+    var recipient: EnvelopeRecipient
 
-    init(parsing argument: ArraySlice<UInt8>) throws(CommandFault) {
+    /// `isInternationalized`: MAIL had SMTPUTF8.
+    init(parsing argument: ArraySlice<UInt8>, isInternationalized: Bool = false) throws(CommandFault) {
         guard argument.startsIgnoringCase("TO:") else { throw CommandFault(.recipientSyntax) }
-        let (path, parameters) = try splitPath(argument.dropFirst(3), orThrow: .recipient(.malformed))
+        let (path, rest) = try splitPath(argument.dropFirst(3), orThrow: .recipient(.malformed))
         let isPostmaster = path.equalsIgnoringCase("Postmaster")
         do throws(AddressError) {
             guard !isPostmaster else { throw .withoutDomain }
-            recipient = try mailbox(in: path)
+            recipient = EnvelopeRecipient(try mailbox(in: path, isInternationalized: isInternationalized))
         } catch {
             throw CommandFault(.recipient(error == .withoutDomain && !isPostmaster ? .malformed : error))
         }
-        guard try splitParameters(parameters).isEmpty else { throw CommandFault(.unknownParameter) }
+        var keywords = OnceOnly()
+        for parameter in try splitParameters(rest) {
+            try keywords.note(parameter)
+            if parameter.keyword.equalsIgnoringCase("NOTIFY") {
+                recipient.notify = try parameter.parsed(DeliveryStatusParameters.notify)
+            } else if parameter.keyword.equalsIgnoringCase("ORCPT") {
+                recipient.originalRecipient = try parameter.parsed { value in
+                    DeliveryStatusParameters.originalRecipient(value, isInternationalized: isInternationalized)
+                }
+            } else {
+                throw CommandFault(.unknownParameter)
+            }
+        }
     }
 }
 
@@ -108,18 +132,36 @@ private func splitPath(
     throw CommandFault(reply())
 }
 
-private func mailbox(in path: ArraySlice<UInt8>) throws(AddressError) -> Mailbox {
+private func mailbox(in path: ArraySlice<UInt8>, isInternationalized: Bool) throws(AddressError) -> Mailbox {
     if path.first == UInt8(ascii: "@"), path.contains(UInt8(ascii: ":")) { throw .sourceRoute }
-    return try Mailbox(parsing: path)
+    let mailbox = try Mailbox(parsing: path)
+    guard isInternationalized || !path.contains(where: \.isEightBit) else { throw .internationalized }
+    return mailbox
 }
 
 private struct Parameter {
     let keyword: [UInt8]  // upper case
     let value: ArraySlice<UInt8>?
+
+    /// The value as `parse` reads it; one that is missing or that it cannot read is a fault.
+    func parsed<Value>(_ parse: (ArraySlice<UInt8>) -> Value?) throws(CommandFault) -> Value {
+        guard let parsed = value.flatMap(parse) else { throw CommandFault(.malformedParameter) }
+        return parsed
+    }
+}
+
+/// Each parameter may be given once (RFC 5321 §4.1.1.11).
+private struct OnceOnly {
+    private var seen: [[UInt8]] = []
+
+    mutating func note(_ parameter: Parameter) throws(CommandFault) {
+        guard !seen.contains(parameter.keyword) else { throw CommandFault(.malformedParameter) }
+        seen.append(parameter.keyword)
+    }
 }
 
 ///     esmtp-param = esmtp-keyword ["=" esmtp-value]      esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")
-///     esmtp-value = 1*(%d33-60 / %d62-126)                                              (RFC 5321 §4.1.2)
+///     esmtp-value = 1*(%d33-60 / %d62-126)                        (RFC 5321 §4.1.2; UTF8-non-ascii: RFC 6531 §3.3)
 private func splitParameters(_ text: ArraySlice<UInt8>) throws(CommandFault) -> [Parameter] {
     var parameters: [Parameter] = []
     for word in text.split(separator: .space) {
@@ -128,11 +170,16 @@ private func splitParameters(_ text: ArraySlice<UInt8>) throws(CommandFault) -> 
         let value = equals < word.endIndex ? word[(equals + 1)...] : nil
         guard keyword.first?.isLetterOrDigit == true,
             keyword.allSatisfy({ $0.isLetterOrDigit || $0 == UInt8(ascii: "-") }),
-            value.map({ !$0.isEmpty && $0.allSatisfy { $0.isVisible && $0 != UInt8(ascii: "=") } }) ?? true
+            value.map({ !$0.isEmpty && $0.allSatisfy(isValueOctet) }) ?? true
         else { throw CommandFault(.malformedParameter) }
         parameters.append(Parameter(keyword: keyword.map(\.uppercased), value: value))
     }
     return parameters
+}
+
+/// Octets over 127 are judged by the parameter that may hold them; every other refuses them.
+private func isValueOctet(_ octet: UInt8) -> Bool {
+    octet.isVisible && octet != UInt8(ascii: "=") || octet.isEightBit
 }
 
 /// The name in EHLO, HELO or LHLO, from an alphabet that can do no harm in a header line; nil for anything else.

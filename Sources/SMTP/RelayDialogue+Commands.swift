@@ -213,12 +213,14 @@ extension RelayDialogue {
             draft = open
         }
         do throws(CommandFault) {
-            let recipient = try RecipientArgument(parsing: argument).recipient
+            let recipient = try RecipientArgument(
+                parsing: argument, isInternationalized: draft.mail.parameters.isInternationalized
+            ).recipient
             guard draft.recipients.count < (hello.greeting == .lhlo ? configuration.maxRecipients : 1) else {
                 Reply.tooManyRecipients.write(into: &output)
                 return nil
             }
-            draft.recipients.add(EnvelopeRecipient(recipient))
+            draft.recipients.add(recipient)
             Reply.recipientOK.write(into: &output)
         } catch {
             reject(error.reply, into: &output)

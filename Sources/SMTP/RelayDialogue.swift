@@ -76,7 +76,7 @@ package struct RelayDialogue {
         func envelope(_ hello: Hello) -> Envelope {
             Envelope(
                 submitter: submitter, sender: mail.sender, recipients: recipients.all,
-                parameters: MailParameters(body: mail.body), declaredSize: mail.declaredSize, heloName: hello.name,
+                parameters: mail.parameters, declaredSize: mail.declaredSize, heloName: hello.name,
                 isLMTP: hello.greeting == .lhlo)
         }
     }

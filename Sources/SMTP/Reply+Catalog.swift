@@ -9,6 +9,10 @@ extension Reply {
     static let authenticated = Reply(235, EnhancedCode(2, 7, 0), "Authentication succeeded")
     static let goodbye = Reply(221, EnhancedCode(2, 0, 0), "Bye")
     static let startContent = Reply(354, nil, "End data with <CR><LF>.<CR><LF>")
+    static func chunkReceived(_ octets: Int) -> Reply {
+        Reply(250, EnhancedCode(2, 0, 0), "\(octets) octets received")
+    }
+
     static let help = Reply(214, EnhancedCode(2, 0, 0), "See RFC 5321 and RFC 6409")
     static let cannotVerify = Reply(252, EnhancedCode(2, 0, 0), "Send some mail and it will be tried")
 
@@ -34,6 +38,10 @@ extension Reply {
     static let alreadySecured = Reply(503, EnhancedCode(5, 5, 1), "TLS is already in use")
     static let alreadyAuthenticated = Reply(503, EnhancedCode(5, 5, 1), "Already authenticated")
     static let noValidRecipients = Reply(554, EnhancedCode(5, 5, 1), "No valid recipients")
+    static let contentBegun = Reply(503, EnhancedCode(5, 5, 1), "Content has begun; send BDAT or RSET")
+    static let chunkRefused = Reply(503, EnhancedCode(5, 5, 1), "A chunk of this message was refused; send RSET")
+    static let chunksOnly = Reply(503, EnhancedCode(5, 5, 1), "BINARYMIME content comes by BDAT")
+    static let malformedChunk = Reply(501, EnhancedCode(5, 5, 4), "Syntax: BDAT octets [LAST]; closing")
     static let noArgument = Reply(501, EnhancedCode(5, 5, 4), "This command takes no argument")
     static let badHello = Reply(501, EnhancedCode(5, 5, 4), "Give a host name or an address literal")
     static let mailSyntax = Reply(501, EnhancedCode(5, 5, 4), "Syntax: MAIL FROM:<address> [parameters]")
@@ -60,6 +68,7 @@ extension Reply {
 
     // MARK: Envelope and content
 
+    static let emptyMessage = Reply(554, EnhancedCode(5, 6, 0), "The message is empty")
     static let tooManyRecipients = Reply(452, EnhancedCode(4, 5, 3), "Too many recipients")
 
     static func tooLarge(limit: Int) -> Reply {
@@ -79,7 +88,7 @@ extension Reply {
         case .tooLong: Reply(501, EnhancedCode(5, 1, 7), "Sender address is too long")
         case .addressLiteral: Reply(550, EnhancedCode(5, 1, 8), "Sender address must have a domain name")
         case .internationalized:
-            Reply(550, EnhancedCode(5, 6, 7), "Sender address is not ASCII and SMTPUTF8 is not offered")
+            Reply(550, EnhancedCode(5, 6, 7), "Sender address is not ASCII and SMTPUTF8 was not given")
         case .sourceRoute: Reply(553, EnhancedCode(5, 1, 7), "Source routes are not taken")
         }
     }
@@ -91,7 +100,7 @@ extension Reply {
         case .tooLong: Reply(501, EnhancedCode(5, 1, 3), "Recipient address is too long")
         case .addressLiteral: Reply(550, EnhancedCode(5, 1, 2), "Recipient address must have a domain name")
         case .internationalized:
-            Reply(553, EnhancedCode(5, 6, 7), "Recipient address is not ASCII and SMTPUTF8 is not offered")
+            Reply(553, EnhancedCode(5, 6, 7), "Recipient address is not ASCII and MAIL had no SMTPUTF8")
         case .sourceRoute: Reply(553, EnhancedCode(5, 1, 3), "Source routes are not taken")
         case .withoutDomain: Reply(550, EnhancedCode(5, 1, 1), "No such mailbox here; give a domain")
         }

@@ -39,6 +39,9 @@ struct SessionGuard {
         idleCommands = 0
     }
 
+    /// Whether the next line may be message text.
+    var isSuspicious: Bool { suspicion != .none }
+
     mutating func noteDataRefused() {
         if suspicion == .none { suspicion = .dataRefused }
     }

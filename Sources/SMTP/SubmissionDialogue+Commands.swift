@@ -234,10 +234,12 @@ extension SubmissionDialogue {
             reject(.senderFirst, into: &output)
         case .transaction(let identity, var draft):
             do throws(CommandFault) {
-                let recipient = try RecipientArgument(parsing: argument).recipient
+                let recipient = try RecipientArgument(
+                    parsing: argument, isInternationalized: draft.mail.parameters.isInternationalized
+                ).recipient
                 if let failure = draft.failure {
                     failure.write(into: &output)  // known already: the message goes to nobody
-                } else if draft.recipients.contains(recipient) {
+                } else if draft.recipients.contains(recipient.mailbox) {
                     Reply.recipientOK.write(into: &output)
                 } else if draft.recipients.count >= identity.limits.maxRecipients {
                     draft.hasRefusals = true
@@ -246,7 +248,7 @@ extension SubmissionDialogue {
                 } else {
                     let count = draft.recipients.count + 1
                     state = .deciding(.recipient(identity, draft, recipient))
-                    return .recipient(recipient, count: count)
+                    return .recipient(recipient.mailbox, count: count)
                 }
             } catch {
                 draft.hasRefusals = true

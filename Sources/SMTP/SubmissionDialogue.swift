@@ -102,9 +102,9 @@ package struct SubmissionDialogue {
 
         func envelope(_ hello: Hello) -> Envelope {
             Envelope(
-                sender: mail.sender, recipients: recipients.all, parameters: MailParameters(body: mail.body),
-                declaredSize: mail.declaredSize,
-                heloName: hello.name, isESMTP: hello.isESMTP, submitterParameter: mail.submitter)
+                sender: mail.sender, recipients: recipients.all, parameters: mail.parameters,
+                declaredSize: mail.declaredSize, heloName: hello.name, isESMTP: hello.isESMTP,
+                submitterParameter: mail.submitter)
         }
     }
 
@@ -120,7 +120,7 @@ package struct SubmissionDialogue {
     enum Question {
         case authentication(Hello)
         case sender(Identity, MailArgument)
-        case recipient(Identity, Draft, Mailbox)
+        case recipient(Identity, Draft, EnvelopeRecipient)
         case data(Identity, Draft)
         case message(Identity)
     }
@@ -260,7 +260,7 @@ package struct SubmissionDialogue {
             state = .reading(.transaction(identity, Draft(mail)))
         case .recipient(let identity, let draft, let recipient):
             Reply.recipientOK.write(into: &output)
-            draft.recipients.add(EnvelopeRecipient(recipient))
+            draft.recipients.add(recipient)
             state = .reading(.transaction(identity, draft))
         case .data(let identity, let draft):
             Reply.startContent.write(into: &output)

@@ -47,7 +47,8 @@ extension SubmissionHandler {
         do throws(MessageFault) {
             prepared = try PreparedMessage(
                 content: content, now: shared.acceptor.clock.now.microseconds / 1_000_000,
-                hostname: shared.configuration.hostname)
+                hostname: shared.configuration.hostname,
+                options: Fixups.Options(isInternationalized: envelope.parameters.isInternationalized))
         } catch {
             refused(error.reply, sender: envelope.sender)
             return dialogue.refuse(error.reply, into: &output)

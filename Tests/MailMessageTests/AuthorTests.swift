@@ -209,3 +209,26 @@ func prepare(_ content: ByteBuffer) throws(MessageFault) -> PreparedMessage {
     try Fixups.prepare(
         content: content, now: 1_795_527_055, messageIDDomain: "smtp.own.example", makeMessageID: { "made" })
 }
+
+struct InternationalizedAuthorTests {
+    private func domains(_ from: String, declared: Bool = true) throws -> [String] {
+        let content = ByteBuffer(string: "From: \(from)\r\n\r\n")
+        return try AuthorIdentity(HeaderScan(content), in: content, isInternationalized: declared).domains.map(\.name)
+    }
+
+    @Test func `where SMTPUTF8 was declared, From may be UTF-8, and its domain is told as the DNS knows it`() throws {
+        #expect(try domains("zo\u{EB}@own.example") == ["own.example"])
+        #expect(try domains("Zo\u{EB} <zo\u{EB}@b\u{fc}cher.example>") == ["xn--bcher-kva.example"])
+        #expect(throws: MessageFault.malformedAddress(.from, .nonASCIIAddress)) {
+            try domains("zo\u{EB}@own.example", declared: false)
+        }
+    }
+
+    @Test(arguments: [
+        ("a\u{202e}b@own.example", AddressFault.localPart), ("u\u{308}@own.example", .localPart),
+        ("a@own\u{200b}.example", .domain), ("a@\u{ff4f}wn.example", .domain),
+    ])
+    func `what an address may not hold, it may not hold in UTF-8 either`(_ from: String, _ fault: AddressFault) {
+        #expect(throws: MessageFault.malformedAddress(.from, fault)) { try domains(from) }
+    }
+}

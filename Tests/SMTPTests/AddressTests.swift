@@ -6,6 +6,9 @@ struct AddressTests {
     @Test(arguments: [
         ("example.com", "example.com"), ("EXAMPLE.Com", "example.com"), ("a", "a"),
         ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("b\u{fc}cher.example", "xn--bcher-kva.example"), ("B\u{dc}CHER.Example", "xn--bcher-kva.example"),
+        ("fa\u{df}.example", "xn--fa-hia.example"), ("\u{5d0}\u{5d1}.example", "xn--4dbc.example"),
+        ("\u{4f8b}\u{5b50}.\u{6d4b}\u{8bd5}", "xn--fsqu00a.xn--0zwm56d"),
         ("1.example", "1.example"), ("a-b.c--d.example", "a-b.c--d.example"),
         (String(repeating: "a", count: 63) + ".b", String(repeating: "a", count: 63) + ".b"),
     ])
@@ -17,7 +20,11 @@ struct AddressTests {
         ("", AddressError.malformed), (".", .malformed), ("a.", .malformed), (".a", .malformed), ("a..b", .malformed),
         ("-a.b", .malformed), ("a-.b", .malformed), ("a_b.c", .malformed), ("a b", .malformed), ("a\u{0}b", .malformed),
         ("*.example", .malformed), ("a@b", .malformed), ("[1.2.3.4", .malformed), ("[1.2.3.4]", .addressLiteral),
-        ("1.2.3.4", .addressLiteral), ("example.123", .addressLiteral), ("b\u{fc}cher.example", .internationalized),
+        ("1.2.3.4", .addressLiteral), ("example.123", .addressLiteral),
+        // no NFC; an underscore; a full-width letter (which TR46 would map); a symbol; RFC 5893's bidi rule
+        ("bu\u{308}cher.example", .malformed), ("b\u{fc}_cher.example", .malformed),
+        ("\u{ff45}xample.com", .malformed), ("\u{2665}.example", .malformed), ("\u{5d0}a\u{5d1}.example", .malformed),
+        ("b\u{fc}cher\u{3002}example", .malformed), ("b\u{fc}\u{200b}cher.example", .malformed),
         (String(repeating: "a", count: 64), .tooLong), (String(repeating: "ab.", count: 84) + "ab", .tooLong),
     ])
     func `what is no domain says why`(_ text: String, _ error: AddressError) {
@@ -41,6 +48,37 @@ struct AddressTests {
         #expect(try Mailbox(parsing: description) == mailbox)
     }
 
+    /// RFC 6531 §3.3.
+    @Test(arguments: [
+        ("j\u{f6}rg@c.example", "j\u{f6}rg@c.example", true),
+        ("\u{e4}@b\u{fc}cher.example", "\u{e4}@xn--bcher-kva.example", true),
+        ("j@b\u{fc}cher.example", "j@xn--bcher-kva.example", false),
+        ("\"\u{e4} b\"@c.example", "\"\u{e4} b\"@c.example", true), ("\"\u{e4}\"@c.example", "\u{e4}@c.example", true),
+        (
+            "\u{928}\u{92e}\u{938}\u{94d}\u{924}\u{947}@c.example",
+            "\u{928}\u{92e}\u{938}\u{94d}\u{924}\u{947}@c.example", true
+        ),
+    ])
+    func `a mailbox may be UTF-8, and its domain is always ASCII`(
+        _ text: String, _ description: String, _ isInternationalized: Bool
+    ) throws {
+        let mailbox = try Mailbox(parsing: text)
+        #expect(mailbox.description == description)
+        #expect(mailbox.isInternationalized == isInternationalized)
+        #expect(try Mailbox(parsing: description) == mailbox)
+    }
+
+    @Test(
+        arguments: [
+            [0xC0, 0x80], [0xC1, 0xBF], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xFF],
+            [0x80], [0xC3], [0xC3, 0x00],
+            [0xEF, 0xB7, 0x90],  // a noncharacter
+        ] as [[UInt8]])
+    func `overlong forms, surrogates and other octets that are no UTF-8 are no address`(_ octets: [UInt8]) {
+        #expect(throws: AddressError.malformed) { try Mailbox(parsing: (octets + Array("@c.example".utf8))[...]) }
+        #expect(throws: AddressError.malformed) { try Domain(parsing: (octets + Array(".example".utf8))[...]) }
+    }
+
     @Test func `mailboxes are equal by the octets before the at sign and the domain`() throws {
         #expect(try Mailbox(parsing: "a@B.c") == Mailbox(parsing: "\"a\"@b.C"))
         #expect(try Mailbox(parsing: "A@b.c") != Mailbox(parsing: "a@b.c"))
@@ -51,8 +89,12 @@ struct AddressTests {
         ("", AddressError.malformed), ("a", .withoutDomain), ("\"a\"", .withoutDomain), ("a@", .malformed),
         ("@b", .malformed),
         ("a\u{0}@b", .malformed), ("\"a\u{1b}\"@b", .malformed), ("\"a\\\u{7}\"@b", .malformed), ("\"a\\", .malformed),
-        ("a@b@c", .malformed), ("a@b c", .malformed), ("a@[::1]", .addressLiteral), ("\u{e4}@b", .internationalized),
-        ("a\u{202e}b@c.example", .internationalized),
+        ("a@b@c", .malformed), ("a@b c", .malformed), ("a@[::1]", .addressLiteral),
+        // bidi controls, a C1 control, a no-break space, no NFC, a zero-width space
+        ("a\u{202e}b@c.example", .malformed), ("a\u{2066}b@c.example", .malformed), ("a\u{61c}b@c.example", .malformed),
+        ("a\u{85}b@c.example", .malformed), ("a\u{a0}b@c.example", .malformed), ("u\u{308}@c.example", .malformed),
+        ("a\u{200b}b@c.example", .malformed),
+        ("\"\u{202e}\"@c.example", .malformed), (String(repeating: "\u{e4}", count: 33) + "@b", .tooLong),
         (String(repeating: "a", count: 65) + "@b", .tooLong),
     ])
     func `what is no mailbox says why`(_ text: String, _ error: AddressError) {

@@ -86,13 +86,13 @@ struct SubmissionEnvelopeTests {
             C RCPT TO:<Postmaster>
             S 550 5.1.1 No such mailbox here; give a domain
             C RCPT TO:<j\xc3\xb6rg@c.example>
-            S 553 5.6.7 Recipient address is not ASCII and SMTPUTF8 is not offered
+            S 553 5.6.7 Recipient address is not ASCII and MAIL had no SMTPUTF8
             C RCPT TO:<j@b\xc3\xbccher.example>
-            S 553 5.6.7 Recipient address is not ASCII and SMTPUTF8 is not offered
+            S 553 5.6.7 Recipient address is not ASCII and MAIL had no SMTPUTF8
             C RSET
             S 250 2.0.0 Ok
             C MAIL FROM:<j\xc3\xb6rg@own.example>
-            S 550 5.6.7 Sender address is not ASCII and SMTPUTF8 is not offered
+            S 550 5.6.7 Sender address is not ASCII and SMTPUTF8 was not given
             C MAIL FROM:<@x.example:a@own.example>
             S 553 5.1.7 Source routes are not taken
             C MAIL FROM:<postmaster>
@@ -125,7 +125,7 @@ struct SubmissionEnvelopeTests {
         ("SIZE=1 SIZE=1", "501 5.5.4 Malformed or repeated parameter"),
         ("SIZE=1 size=2", "501 5.5.4 Malformed or repeated parameter"),
         ("BODY=7BIT", "250 2.1.0 Sender ok"), ("body=8bitmime SIZE=3", "250 2.1.0 Sender ok"),
-        ("BODY=BINARYMIME", "501 5.5.4 Malformed or repeated parameter"),
+        ("BODY=BINARYMIME", "250 2.1.0 Sender ok"), ("BODY=BASE64", "501 5.5.4 Malformed or repeated parameter"),
         ("BODY", "501 5.5.4 Malformed or repeated parameter"),
         ("AUTH=<>", "250 2.1.0 Sender ok"), ("AUTH=other@else.example", "250 2.1.0 Sender ok"),
         ("AUTH=e+3Dmc2@else.example", "250 2.1.0 Sender ok"),
@@ -135,28 +135,120 @@ struct SubmissionEnvelopeTests {
         ("AUTH=a+3d@else.example", "501 5.5.4 Malformed or repeated parameter"),
         ("AUTH=a+0D+0Ab@else.example", "501 5.5.4 Malformed or repeated parameter"),
         ("AUTH=a+00@else.example", "501 5.5.4 Malformed or repeated parameter"),
-        ("SMTPUTF8", "555 5.5.4 Parameter not recognised or not offered"),
-        ("RET=HDRS", "555 5.5.4 Parameter not recognised or not offered"),
-        ("ENVID=x", "555 5.5.4 Parameter not recognised or not offered"),
+        ("SMTPUTF8", "250 2.1.0 Sender ok"),
+        ("SMTPUTF8=yes", "501 5.5.4 Malformed or repeated parameter"),
+        ("SMTPUTF8 SMTPUTF8", "501 5.5.4 Malformed or repeated parameter"),
+        ("RET=HDRS", "250 2.1.0 Sender ok"),
+        ("ret=full", "250 2.1.0 Sender ok"),
+        ("RET=HEADERS", "501 5.5.4 Malformed or repeated parameter"),
+        ("RET", "501 5.5.4 Malformed or repeated parameter"),
+        ("RET=FULL RET=FULL", "501 5.5.4 Malformed or repeated parameter"),
+        ("ENVID=x", "250 2.1.0 Sender ok"),
+        ("ENVID=a+2Bb+3Dc+20d", "250 2.1.0 Sender ok"),
+        ("ENVID=x ENVID=x", "501 5.5.4 Malformed or repeated parameter"),
+        ("ENVID", "501 5.5.4 Malformed or repeated parameter"),
+        ("ENVID=", "501 5.5.4 Malformed or repeated parameter"),
+        ("ENVID=a+0Ab", "501 5.5.4 Malformed or repeated parameter"),
+        ("ENVID=a+0d", "501 5.5.4 Malformed or repeated parameter"),
+        ("ENVID=a+00", "501 5.5.4 Malformed or repeated parameter"),
+        ("ENVID=a+7F", "501 5.5.4 Malformed or repeated parameter"),
+        ("ENVID=a+", "501 5.5.4 Malformed or repeated parameter"),
+        ("ENVID=" + String(repeating: "x", count: 100), "250 2.1.0 Sender ok"),
+        ("ENVID=" + String(repeating: "x", count: 101), "501 5.5.4 Malformed or repeated parameter"),
         ("REQUIRETLS", "555 5.5.4 Parameter not recognised or not offered"),
         ("X=y", "555 5.5.4 Parameter not recognised or not offered"),
         ("=x", "501 5.5.4 Malformed or repeated parameter"), ("X=a=b", "501 5.5.4 Malformed or repeated parameter"),
         ("-X=a", "501 5.5.4 Malformed or repeated parameter"),
-        ("X=\\xc3\\xa4", "501 5.5.4 Malformed or repeated parameter"),
+        ("X=\\xc3\\xa4", "555 5.5.4 Parameter not recognised or not offered"),
     ])
     func `parameters of MAIL`(_ parameters: String, _ reply: String) {
         check(.authenticated, "C MAIL FROM:<a@own.example> \(parameters)\nS \(reply)\nC NOOP\nS 250 2.0.0 Ok")
     }
 
-    @Test func `RCPT has no parameters yet`() {
+    @Test(arguments: [
+        (#"NOTIFY=NEVER"#, "250 2.1.5 Recipient ok"),
+        (#"notify=never"#, "250 2.1.5 Recipient ok"),
+        (#"NOTIFY=SUCCESS,FAILURE,DELAY"#, "250 2.1.5 Recipient ok"),
+        (#"NOTIFY=delay"#, "250 2.1.5 Recipient ok"),
+        (#"NOTIFY=NEVER,SUCCESS"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"NOTIFY=SUCCESS,NEVER"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"NOTIFY=SUCCESS,SUCCESS"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"NOTIFY="#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"NOTIFY"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"NOTIFY=,"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"NOTIFY=SUCCESS,"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"NOTIFY=ALWAYS"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"NOTIFY=NEVER NOTIFY=NEVER"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"ORCPT=rfc822;b@d.example"#, "250 2.1.5 Recipient ok"),
+        (#"ORCPT=RFC822;b+2Btag@d.example NOTIFY=FAILURE"#, "250 2.1.5 Recipient ok"),
+        (#"ORCPT=b@d.example"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"ORCPT=;b@d.example"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"ORCPT=rfc822;"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"ORCPT=x400;b"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"ORCPT=rfc822;b+0D+0ARCPT"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"ORCPT=rfc822;b+00"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"ORCPT=rfc822;b+2"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"ORCPT=rfc822;b+zz"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"ORCPT"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"ORCPT=utf-8;j\\x{F6}rg@d.example"#, "250 2.1.5 Recipient ok"),
+        (#"ORCPT=utf-8;b@d.example"#, "250 2.1.5 Recipient ok"),
+        (#"ORCPT=utf-8;j\\x{D800}@d.example"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"ORCPT=utf-8;j\\x{202E}@d.example"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"ORCPT=utf-8;j\\x{0A}@d.example"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"ORCPT=utf-8;j\\x{f6}@d.example"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"ORCPT=utf-8;j\\xF6@d.example"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"ORCPT=utf-8;j\xc3\xb6rg@d.example"#, "501 5.5.4 Malformed or repeated parameter"),
+        (#"="#, "501 5.5.4 Malformed or repeated parameter"),
+        ("ORCPT=rfc822;" + String(repeating: "x", count: 493), "250 2.1.5 Recipient ok"),
+        ("ORCPT=rfc822;" + String(repeating: "x", count: 494), "501 5.5.4 Malformed or repeated parameter"),
+        ("SIZE=1", "555 5.5.4 Parameter not recognised or not offered"),
+        ("RET=FULL", "555 5.5.4 Parameter not recognised or not offered"),
+    ])
+    func `parameters of RCPT`(_ parameters: String, _ reply: String) {
+        check(.transaction, "C RCPT TO:<b@d.example> \(parameters)\nS \(reply)\nC NOOP\nS 250 2.0.0 Ok")
+    }
+
+    @Test func `what SMTPUTF8 allows, and for its transaction only`() {
         check(
-            .transaction,
-            """
-            C RCPT TO:<b@d.example> NOTIFY=NEVER
-            S 555 5.5.4 Parameter not recognised or not offered
-            C RCPT TO:<b@d.example> =
-            S 501 5.5.4 Malformed or repeated parameter
-            """)
+            .authenticated,
+            #"""
+            C MAIL FROM:<j\xc3\xb6rg@own.example> SIZE=3 SMTPUTF8
+            ! sender <jörg@own.example> SIZE=3
+            S 250 2.1.0 Sender ok
+            C RCPT TO:<\xc3\xa4@b\xc3\xbccher.example> ORCPT=utf-8;\xc3\xa4@x
+            ! recipient <ä@xn--bcher-kva.example> 1
+            S 250 2.1.5 Recipient ok
+            C RCPT TO:<a\xe2\x80\xaeb@c.example>
+            S 501 5.1.3 Recipient address is malformed
+            C RCPT TO:<u\xcc\x88@c.example>
+            S 501 5.1.3 Recipient address is malformed
+            C RSET
+            S 250 2.0.0 Ok
+            C MAIL FROM:<a@own.example>
+            ! sender <a@own.example>
+            S 250 2.1.0 Sender ok
+            C RCPT TO:<\xc3\xa4@c.example>
+            S 553 5.6.7 Recipient address is not ASCII and MAIL had no SMTPUTF8
+            """#)
+    }
+
+    @Test func `the parameters reach the envelope as they mean`() throws {
+        func octets(_ text: String) -> ArraySlice<UInt8> { Array(text.utf8)[...] }
+        let mail = try MailArgument(
+            parsing: octets("FROM:<a@own.example> RET=hdrs ENVID=a+2Bb+20c BODY=BinaryMIME SMTPUTF8"))
+        #expect(
+            mail.parameters
+                == MailParameters(
+                    body: .binaryMIME, isInternationalized: true, returnContent: .headers, envelopeID: "a+b c"))
+        #expect(try MailArgument(parsing: octets("FROM:<a@own.example>")).parameters == MailParameters(body: .sevenBit))
+        let recipient = try RecipientArgument(
+            parsing: octets("TO:<b@d.example> NOTIFY=delay,SUCCESS ORCPT=rfc822;b+2Bc@d.example")
+        ).recipient
+        #expect(recipient.notify == [.success, .delay])
+        #expect(recipient.originalRecipient == "rfc822;b+2Bc@d.example")
+        let never = try RecipientArgument(parsing: octets("TO:<b@d.example> NOTIFY=NEVER")).recipient
+        #expect(never.notify == .never)
+        #expect(try RecipientArgument(parsing: octets("TO:<b@d.example>")).recipient.notify == nil)
     }
 
     @Test func `a client's AUTH parameter is told, and is no identity`() throws {
