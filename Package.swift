@@ -116,7 +116,12 @@ let package = Package(
                 "SubmissionClient", "Cryptography", "TLS", nioCore, nioPosix,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]),
-        tests("CommandTests", ["gatepost", "Tenancy", "Postgres", logging], exclude: ["Goldens"]),
+        tests(
+            "CommandTests",
+            [
+                "gatepost", "Tenancy", "Postgres", logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], exclude: ["Goldens"]),
         tests("EndToEnd", ["Postgres"]),
     ]
 )

@@ -129,7 +129,8 @@ extension CertificateAuthority {
         let span = days.map { Int64($0) * 86_400 } ?? before?.span ?? Int64(Self.revocationListDays) * 86_400
         let made = RevocationList(
             // Rising also where the last one was lost.
-            number: max((before?.number ?? 0) + 1, now * 1_000 + Int64(clock.tv_nsec / 1_000_000)), thisUpdate: now - 300, nextUpdate: now + span,
+            number: max((before?.number ?? 0) + 1, now * 1_000 + Int64(clock.tv_nsec / 1_000_000)),
+            thisUpdate: now - 300, nextUpdate: now + span,
             serials: try index.entries().filter {
                 // RFC 5280 §5: what has ended may be left out after one list more.
                 $0.revocation != nil && $0.notAfter > now - span

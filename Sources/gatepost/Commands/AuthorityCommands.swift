@@ -27,7 +27,12 @@ struct AuthorityCommands: ParsableCommand {
 
     struct Init: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "init", abstract: "Make the authority: ca.pem and ca.key, mode 0600.")
+            commandName: "init", abstract: "Make the authority: ca.pem and ca.key, mode 0600.",
+            discussion: """
+                Examples:
+                  gatepost ca init
+                  gatepost ca init --directory /etc/gatepost/pki --days 3650
+                """)
 
         @OptionGroup var common: CommonOptions
         @OptionGroup var place: Place
@@ -129,7 +134,8 @@ struct AuthorityCommands: ParsableCommand {
                     empty: "nothing was issued", json: { .object($0.members) },
                     row: {
                         [
-                            $0.name, $0.kind, $0.stateText, $0.state == .good || $0.state == .endsSoon
+                            $0.name, $0.kind, $0.stateText,
+                            $0.state == .good || $0.state == .endsSoon
                                 ? String($0.daysLeft) : "-", $0.end.secondsText, $0.serial,
                             $0.hosts.joined(separator: " "),
                         ]
@@ -167,7 +173,10 @@ extension CertificateAuthority {
 }
 
 extension CertificateAuthority.Entry {
-    enum State: String { case good, expired, revoked, endsSoon = "ends soon" }
+    enum State: String {
+        case good, expired, revoked
+        case endsSoon = "ends soon"
+    }
 
     /// Days in which a certificate still good is to be renewed.
     static let renewalDays: Int64 = 30

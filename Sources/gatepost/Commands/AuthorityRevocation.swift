@@ -154,7 +154,8 @@ extension CertificateAuthority {
         guard nameOrSerial != "ca" else {
             throw Failure(
                 "the authority neither renews nor revokes itself",
-                hint: "make another in a folder of its own (`gatepost ca init --directory …`) and issue everything anew")
+                hint: "make another in a folder of its own (`gatepost ca init --directory …`) and issue everything anew"
+            )
         }
         if entries.contains(where: { $0.name == nameOrSerial || $0.serial == nameOrSerial.lowercased() }) { return }
         let near = Swift.Set(entries.map(\.name)).nearest(to: nameOrSerial).map { "did you mean `\($0)`? " } ?? ""

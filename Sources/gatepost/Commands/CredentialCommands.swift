@@ -72,7 +72,11 @@ struct CredentialCommands: ParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "list", abstract: "A tenant's credentials, oldest first; never a secret.")
+            commandName: "list", abstract: "A tenant's credentials, oldest first; never a secret.",
+            discussion: """
+                Example:
+                  gatepost credential list acme
+                """)
 
         @OptionGroup var common: CommonOptions
         @Argument(transform: ArgumentText.slug) var tenant: String

@@ -54,7 +54,11 @@ struct DomainCommands: ParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "list", abstract: "A tenant's domains, by name.")
+            commandName: "list", abstract: "A tenant's domains, by name.",
+            discussion: """
+                Example:
+                  gatepost domain list acme
+                """)
 
         @OptionGroup var common: CommonOptions
         @Argument(transform: ArgumentText.slug) var tenant: String

@@ -14,7 +14,12 @@ struct PoolCommands: ParsableCommand {
         subcommands: [Create.self, List.self])
 
     struct Create: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(commandName: "create", abstract: "Make a pool without members.")
+        static let configuration = CommandConfiguration(
+            commandName: "create", abstract: "Make a pool without members.",
+            discussion: """
+                Example:
+                  gatepost pool create marketing
+                """)
 
         @OptionGroup var common: CommonOptions
         @Argument(help: "[a-z0-9][a-z0-9-]{0,39}", transform: ArgumentText.slug) var name: String
@@ -33,7 +38,12 @@ struct PoolCommands: ParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(commandName: "list", abstract: "All pools, by name.")
+        static let configuration = CommandConfiguration(
+            commandName: "list", abstract: "All pools, by name.",
+            discussion: """
+                Example:
+                  gatepost pool list
+                """)
 
         @OptionGroup var common: CommonOptions
 

@@ -19,6 +19,10 @@ struct QueueCommands: ParsableCommand {
             commandName: "list", abstract: "Messages that still have somebody to go to, oldest first.",
             discussion: """
                 A message is `deferred` if any recipient is, else `queued`, else `bounced`, `cancelled`, `delivered`.
+
+                Examples:
+                  gatepost queue list
+                  gatepost queue list --all --tenant acme --json
                 """)
 
         @OptionGroup var common: CommonOptions
@@ -52,7 +56,11 @@ struct QueueCommands: ParsableCommand {
 
     struct ShowOne: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "show", abstract: "One message: each recipient's state and the last reply for it.")
+            commandName: "show", abstract: "One message: each recipient's state and the last reply for it.",
+            discussion: """
+                Example:
+                  gatepost queue show 01920e3c-7b1a-7c55-9d0e-2f4b8a6c1e90
+                """)
 
         @OptionGroup var common: CommonOptions
         @Argument(help: "The id from `250 … queued as <id>`.", transform: ArgumentText.message) var id: MessageID

@@ -65,7 +65,12 @@ struct RelayCommands: ParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "list", abstract: "A pool's members, or those of all pools.")
+            commandName: "list", abstract: "A pool's members, or those of all pools.",
+            discussion: """
+                Examples:
+                  gatepost relay list
+                  gatepost relay list default
+                """)
 
         @OptionGroup var common: CommonOptions
         @Argument(transform: ArgumentText.slug) var pool: String?
@@ -88,7 +93,11 @@ struct RelayCommands: ParsableCommand {
 
     struct Drain: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "drain", abstract: "Give a member nothing new; `relay add` makes it active again.")
+            commandName: "drain", abstract: "Give a member nothing new; `relay add` makes it active again.",
+            discussion: """
+                Example:
+                  gatepost relay drain default relay-1.example.com:2525
+                """)
 
         @OptionGroup var common: CommonOptions
         @Argument(transform: ArgumentText.slug) var pool: String
@@ -107,7 +116,11 @@ struct RelayCommands: ParsableCommand {
 
     struct Remove: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "remove", abstract: "Take a relay out of its pool.")
+            commandName: "remove", abstract: "Take a relay out of its pool.",
+            discussion: """
+                Example:
+                  gatepost relay remove default relay-1.example.com:2525 --yes
+                """)
 
         @OptionGroup var common: CommonOptions
         @OptionGroup var confirmation: Confirmation

@@ -47,7 +47,13 @@ struct TenantCommands: ParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(commandName: "list", abstract: "All tenants, by name.")
+        static let configuration = CommandConfiguration(
+            commandName: "list", abstract: "All tenants, by name.",
+            discussion: """
+                Examples:
+                  gatepost tenant list
+                  gatepost tenant list --json
+                """)
 
         @OptionGroup var common: CommonOptions
 
@@ -72,7 +78,11 @@ struct TenantCommands: ParsableCommand {
 
     struct ShowOne: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "show", abstract: "One tenant with all its limits.")
+            commandName: "show", abstract: "One tenant with all its limits.",
+            discussion: """
+                Example:
+                  gatepost tenant show acme
+                """)
 
         @OptionGroup var common: CommonOptions
         @Argument(transform: ArgumentText.slug) var tenant: String
@@ -150,7 +160,11 @@ struct TenantCommands: ParsableCommand {
 
     struct Resume: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "resume", abstract: "Take mail from a suspended tenant again.")
+            commandName: "resume", abstract: "Take mail from a suspended tenant again.",
+            discussion: """
+                Example:
+                  gatepost tenant resume acme
+                """)
 
         @OptionGroup var common: CommonOptions
         @Argument(transform: ArgumentText.slug) var tenant: String

@@ -15,14 +15,6 @@ struct Gatepost: AsyncParsableCommand {
               gatepost tenant create acme --daily 300   a customer and its cap
               gatepost domain add acme acme.example --trust
               gatepost credential issue acme            user name and secret, shown once
-
-            Exit status:
-              0   done
-              1   refused or failed
-              2   differs, or a check found something
-              64  the command line is wrong
-              69  the database is away, or the outcome of a change is unknown
-              77  not permitted
             """,
         version: version,
         groupedSubcommands: [
@@ -36,5 +28,6 @@ struct Gatepost: AsyncParsableCommand {
                 name: "Delivery",
                 subcommands: [QueueCommands.self, PoolCommands.self, RelayCommands.self, AuthorityCommands.self]),
             CommandGroup(name: "Database", subcommands: [MigrateCommand.self, MaintainCommand.self]),
+            CommandGroup(name: "This program", subcommands: [ManCommand.self, CompletionCommand.self]),
         ])
 }

@@ -19,6 +19,10 @@ enum Program {
     @concurrent
     private static func run(_ arguments: [String]) async -> ExitStatus {
         do {
+            if let help = HelpRequest.answer(arguments) {
+                write(try help.get(), to: STDOUT_FILENO)
+                return .done
+            }
             var command = try Gatepost.parseAsRoot(arguments)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
@@ -50,7 +54,9 @@ struct Ending: Equatable {
             status = .failed
         } else if Gatepost.exitCode(for: error).isSuccess {
             // Help and version are asked for and go to the standard output.
-            let text = Gatepost.fullMessage(for: error)
+            var text = Gatepost.fullMessage(for: error)
+            // A group without its command; the library's own help is laid out otherwise than ours.
+            if text.hasPrefix("OVERVIEW: ") { text = HelpPage(CommandDescription.root.following(arguments)).text }
             output = text.isEmpty || text.hasSuffix("\n") ? text : text + "\n"
             status = .done
         } else if Gatepost.exitCode(for: error) == .validationFailure {

@@ -33,7 +33,12 @@ struct Terminal: Sendable {
         return max(20, Int(size.ws_col))
     }
 
-    enum Colour: String { case green = "32", yellow = "33", red = "31", bold = "1" }
+    enum Colour: String {
+        case green = "32"
+        case yellow = "33"
+        case red = "31"
+        case bold = "1"
+    }
 
     func paint(_ text: String, _ colour: Colour) -> String {
         showsColour && !text.isEmpty ? "\u{1b}[\(colour.rawValue)m\(text)\u{1b}[0m" : text
