@@ -148,7 +148,11 @@ import Testing
     static func words(of line: String) -> [String] {
         var words: [String] = []
         for (number, part) in line.split(separator: "\"", omittingEmptySubsequences: false).enumerated() {
-            if number % 2 == 1 { words.append(String(part)) } else { words += part.split(separator: " ").map(String.init) }
+            if number % 2 == 1 {
+                words.append(String(part))
+            } else {
+                words += part.split(separator: " ").map(String.init)
+            }
         }
         return words
     }

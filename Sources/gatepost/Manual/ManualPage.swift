@@ -165,7 +165,6 @@ extension KnownKey {
         case .boolean: "true|false"
         case .addresses: "[host:port]"
         case .choice(let words): words.joined(separator: "|")
-        default: "value"
         }
     }
 }
