@@ -69,12 +69,16 @@ let package = Package(
                 nioPosix, logging,
             ]),
         module(
+            "Delivery",
+            ["SMTP", "MailMessage", "TLS", "Network", "SASL", "Cryptography", nioCore, nioPosix]),
+        module(
             "Forwarding",
             [
-                "SMTP", "TLS", "Network", "Postgres", "Tenancy", "Ledger", nioCore, nioPosix, logging,
+                "SMTP", "MailMessage", "TLS", "Network", "SASL", "Delivery", "Postgres", "Tenancy", "Ledger", nioCore,
+                nioPosix, logging,
                 .product(name: "DequeModule", package: "swift-collections"),
             ]),
-        module("Relay", ["SMTP", "TLS", "Network", nioCore, nioPosix, logging]),
+        module("Relay", ["SMTP", "TLS", "Network", "SASL", "Delivery", nioCore, nioPosix, logging]),
         module(
             "SubmissionClient",
             [
@@ -86,7 +90,7 @@ let package = Package(
             dependencies: [
                 "Cryptography", "SMTP", "MailMessage", "TLS", "SASL", "SQL", "Postgres", "Tenancy", "Ledger",
                 "Submission",
-                "Forwarding", "Relay", "SubmissionClient", "Network", "CLinux", nioCore, nioPosix, logging,
+                "Delivery", "Forwarding", "Relay", "SubmissionClient", "Network", "CLinux", nioCore, nioPosix, logging,
                 serviceLifecycle, "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -108,6 +112,9 @@ let package = Package(
         tests("TenancyTests", ["Tenancy", "Postgres", "Cryptography", "SASL"]),
         tests("LedgerTests", ["Ledger", "Tenancy", "Postgres", nioCore, nioPosix]),
         tests("SubmissionTests", ["Submission", "SMTP", "Ledger", "Tenancy", "Postgres"]),
+        tests(
+            "DeliveryTests",
+            ["Delivery", "SMTP", "MailMessage", "SASL", "TLS", "Cryptography", nioCore, nioPosix]),
         tests("ForwardingTests", ["Forwarding", "SMTP", "Ledger", "Postgres", nioCore]),
         tests("RelayTests", ["Relay", "SMTP", nioCore, nioPosix]),
         tests(

@@ -1,11 +1,13 @@
+import Delivery
 import Ledger
 import NIOCore
 import SMTP
+import Tenancy
 
 /// What an attempt has come to, for each recipient of the message it was given, in order.
 enum DeliveryResult: Sendable {
     /// The relay answered for each recipient.
-    case answered([DeliveryDialogue.Outcome], relay: String, tlsVersion: String?)
+    case answered([DeliveryDialogue.Outcome], relay: String, tlsVersion: String?, tellsSenders: Bool)
     /// The connection broke in the middle, at every relay that could be tried: nobody of these is final.
     case interrupted([DeliveryDialogue.Outcome], relay: String)
     /// No relay could be asked; nobody has refused the message. Try again after `wait`.
@@ -20,12 +22,19 @@ extension QueuedMessage {
         return part
     }
 
-    /// What is told to a relay: the tenant's slug stands in MAIL's AUTH parameter.
-    var transaction: DeliveryDialogue.Transaction {
+    /// What is told to a next hop. Our own relays, which speak LMTP, are told the tenant in MAIL's AUTH parameter.
+    func transaction(over wire: Member.Wire) -> DeliveryDialogue.Transaction {
         DeliveryDialogue.Transaction(
-            sender: sender, submitter: tenantSlug, recipients: recipients.map(\.envelope), parameters: parameters,
-            content: content,
-            isEightBit: isEightBit)
+            sender: sender, submitter: wire == .lmtp ? tenantSlug : nil, recipients: recipients.map(\.envelope),
+            parameters: parameters, content: content, isEightBit: isEightBit)
+    }
+}
+
+extension NextHop {
+    init(_ member: Member) {
+        self.init(
+            host: member.host, port: member.port, wire: member.wire == .lmtp ? .lmtp : .smtp,
+            tls: TLSMode(rawValue: member.tls.rawValue) ?? .verify)
     }
 }
 

@@ -1,13 +1,13 @@
 // The forwarder role: brings accepted mail to the relay pools and records what became of each recipient. It owns no
 // state but its lease: what it holds in memory is in PostgreSQL too, and another node takes over when this one ends.
 
+package import Delivery
 package import Ledger
 package import Logging
 package import NIOCore
 import Postgres
 import SMTP
 import Synchronization
-package import TLS
 package import Tenancy
 
 /// Takes messages from the acceptor's memory and from the queue, and delivers them at least once.
@@ -42,9 +42,9 @@ package final class Forwarder: Sendable {
     private let held: Mutex<HeldMessages>
     private let core: NIOLoopBoundBox<ForwarderCore?>
 
-    /// - Parameter tls: the pool's client certificate and authorities; nil: nothing can be delivered.
+    /// - Parameter tls: for every way of TLS that a member may ask for.
     package init(
-        configuration: Configuration, queue: Queue, owner: Owner, pools: PoolDirectory, tls: TLSContext?,
+        configuration: Configuration, queue: Queue, owner: Owner, pools: PoolDirectory, tls: NextHopTLS,
         on eventLoop: any EventLoop, logger: Logger
     ) {
         self.configuration = configuration
@@ -150,7 +150,7 @@ package final class Forwarder: Sendable {
 extension Forwarder {
     private func settlements(of message: QueuedMessage, _ result: DeliveryResult) -> [Settlement] {
         switch result {
-        case .answered(let outcomes, let relay, let tlsVersion):
+        case .answered(let outcomes, let relay, let tlsVersion, _):
             zip(message.recipients, outcomes).map { recipient, outcome in
                 settlement(of: recipient, in: message, outcome, relay, tlsVersion, isInterruption: false)
             }

@@ -1,11 +1,9 @@
+import Delivery
 import DequeModule
 import Ledger
 import Logging
 import NIOCore
-import NIOPosix
-import Network
 import SMTP
-import TLS
 import Tenancy
 
 /// Brings deliveries to the pools' members over connections it keeps open. Bound to one event loop; knows no database.
@@ -14,13 +12,12 @@ final class ForwarderCore {
     typealias Connection = PoolState.Connection
     typealias MemberState = PoolState.MemberState
 
-    private static let connectLimit = TimeAmount.seconds(10)
     private static let maxRestarts = 3
 
     private let eventLoop: any EventLoop
     private let hostname: String
     private let connectionsPerMember: Int
-    private let tls: TLSContext?
+    private let tls: NextHopTLS
     private let mayFinish: @Sendable (QueuedMessage) -> Bool
     private let finished: (QueuedMessage, DeliveryResult) -> Void
     private let logger: Logger
@@ -29,11 +26,11 @@ final class ForwarderCore {
     private var stopped: EventLoopPromise<Void>?
 
     /// - Parameters:
-    ///   - tls: the pool's client certificate and authorities.
+    ///   - tls: for every way of TLS a member may ask for.
     ///   - mayFinish: asked before each final dot, on the loop.
     ///   - finished: called once for each delivery taken, on the loop, unless `stop` gave it back.
     init(
-        on eventLoop: any EventLoop, hostname: String, connectionsPerMember: Int, tls: TLSContext?,
+        on eventLoop: any EventLoop, hostname: String, connectionsPerMember: Int, tls: NextHopTLS,
         mayFinish: @escaping @Sendable (QueuedMessage) -> Bool,
         logger: Logger, finished: @escaping (QueuedMessage, DeliveryResult) -> Void
     ) {
@@ -71,7 +68,7 @@ final class ForwarderCore {
                     } else {
                         known.isLeaving = true
                         state.members.removeAll { $0 === known }
-                        for connection in known.idle { connection.handler?.quit() }
+                        for connection in known.idle { connection.hop?.quit() }
                         state.members.append(MemberState(member, connectionLimit: connectionsPerMember))
                     }
                 } else {
@@ -160,10 +157,10 @@ final class ForwarderCore {
     }
 
     private func send(_ job: Job, to member: MemberState, of pool: PoolState) {
-        member.health.tried()
-        if let connection = member.idle.popLast(), let handler = connection.handler {
+        member.health.tried(at: now)
+        if let connection = member.idle.popLast() {
             connection.job = job
-            begin(connection, handler)
+            begin(connection)
         } else {
             let connection = Connection(member: member, job: job)
             member.connections.append(connection)
@@ -171,56 +168,48 @@ final class ForwarderCore {
         }
     }
 
-    private func begin(_ connection: Connection, _ handler: DeliveryHandler) {
+    private func begin(_ connection: Connection) {
         guard let job = connection.job else { return }
-        handler.deliver(job.delivery.transaction)
+        let transaction = job.delivery.transaction(over: connection.member.member.wire)
+        connection.hop?.deliver(transaction)
     }
 
     private func connect(_ connection: Connection, of pool: PoolState) {
-        let member = connection.member.member
-        let dialogue = DeliveryDialogue(wire: .lmtp, hostname: hostname, tls: .require)
-        let handler = DeliveryHandler(
-            dialogue: dialogue, tls: tls, serverName: member.host,
+        let hop = DeliveryConnection(
+            to: NextHop(connection.member.member), hostname: hostname, tls: tls, on: eventLoop,
             mayFinish: { [mayFinish] in connection.job.map { mayFinish($0.delivery) } ?? false },
             report: { [weak self] event in self?.happened(event, on: connection, of: pool) })
-        connection.handler = handler
-        let bound = NIOLoopBound(handler, eventLoop: eventLoop)
-        let this = NIOLoopBound((self, connection, pool), eventLoop: eventLoop)
-        ClientBootstrap(group: eventLoop)
-            .connectTimeout(Self.connectLimit)
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelOption(.socketOption(.so_keepalive), value: 1)
-            .channelOption(.maxMessagesPerRead, value: 1)
-            .channelOption(.recvAllocator, value: ReceiveAllocator())
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(bound.value)
-                }
-            }
-            .connect(host: member.host, port: member.port)
-            .whenFailure { error in
-                let (core, connection, pool) = this.value
-                core.happened(.failed("connect: \(error)"), on: connection, of: pool)
-            }
+        connection.hop = hop
+        hop.open()
     }
 
-    private func happened(_ event: DeliveryHandler.Event, on connection: Connection, of pool: PoolState) {
+    private func happened(_ event: DeliveryEvent, on connection: Connection, of pool: PoolState) {
         switch event {
         case .ready:
             finishTransaction(on: connection, of: pool)
-            if connection.job != nil, let handler = connection.handler {
-                begin(connection, handler)
+            if connection.job != nil {
+                begin(connection)
             } else if connection.member.takesMail, !isStopping {
                 connection.member.idle.append(connection)
                 pump(pool)
             } else {
-                connection.handler?.quit()
+                connection.hop?.quit()
                 remove(connection, of: pool)
+                pump(pool)
             }
         case .outcomes(let outcomes):
             connection.outcomes = outcomes
         case .retired:
             remove(connection, of: pool)
+        case .exhausted:
+            finishTransaction(on: connection, of: pool)
+            remove(connection, of: pool)
+            if let job = connection.job {
+                connection.job = nil
+                putBack(job, of: pool)
+            } else {
+                pump(pool)
+            }
         case .abandoned:
             remove(connection, of: pool)
             guard let job = connection.job else { return }
@@ -235,22 +224,42 @@ final class ForwarderCore {
     private func finishTransaction(on connection: Connection, of pool: PoolState) {
         connection.member.health.succeeded()
         pool.outages = 0
-        guard let outcomes = connection.outcomes, let job = connection.job else { return }
+        guard let outcomes = connection.outcomes, var job = connection.job else { return }
         connection.outcomes = nil
         connection.job = nil
         connection.transactions += 1
+        // Those nobody was asked about, for the connection takes no more transactions, go on by another.
+        let unasked = settle(job, outcomes, on: connection) { $0 == nil }
+        guard !unasked.isEmpty else { return }
+        job.delivery = job.delivery.part(unasked)
+        connection.job = job
+    }
+
+    /// Hands over the outcomes of a job but those that are still `open`, whose places are returned.
+    private func settle(
+        _ job: Job, _ outcomes: [DeliveryDialogue.Outcome?], on connection: Connection,
+        open isOpen: (DeliveryDialogue.Outcome?) -> Bool
+    ) -> [Int] {
+        let open = outcomes.indices.filter { isOpen(outcomes[$0]) }
+        let done = outcomes.indices.filter { !isOpen(outcomes[$0]) }
+        guard !done.isEmpty else { return open }
         finished(
-            job.delivery,
-            .answered(outcomes, relay: connection.member.name, tlsVersion: connection.handler?.tlsVersion))
+            open.isEmpty ? job.delivery : job.delivery.part(done),
+            .answered(
+                done.compactMap { outcomes[$0] }, relay: connection.member.name,
+                tlsVersion: connection.hop?.tlsVersion,
+                tellsSenders: connection.hop?.capabilities?.dsn ?? false))
+        return open
     }
 
     private func failed(_ connection: Connection, of pool: PoolState, _ reason: String) {
         let member = connection.member
-        let tlsVersion = connection.handler?.tlsVersion
-        remove(connection, of: pool)
-        guard var job = connection.job else { return }
+        guard var job = connection.job else { return remove(connection, of: pool) }
         connection.job = nil
         let outcomes = connection.outcomes ?? []
+        // What is final stays so; the others are tried elsewhere at once.
+        let open = settle(job, outcomes, on: connection) { $0.map(\.isDeferred) ?? true }
+        remove(connection, of: pool)
         if connection.transactions > 0, job.restarts < Self.maxRestarts {
             // A connection that had served and was closed while idle says nothing of the member.
             job.restarts += 1
@@ -259,18 +268,19 @@ final class ForwarderCore {
             job.failedAt.insert(member.member.id)
         }
         if !outcomes.isEmpty {
-            // What is final stays so; the others are tried elsewhere at once.
-            let open = outcomes.indices.filter { outcomes[$0].isDeferred }
-            if open.count < outcomes.count {
-                let done = outcomes.indices.filter { !outcomes[$0].isDeferred }
-                finished(
-                    job.delivery.part(done),
-                    .answered(done.map { outcomes[$0] }, relay: member.name, tlsVersion: tlsVersion))
+            guard !open.isEmpty else {
+                pump(pool)
+                return completeStop()
             }
-            guard !open.isEmpty else { return completeStop() }
             job.delivery = job.delivery.part(open)
-            job.interruption = (open.map { outcomes[$0] }, member.name)
+            let interrupted = open.compactMap { outcomes[$0] }
+            if interrupted.count == open.count { job.interruption = (interrupted, member.name) }
         }
+        putBack(job, of: pool)
+    }
+
+    /// To the head of the line, or back to the queue where nothing more is begun.
+    private func putBack(_ job: Job, of pool: PoolState) {
         if isStopping {
             giveUp(job, of: pool)
             completeStop()
@@ -295,14 +305,14 @@ final class ForwarderCore {
         let member = connection.member
         member.connections.removeAll { $0 === connection }
         member.idle.removeAll { $0 === connection }
-        connection.handler = nil
+        connection.hop = nil
         if member.isLeaving, member.connections.isEmpty { pool.members.removeAll { $0 === member } }
         completeStop()
     }
 
     private func retireIdle(_ member: MemberState) {
         for connection in member.idle {
-            connection.handler?.quit()
+            connection.hop?.quit()
             member.connections.removeAll { $0 === connection }
         }
         member.idle = []

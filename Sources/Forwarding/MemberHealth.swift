@@ -7,6 +7,9 @@ package struct MemberHealth: Sendable, Equatable {
     private var resumesAt: Duration = .zero
     /// One connection at a time finds out whether a member that failed is back.
     private var isProbing = false
+    private var probeBegan: Duration = .zero
+    /// A probe that takes longer holds nobody up any more.
+    private static let patience = Duration.seconds(10)
 
     package init() {}
 
@@ -17,9 +20,14 @@ package struct MemberHealth: Sendable, Equatable {
         failures == 0 || (now >= resumesAt && !isProbing)
     }
 
+    /// Whether it will soon be known if the member is back.
+    package func isBeingProbed(at now: Duration) -> Bool { isProbing && now - probeBegan < Self.patience }
+
     /// A message was given to the member; after a failure this is the one probe.
-    package mutating func tried() {
-        if failures > 0 { isProbing = true }
+    package mutating func tried(at now: Duration = .zero) {
+        guard failures > 0 else { return }
+        isProbing = true
+        probeBegan = now
     }
 
     package mutating func succeeded() { self = MemberHealth() }

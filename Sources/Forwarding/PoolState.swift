@@ -1,3 +1,4 @@
+import Delivery
 import DequeModule
 import Ledger
 import NIOCore
@@ -19,11 +20,11 @@ final class PoolState {
     /// One connection to a member, opening, idle or busy.
     final class Connection {
         let member: MemberState
-        var handler: DeliveryHandler?
+        var hop: DeliveryConnection?
         var job: Job?
         var transactions = 0
         /// Told, and not finished yet: whether the connection survived them comes next.
-        var outcomes: [DeliveryDialogue.Outcome]?
+        var outcomes: [DeliveryDialogue.Outcome?]?
 
         init(member: MemberState, job: Job) {
             self.member = member
@@ -80,7 +81,8 @@ final class PoolState {
         {
             return .send(to: chosen)
         }
-        return untried.contains { !$0.health.isFailing } ? .wait : .nobody
+        // One message finds out whether a member that failed is back: the others wait to hear it.
+        return untried.contains { !$0.health.isFailing || $0.health.isBeingProbed(at: now) } ? .wait : .nobody
     }
 
     /// Why nobody can be asked, for the recipient's record.

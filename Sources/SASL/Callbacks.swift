@@ -18,7 +18,7 @@ let randomnessMechanismName = "GATEPOST-RANDOMNESS"
 private let pluginFiles = ["libplain.so", "liblogin.so", "libscram.so"].map { "\(pluginFolder)/\($0)" }
 
 /// A text that C may keep for as long as the process lives.
-private struct ImmortalText: @unchecked Sendable {
+struct ImmortalText: @unchecked Sendable {
     // Sendable: written once, before anyone else sees it, and never freed.
     let pointer: UnsafeMutablePointer<CChar>
 
@@ -35,9 +35,9 @@ private let options: [String: ImmortalText] = [
     "auxprop_plugin": ImmortalText(auxpropName),
     "mech_list": ImmortalText("SCRAM-SHA-256 PLAIN LOGIN \(randomnessMechanismName)"),
 ]
-private let pluginFolderText = ImmortalText(pluginFolder)
+let pluginFolderText = ImmortalText(pluginFolder)
 private let auxpropNameText = ImmortalText(auxpropName)
-private let randomnessMechanismNameText = ImmortalText(randomnessMechanismName)
+let randomnessMechanismNameText = ImmortalText(randomnessMechanismName)
 
 /// A callback table, which libsasl2 reads for as long as what it was given to lives.
 struct CallbackTable: @unchecked Sendable {
@@ -94,14 +94,14 @@ private let answerOption:
         return SASL_OK
     }
 
-private let answerPluginFolder:
+let answerPluginFolder:
     @convention(c) (UnsafeMutableRawPointer?, UnsafeMutablePointer<UnsafePointer<CChar>?>?) -> Int32 = { _, path in
         path?.pointee = UnsafePointer(pluginFolderText.pointer)
         return SASL_OK
     }
 
 /// Lets three plugins in, and no configuration file.
-private let judgeFile: @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?, sasl_verify_type_t) -> Int32 = {
+let judgeFile: @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?, sasl_verify_type_t) -> Int32 = {
     _, file, type in
     guard let file, type == SASL_VRFY_PLUGIN, pluginFiles.contains(String(cString: file)) else { return SASL_CONTINUE }
     return SASL_OK
@@ -219,7 +219,7 @@ private let replaceRandomness:
         return SASL_NOMECH
     }
 
-private let fillFromLibcrypto: @convention(c) (OpaquePointer?, UnsafeMutablePointer<CChar>?, UInt32) -> Void = {
+let fillFromLibcrypto: @convention(c) (OpaquePointer?, UnsafeMutablePointer<CChar>?, UInt32) -> Void = {
     _, buffer, length in
     fillWithRandomBytes(UnsafeMutableRawBufferPointer(start: buffer, count: Int(length)))
 }

@@ -125,7 +125,7 @@ final class Conversation {
     }
 }
 
-private struct ImmortalName: @unchecked Sendable {
+struct ImmortalName: @unchecked Sendable {
     // Sendable: a literal in read-only memory.
     let pointer: UnsafePointer<CChar>
 
@@ -135,4 +135,4 @@ private struct ImmortalName: @unchecked Sendable {
 }
 
 /// RFC 9266 §2. The only binding that is offered: `tls-unique` does not exist in TLS 1.3.
-private let channelBindingName = ImmortalName("tls-exporter")
+let channelBindingName = ImmortalName("tls-exporter")

@@ -8,6 +8,7 @@ extension DeliveryDialogue {
         case .greeting: "greeting"
         case .hello(_, let isBasic): isBasic ? "HELO" : helloVerb
         case .startTLS, .handshaking, .secured: "STARTTLS"
+        case .authenticating, .confirming: "AUTH"
         case .idle, .quitting, .failed: "nothing"
         case .resetting: "RSET"
         case .transfer(_, let transfer):
@@ -20,61 +21,81 @@ extension DeliveryDialogue {
         }
     }
 
-    mutating func take(_ reply: RemoteReply, capabilities offered: Capabilities, into output: inout ByteBuffer) {
+    /// - Parameter lines: the reply's, without codes, raw.
+    mutating func take(_ reply: RemoteReply, _ lines: [[UInt8]], into output: inout ByteBuffer) {
         if reply.code == 421 { return fail(reply) }  // the server closes, whatever was asked (RFC 5321 §3.8)
         switch state {
         case .greeting:
             guard reply.isPositive else { return fail(reply) }
-            sayHello(isSecured: false, isBasic: false, into: &output)
+            sayHello(isSecured: isImplicit, isBasic: false, into: &output)
         case .hello(let isSecured, let isBasic):
-            takeHello(reply, isBasic ? Capabilities() : offered, isSecured: isSecured, isBasic: isBasic, into: &output)
-        case .startTLS:
-            guard reply.isPositive else { return fail(reply) }
+            let offered = isBasic ? DeliveryCapabilities() : DeliveryCapabilities(lines.dropFirst())
+            takeHello(reply, offered, isSecured: isSecured, isBasic: isBasic, into: &output)
+        case .startTLS(let capabilities):
+            guard reply.isPositive else {
+                return tls == .opportunistic ? greeted(capabilities) : fail(reply)
+            }
             // CVE-2021-38371: what came in the clear behind the 220 must not be taken for the server's word.
             guard input.readableBytes == 0 else { return fail(violation("bytes behind the answer to STARTTLS")) }
             state = .handshaking
             pending.append(.startTLS)
+        case .authenticating(let capabilities, let held):
+            takeAuthentication(reply, lines, capabilities, held: held, into: &output)
         case .idle:
             fail(violation("reply to nothing"))
         case .transfer(let capabilities, let transfer):
             take(reply, capabilities, transfer, into: &output)
         case .resetting(let capabilities):
             guard reply.isPositive else { return fail(reply) }
-            state = .idle(capabilities)
-            pending.append(.ready)
-        case .handshaking, .secured, .quitting, .failed:
+            becomeIdle(capabilities)
+        case .handshaking, .secured, .confirming, .quitting, .failed:
             preconditionFailure("no reply is read here")
         }
     }
 
     private mutating func takeHello(
-        _ reply: RemoteReply, _ capabilities: Capabilities, isSecured: Bool, isBasic: Bool,
+        _ reply: RemoteReply, _ capabilities: DeliveryCapabilities, isSecured: Bool, isBasic: Bool,
         into output: inout ByteBuffer
     ) {
         guard reply.isPositive else {
-            if wire == .smtp, tls == .none, !isBasic, reply.code >= 500 {
+            if wire == .smtp, tls != .require, !isBasic, reply.code >= 500 {
                 return sayHello(isSecured: isSecured, isBasic: true, into: &output)
             }
             return fail(reply)
         }
-        if tls == .require, !isSecured {
-            guard capabilities.startTLS else {
-                return fail(
-                    RemoteReply(
-                        code: 454, enhanced: EnhancedCode(4, 7, 0), text: "STARTTLS is required and not offered",
-                        command: awaited))
-            }
+        guard !isSecured, tls != .none else { return greeted(capabilities) }
+        if capabilities.startTLS {
             write("STARTTLS", into: &output)
-            state = .startTLS
+            state = .startTLS(capabilities)
+        } else if tls == .opportunistic {
+            greeted(capabilities)
         } else {
-            state = .idle(capabilities)
-            pending.append(.ready)
+            // Not offered, or somebody on the way took the offer out: the same, and nothing is said in the clear.
+            fail(
+                RemoteReply(
+                    code: 454, enhanced: EnhancedCode(4, 7, 0), text: "STARTTLS is required and not offered",
+                    command: awaited))
         }
+    }
+
+    /// Hellos are said, TLS is up or will not be.
+    private mutating func greeted(_ capabilities: DeliveryCapabilities) {
+        if authenticates {
+            state = .authenticating(capabilities, heldResponse: nil)
+            pending.append(.authenticate)
+        } else {
+            becomeIdle(capabilities)
+        }
+    }
+
+    private mutating func becomeIdle(_ capabilities: DeliveryCapabilities) {
+        state = .idle(capabilities)
+        pending.append(transactions < capabilities.transactionLimit ?? .max ? .ready : .exhausted)
     }
 
     /// One reply inside a transaction.
     private mutating func take(
-        _ reply: RemoteReply, _ capabilities: Capabilities, _ transfer: Transfer, into output: inout ByteBuffer
+        _ reply: RemoteReply, _ capabilities: DeliveryCapabilities, _ transfer: Transfer, into output: inout ByteBuffer
     ) {
         let everyone = transfer.transaction.recipients.indices
         if (300..<400).contains(reply.code), !(transfer.step == .data && reply.code == 354) {
@@ -98,6 +119,12 @@ extension DeliveryDialogue {
             }
             if index + 1 < everyone.count {
                 expect(.recipient(index + 1), capabilities, transfer, into: &output)
+            } else if sendsByChunks(transfer.transaction, capabilities) {
+                guard !transfer.accepted.isEmpty else {
+                    return finish(transfer, capabilities, resets: true, into: &output)
+                }
+                transfer.step = .content
+                pending.append(.sendContent)
             } else if transfer.accepted.isEmpty, !capabilities.pipelining {
                 finish(transfer, capabilities, resets: true, into: &output)
             } else {
@@ -139,19 +166,20 @@ extension DeliveryDialogue {
 
     /// Goes on to the next reply; writes its command unless all are out already.
     private mutating func expect(
-        _ step: Step, _ capabilities: Capabilities, _ transfer: Transfer, into output: inout ByteBuffer
+        _ step: Step, _ capabilities: DeliveryCapabilities, _ transfer: Transfer, into output: inout ByteBuffer
     ) {
         transfer.step = step
         guard !capabilities.pipelining else { return }
         switch step {
-        case .recipient(let index): write("RCPT TO:<\(transfer.transaction.recipients[index].mailbox)>", into: &output)
+        case .recipient(let index):
+            write(recipientCommand(transfer.transaction.recipients[index], capabilities), into: &output)
         case .data: write("DATA", into: &output)
         case .mail, .content, .final, .emptyFinal: preconditionFailure("not a step that is reached by a command")
         }
     }
 
     private mutating func finish(
-        _ transfer: Transfer, _ capabilities: Capabilities, resets: Bool, into output: inout ByteBuffer
+        _ transfer: Transfer, _ capabilities: DeliveryCapabilities, resets: Bool, into output: inout ByteBuffer
     ) {
         let outcomes = transfer.outcomes.compactMap { $0 }
         precondition(outcomes.count == transfer.outcomes.count, "everyone's outcome is known")
@@ -160,8 +188,7 @@ extension DeliveryDialogue {
             write("RSET", into: &output)
             state = .resetting(capabilities)
         } else {
-            state = .idle(capabilities)
-            pending.append(.ready)
+            becomeIdle(capabilities)
         }
     }
 
@@ -194,34 +221,5 @@ extension DeliveryDialogue {
 
     static func unsent(_ transaction: Transaction, _ reply: RemoteReply) -> [Action] {
         [.outcomes(transaction.recipients.map { _ in .deferred(reply) }), .failed(reply)]
-    }
-
-    // MARK: Commands
-
-    private var helloVerb: String {
-        switch wire {
-        case .lmtp: "LHLO"
-        case .smtp: "EHLO"
-        }
-    }
-
-    mutating func sayHello(isSecured: Bool, isBasic: Bool, into output: inout ByteBuffer) {
-        write("\(isBasic ? "HELO" : helloVerb) \(hostname)", into: &output)
-        state = .hello(isSecured: isSecured, isBasic: isBasic)
-    }
-
-    func write(_ command: String, into output: inout ByteBuffer) {
-        output.writeString(command)
-        output.writeStaticString("\r\n")
-    }
-
-    func mailCommand(_ transaction: Transaction, _ capabilities: Capabilities) -> String {
-        var command = "MAIL FROM:<\(transaction.sender)>"
-        if let submitter = transaction.submitter {
-            command += " AUTH=" + XText.encode("\(submitter)@submitter.invalid".utf8)
-        }
-        if capabilities.size { command += " SIZE=\(transaction.content.readableBytes)" }
-        if capabilities.eightBitMIME, transaction.isEightBit { command += " BODY=8BITMIME" }
-        return command
     }
 }

@@ -1,13 +1,21 @@
 package import NIOCore
 
-/// The forwarder's side of one connection to a relay: LMTP or SMTP, STARTTLS, one transaction after the other.
+/// Our side of one connection to a next hop: LMTP or SMTP, TLS, AUTH, one transaction after the other.
 ///
-/// Pipelines MAIL, RCPT and DATA where the peer offers it (RFC 2920). Trusts nothing the peer says beyond its meaning:
+/// Pipelines MAIL, RCPT and DATA where the peer offers it (RFC 2920). Sends what it is given: what the peer cannot take
+/// is converted or refused by the caller, who asks ``capabilities`` first. Trusts nothing the peer says beyond its meaning:
 /// a recipient is delivered only by its own final 2xx; whatever is unexpected defers everyone whose outcome is not
 /// final and ends the connection.
 package struct DeliveryDialogue {
     package enum Wire: Hashable, Sendable { case lmtp, smtp }
-    package enum TLSRequirement: Hashable, Sendable { case none, require }
+    package enum TLSRequirement: Hashable, Sendable {
+        /// Never.
+        case none
+        /// If the peer offers it (RFC 7435).
+        case opportunistic
+        /// Or nothing is said.
+        case require
+    }
 
     package struct Transaction: Sendable {
         package var sender: ReversePath
@@ -18,6 +26,8 @@ package struct DeliveryDialogue {
         /// Every line ended by CRLF.
         package var content: ByteBuffer
         package var isEightBit: Bool
+        /// Content with NULs, bare CR or LF, or longer lines than 998 octets may be: it says BODY=BINARYMIME of itself.
+        package var isBinary: Bool { parameters.body == .binaryMIME }
 
         package init(
             sender: ReversePath, submitter: String?, recipients: [EnvelopeRecipient],
@@ -47,9 +57,18 @@ package struct DeliveryDialogue {
     package enum Action: Equatable, Sendable {
         /// Start TLS, then ``secured()``.
         case startTLS
+        /// ``authenticate(mechanism:initialResponse:into:)`` by one of ``capabilities``' mechanisms, or
+        /// ``abandonAuthentication(_:)``.
+        case authenticate
+        /// ``respond(_:into:)``, or ``abandonAuthentication(_:)``.
+        case challenge([UInt8])
+        /// The server is content: ``confirm(isGenuine:)``.
+        case authenticated
         /// ``deliver(_:into:)`` may be called.
         case ready
-        /// 354 came: ``sendContent(into:)``, or close without it.
+        /// The peer takes no more transactions in this connection (RFC 9422, MAILMAX): ``quit(into:)``.
+        case exhausted
+        /// The peer waits for the content: ``sendContent(into:)``, or close without it.
         case sendContent
         /// What became of each recipient, in order. `ready` or `failed` follows.
         case outcomes([Outcome])
@@ -57,40 +76,12 @@ package struct DeliveryDialogue {
         case failed(RemoteReply)
     }
 
-    /// What the peer offered in its answer to EHLO or LHLO.
-    struct Capabilities: Equatable {
-        var pipelining = false
-        var eightBitMIME = false
-        var size = false
-        var startTLS = false
-        /// `LIMITS RCPTMAX=` (RFC 9422).
-        var recipientLimit: Int?
-
-        /// From the lines behind the first, of which each begins with a keyword.
-        init(_ lines: some Sequence<[UInt8]> = []) {
-            for line in lines {
-                let keyword = line.prefix { $0 != .space }
-                if keyword.equalsIgnoringCase("PIPELINING") { pipelining = true }
-                if keyword.equalsIgnoringCase("8BITMIME") { eightBitMIME = true }
-                if keyword.equalsIgnoringCase("SIZE") { size = true }
-                if keyword.equalsIgnoringCase("STARTTLS") { startTLS = true }
-                if keyword.equalsIgnoringCase("LIMITS") {
-                    for limit in line.split(separator: .space).dropFirst() where limit.startsIgnoringCase("RCPTMAX=") {
-                        recipientLimit = Int(decimal: limit.dropFirst("RCPTMAX=".utf8.count)).flatMap {
-                            $0 > 0 ? $0 : nil
-                        }
-                    }
-                }
-            }
-        }
-    }
-
     /// What a reply is awaited for, in one transaction.
     enum Step: Equatable {
         case mail
         case recipient(Int)
         case data
-        case content  // 354 came; the caller has the word
+        case content  // 354 came, or BDAT is next; the caller has the word
         case final(Int)  // the content is sent: the reply for accepted[_]
         case emptyFinal  // a lone dot is sent, for nobody
     }
@@ -102,9 +93,13 @@ package struct DeliveryDialogue {
         var outcomes: [Outcome?]
         /// Indices of recipients whose RCPT got 2xx.
         var accepted: [Int] = []
+        /// What of the content is still to be written.
+        var unsent: ByteBuffer
+        var hasBegun = false
 
         init(_ transaction: Transaction) {
             self.transaction = transaction
+            unsent = transaction.content
             outcomes = Array(repeating: nil, count: transaction.recipients.count)
         }
 
@@ -115,13 +110,15 @@ package struct DeliveryDialogue {
 
     enum State {
         case greeting  // → hello
-        case hello(isSecured: Bool, isBasic: Bool)  // → startTLS, idle, hello (HELO)
-        case startTLS  // → handshaking
+        case hello(isSecured: Bool, isBasic: Bool)  // → startTLS, authenticating, idle, hello (HELO)
+        case startTLS(DeliveryCapabilities)  // → handshaking; authenticating, idle (opportunistic)
         case handshaking  // → secured
         case secured  // → hello, at the next chance to write
-        case idle(Capabilities)  // → transfer, quitting
-        case transfer(Capabilities, Transfer)  // → idle, resetting
-        case resetting(Capabilities)  // → idle
+        case authenticating(DeliveryCapabilities, heldResponse: [UInt8]?)  // → confirming
+        case confirming(DeliveryCapabilities)  // → idle
+        case idle(DeliveryCapabilities)  // → transfer, quitting
+        case transfer(DeliveryCapabilities, Transfer)  // → idle, resetting
+        case resetting(DeliveryCapabilities)  // → idle
         case quitting
         case failed
     }
@@ -129,16 +126,30 @@ package struct DeliveryDialogue {
     let wire: Wire
     let hostname: String
     let tls: TLSRequirement
-    var state = State.greeting
+    /// TLS is there before the greeting (RFC 8314 §3.3).
+    package let isImplicit: Bool
+    let authenticates: Bool
+    var state: State
     var input = ByteBuffer()
     var replies = ReplyReader()
     /// Actions that belong together and are returned one by one.
     var pending: [Action] = []
+    var transactions = 0
+    /// Replies taken: whoever watches the time counts from the last one, not from the last octet.
+    package internal(set) var replyCount = 0
 
-    package init(wire: Wire, hostname: String, tls: TLSRequirement) {
+    /// - Parameters:
+    ///   - isImplicit: TLS comes before the greeting: call ``secured()`` when it is up.
+    ///   - authenticates: with AUTH, or not at all.
+    package init(
+        wire: Wire, hostname: String, tls: TLSRequirement, isImplicit: Bool = false, authenticates: Bool = false
+    ) {
         self.wire = wire
         self.hostname = hostname
         self.tls = tls
+        self.isImplicit = isImplicit
+        self.authenticates = authenticates
+        state = isImplicit ? .handshaking : .greeting
     }
 
     // MARK: Bytes
@@ -146,7 +157,7 @@ package struct DeliveryDialogue {
     /// Takes everything readable.
     package mutating func receive(_ bytes: inout ByteBuffer) {
         switch state {
-        case .greeting, .secured, .hello, .startTLS, .idle, .transfer, .resetting:
+        case .greeting, .secured, .hello, .startTLS, .authenticating, .confirming, .idle, .transfer, .resetting:
             if input.readableBytes == 0 {
                 input = bytes.readSlice(length: bytes.readableBytes) ?? ByteBuffer()
             } else {
@@ -168,9 +179,9 @@ package struct DeliveryDialogue {
         while true {
             if !pending.isEmpty { return pending.removeFirst() }
             switch state {
-            case .handshaking, .quitting, .failed: return nil
+            case .handshaking, .confirming, .quitting, .failed: return nil
             case .secured: sayHello(isSecured: true, isBasic: false, into: &output)
-            case .greeting, .hello, .startTLS, .idle, .transfer, .resetting: break
+            case .greeting, .hello, .startTLS, .authenticating, .idle, .transfer, .resetting: break
             }
             let result = replies.next(&input)
             if input.readableBytes == 0 { input = ByteBuffer() }
@@ -178,20 +189,38 @@ package struct DeliveryDialogue {
             case .incomplete: return nil
             case .violation(let what): fail(violation(what))
             case .reply(let code, let enhanced, let lines):
-                let reply = RemoteReply(code: code, enhanced: enhanced, lines: lines, command: awaited)
-                take(reply, capabilities: Capabilities(lines.dropFirst()), into: &output)
+                replyCount += 1
+                take(
+                    RemoteReply(code: code, enhanced: enhanced, lines: lines, command: awaited), lines, into: &output)
             }
         }
     }
 
     // MARK: What the caller knows and does
 
-    /// How many recipients the peer takes in one transaction; nil if it did not say (RFC 9422).
-    package var recipientLimit: Int? {
+    /// What the peer offers, once it is ready for AUTH or transactions.
+    package var capabilities: DeliveryCapabilities? {
         switch state {
-        case .idle(let capabilities), .transfer(let capabilities, _), .resetting(let capabilities):
-            capabilities.recipientLimit
+        case .idle(let capabilities), .transfer(let capabilities, _), .resetting(let capabilities),
+            .authenticating(let capabilities, _), .confirming(let capabilities):
+            capabilities
         case .greeting, .hello, .startTLS, .handshaking, .secured, .quitting, .failed: nil
+        }
+    }
+
+    /// How long the next reply may take, in seconds (RFC 5321 §4.5.3.2).
+    package var patience: Int64 {
+        switch state {
+        case .transfer(_, let transfer):
+            switch transfer.step {
+            case .mail, .recipient: 300
+            case .data: 120
+            case .content, .final, .emptyFinal: 600
+            }
+        case .handshaking: 30
+        case .greeting, .hello, .startTLS, .secured, .authenticating, .confirming, .idle, .resetting, .quitting,
+            .failed:
+            300
         }
     }
 
@@ -199,7 +228,7 @@ package struct DeliveryDialogue {
     package mutating func secured() {
         guard case .handshaking = state else { return }
         discardInput()
-        state = .secured
+        state = isImplicit ? .greeting : .secured
     }
 
     /// Begins a transaction; only after `ready`. On a connection that has failed meanwhile it changes nothing.
@@ -210,32 +239,48 @@ package struct DeliveryDialogue {
             pending.append(contentsOf: Self.unsent(transaction, violation("connection already failed")))
         case .idle(let capabilities):
             state = .transfer(capabilities, Transfer(transaction))
+            transactions += 1
             guard input.readableBytes == 0 else { return fail(violation("reply to nothing")) }
             write(mailCommand(transaction, capabilities), into: &output)
-            guard capabilities.pipelining else { return }
-            for recipient in transaction.recipients { write("RCPT TO:<\(recipient.mailbox)>", into: &output) }
-            write("DATA", into: &output)
-        case .greeting, .hello, .startTLS, .handshaking, .secured, .transfer, .resetting, .quitting:
+            if capabilities.pipelining { writeGroup(transaction, capabilities, into: &output) }
+        case .greeting, .hello, .startTLS, .handshaking, .secured, .authenticating, .confirming, .transfer, .resetting,
+            .quitting:
             preconditionFailure("a transaction begins on a connection that is ready")
         }
     }
 
-    /// Writes the content with its dots stuffed, and the final dot.
-    package mutating func sendContent(into output: inout ByteBuffer) {
-        guard case .transfer(_, let transfer) = state, transfer.step == .content else { return }
+    /// Writes a piece of the content, with its dots stuffed and at last the final dot, or as one chunk (RFC 3030):
+    /// call it again, when the piece is written, until it answers true.
+    package mutating func sendContent(into output: inout ByteBuffer) -> Bool {
+        guard case .transfer(let capabilities, let transfer) = state, transfer.step == .content else { return true }
         // A reply that came before its content is none to it.
         guard input.readableBytes == 0, !replies.isInsideReply else {
-            return fail(violation("reply to no content yet"))
+            fail(violation("reply to no content yet"))
+            return true
         }
-        DotStuffing.write(transfer.transaction.content, into: &output)
-        transfer.step = .final(0)
+        let isLast: Bool
+        if sendsByChunks(transfer.transaction, capabilities) {
+            if !transfer.hasBegun { write("BDAT \(transfer.unsent.readableBytes) LAST", into: &output) }
+            let length = min(transfer.unsent.readableBytes, Self.pieceLength)
+            output.writeImmutableBuffer(transfer.unsent.readSlice(length: length) ?? ByteBuffer())
+            isLast = transfer.unsent.readableBytes == 0
+        } else {
+            isLast = DotStuffing.writePiece(of: &transfer.unsent, atMost: Self.pieceLength, into: &output)
+        }
+        transfer.hasBegun = true
+        if isLast { transfer.step = .final(0) }
+        return isLast
     }
+
+    /// Octets that are written at a time: no message is in memory twice for long.
+    static let pieceLength = 256 * 1024
 
     /// Takes leave; what comes then is ignored, and the caller closes.
     package mutating func quit(into output: inout ByteBuffer) {
         switch state {
         case .idle, .resetting, .greeting, .hello, .secured: write("QUIT", into: &output)
-        case .startTLS, .handshaking, .transfer, .quitting, .failed: break  // no room for a command
+        case .startTLS, .handshaking, .authenticating, .confirming, .transfer, .quitting, .failed:
+            break  // no room for a command
         }
         state = .quitting
         discardInput()
@@ -246,7 +291,8 @@ package struct DeliveryDialogue {
     package mutating func closed(_ reason: String = "connection lost") -> Action? {
         switch state {
         case .quitting, .failed: break
-        case .greeting, .hello, .startTLS, .handshaking, .secured, .idle, .transfer, .resetting:
+        case .greeting, .hello, .startTLS, .handshaking, .secured, .authenticating, .confirming, .idle, .transfer,
+            .resetting:
             fail(RemoteReply(code: 421, enhanced: EnhancedCode(4, 4, 2), text: reason, command: awaited))
         }
         return pending.isEmpty ? nil : pending.removeFirst()

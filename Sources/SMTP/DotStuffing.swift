@@ -6,8 +6,24 @@ package enum DotStuffing {
     /// final dot: one pass, in runs.
     package static func write(_ content: ByteBuffer, into output: inout ByteBuffer) {
         let begin = output.writerIndex
-        output.reserveCapacity(minimumWritableBytes: content.readableBytes + content.readableBytes / 64 + 5)
-        content.withUnsafeReadableBytes { bytes in
+        var rest = content
+        while !writePiece(of: &rest, atMost: .max, into: &output) {}
+        assert(endsOnlyAtItsEnd(output.getSlice(at: begin, length: output.writerIndex - begin) ?? ByteBuffer()))
+    }
+
+    /// Takes whole lines off the head of `rest`, about `limit` octets of them, and appends them; true when that was all,
+    /// and the final dot is written too. A line longer than `limit` goes out whole.
+    static func writePiece(of rest: inout ByteBuffer, atMost limit: Int, into output: inout ByteBuffer) -> Bool {
+        let count = rest.readableBytes
+        var length = count
+        if count > limit {
+            length = rest.withUnsafeReadableBytes { bytes in
+                bytes.offset(of: .lf, from: limit - 1).map { $0 + 1 } ?? count
+            }
+        }
+        let piece = rest.readSlice(length: length) ?? ByteBuffer()
+        output.reserveCapacity(minimumWritableBytes: length + length / 64 + 5)
+        piece.withUnsafeReadableBytes { bytes in
             var start = 0
             var line = 0
             while line < bytes.count {
@@ -20,10 +36,13 @@ package enum DotStuffing {
                 line = lf + 1
             }
             output.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[start...]))
-            if bytes.count > 0, !bytes.suffix(2).elementsEqual([.cr, .lf]) { output.writeStaticString("\r\n") }
+            if rest.readableBytes == 0, bytes.count > 0, !bytes.suffix(2).elementsEqual([.cr, .lf]) {
+                output.writeStaticString("\r\n")
+            }
         }
+        guard rest.readableBytes == 0 else { return false }
         output.writeStaticString(".\r\n")
-        assert(endsOnlyAtItsEnd(output.getSlice(at: begin, length: output.writerIndex - begin) ?? ByteBuffer()))
+        return true
     }
 
     /// Whether nothing before the end could be taken for an end of data, by the laxest reader (SMTP smuggling):

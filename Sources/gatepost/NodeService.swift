@@ -1,4 +1,5 @@
 import CLinux
+import Delivery
 import Forwarding
 import Glibc
 import Ledger
@@ -142,10 +143,13 @@ final class NodeService: Service {
             "forwarder.private-key", "the key of forwarder.certificate")
         let authorities = try forwarder.authorities.required(
             "forwarder.authorities", "the pool's authority, which says what a relay is")
-        let tls: TLSContext
+        let tls: NextHopTLS
         do {
-            tls = try TLSContext.client(
+            let mutual = try TLSContext.client(
                 authorities: authorities, certificateChain: certificate, privateKey: privateKey, minimum: .tls13)
+            let unverified = try TLSContext.client(authorities: nil)
+            let verified = try TLSContext.client(authorities: forwarder.smarthostAuthorities)
+            tls = NextHopTLS(unverified: { unverified }, verified: { verified }, mutual: { mutual })
         } catch {
             throw Failure("\(error)")
         }

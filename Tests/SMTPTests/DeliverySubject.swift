@@ -7,12 +7,15 @@ import NIOCore
 struct DeliverySubject: TranscriptSubject {
     var dialogue: DeliveryDialogue
     var transactions: [DeliveryDialogue.Transaction]
+    var login: (mechanism: String, initial: [UInt8]?)?
+    var isGenuine = true
 
     init(
-        _ wire: DeliveryDialogue.Wire, tls: DeliveryDialogue.TLSRequirement = .none,
+        _ wire: DeliveryDialogue.Wire, tls: DeliveryDialogue.TLSRequirement = .none, authenticates: Bool = false,
         _ transactions: [DeliveryDialogue.Transaction]
     ) {
-        dialogue = DeliveryDialogue(wire: wire, hostname: "forwarder.example", tls: tls)
+        dialogue = DeliveryDialogue(
+            wire: wire, hostname: "forwarder.example", tls: tls, authenticates: authenticates)
         self.transactions = transactions
     }
 
@@ -38,6 +41,10 @@ struct DeliverySubject: TranscriptSubject {
     static func text(_ action: DeliveryDialogue.Action) -> String {
         switch action {
         case .startTLS: "startTLS"
+        case .authenticate: "authenticate"
+        case .challenge(let octets): "challenge \(String(decoding: octets, as: UTF8.self))"
+        case .authenticated: "authenticated"
+        case .exhausted: "exhausted"
         case .ready: "ready"
         case .sendContent: "sendContent"
         case .outcomes(let outcomes):
@@ -62,7 +69,16 @@ struct DeliverySubject: TranscriptSubject {
             } else {
                 dialogue.deliver(transactions.removeFirst(), into: &output)
             }
-        case "sendContent": if answer == nil { dialogue.sendContent(into: &output) }
+        case "sendContent": if answer == nil { while !dialogue.sendContent(into: &output) {} }
+        case "authenticate":
+            if let login {
+                dialogue.authenticate(mechanism: login.mechanism, initialResponse: login.initial, into: &output)
+            } else {
+                dialogue.abandonAuthentication("no way to log in")
+            }
+        case "challenge": dialogue.respond(Array("response".utf8), into: &output)
+        case "authenticated": dialogue.confirm(isGenuine: isGenuine)
+        case "exhausted": dialogue.quit(into: &output)
         default: break
         }
     }

@@ -202,7 +202,7 @@ struct DeliveryTranscriptTests {
         bytes = ByteBuffer(string: "250-mx\r\n250 LIMITS MAILMAX=5 RCPTMAX=1\r\n")
         subject.receive(&bytes)
         #expect(subject.dialogue.advance(into: &output) == .ready)
-        #expect(subject.dialogue.recipientLimit == 1)
+        #expect(subject.dialogue.capabilities?.recipientLimit == 1)
     }
 
     // MARK: Refusals
@@ -410,14 +410,14 @@ struct DeliveryTranscriptTests {
             }
         }
         output.clear()
-        if sends { subject.dialogue.sendContent(into: &output) }
+        if sends { _ = subject.dialogue.sendContent(into: &output) }
         if !sends, early == "250" {
             #expect(subject.dialogue.closed().map(DeliverySubject.text) == "outcomes deferred 421")
         } else {
             #expect(subject.nextAction(into: &output) == "outcomes deferred 451")
             #expect(subject.nextAction(into: &output)?.hasPrefix("failed 451 4.5.0 protocol error") == true)
         }
-        subject.dialogue.sendContent(into: &output)
+        _ = subject.dialogue.sendContent(into: &output)
         #expect(output.readableBytes == 0)
     }
 

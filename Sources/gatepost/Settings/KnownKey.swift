@@ -88,6 +88,9 @@ extension KnownKey {
             "forwarder.authorities", .path, example: "/etc/gatepost/pki/ca.pem",
             "Authorities that relays must be certified by, PEM. No default: the forwarder role needs it."),
         KnownKey(
+            "forwarder.smarthost-authorities", .path, "/etc/ssl/certs/ca-certificates.crt",
+            "Authorities that smarthosts with TLS `verify` must be certified by, PEM."),
+        KnownKey(
             "forwarder.retry", .durations, "1m, 5m, 15m, 30m, 1h, 2h, 4h",
             "Waits after the first, second, … deferral; the last one repeats (ms, s, m, h, d)."),
         KnownKey(

@@ -30,6 +30,7 @@ struct Settings: Sendable {
 
     struct Forwarder: Sendable {
         var certificate, privateKey, authorities: String?
+        var smarthostAuthorities: String?
         var retry: [Duration]
         var expireAfter: Duration
         var connectionsPerMember: Int
@@ -78,8 +79,9 @@ struct Settings: Sendable {
             maxRecipients: values.count("submission.max-recipients"))
         forwarder = Forwarder(
             certificate: values.path("forwarder.certificate"), privateKey: values.path("forwarder.private-key"),
-            authorities: values.path("forwarder.authorities"), retry: values.durations("forwarder.retry"),
-            expireAfter: values.duration("forwarder.expire-after"),
+            authorities: values.path("forwarder.authorities"),
+            smarthostAuthorities: values.path("forwarder.smarthost-authorities"),
+            retry: values.durations("forwarder.retry"), expireAfter: values.duration("forwarder.expire-after"),
             connectionsPerMember: values.count("forwarder.connections-per-member"))
         relay = Relay(
             listen: values.addresses("relay.listen"), hostname: values.text("relay.hostname") ?? machineName,
