@@ -61,3 +61,15 @@ package struct EnvelopeRecipient: Hashable, Sendable {
         self.originalRecipient = originalRecipient
     }
 }
+
+extension EnvelopeRecipient {
+    /// `ORCPT` as reports show it (RFC 3461 §6.3, RFC 6533 §4): the type, and the address with its xtext undone.
+    package var originalAddress: String? {
+        guard let originalRecipient, let semicolon = originalRecipient.utf8.firstIndex(of: UInt8(ascii: ";")) else {
+            return nil
+        }
+        let address = originalRecipient.utf8[originalRecipient.utf8.index(after: semicolon)...]
+        guard originalRecipient.utf8.prefix(6).equalsIgnoringCase("rfc822") else { return originalRecipient }
+        return XText.decode(Array(address)[...]).map { "rfc822; " + String(decoding: $0, as: UTF8.self) }
+    }
+}

@@ -1,0 +1,231 @@
+package import NIOCore
+package import SMTP
+
+/// A delivery status notification: what became of a message's recipients, for its sender (RFC 3464; what it holds is
+/// RFC 3461's). For people first, then for programs, then what was sent. Always from the null sender.
+///
+/// Nothing in it is trusted: a remote's text was made printable ASCII when it was read, and long lines are folded.
+package struct DeliveryNotice: Sendable {
+    package enum Action: String, Sendable, Comparable {
+        case failed, delayed, relayed, delivered
+
+        private var rank: Int {
+            switch self {
+            case .failed: 0
+            case .delayed: 1
+            case .relayed: 2
+            case .delivered: 3
+            }
+        }
+        package static func < (one: Action, other: Action) -> Bool { one.rank < other.rank }
+    }
+
+    package struct Recipient: Sendable {
+        package var envelope: EnvelopeRecipient
+        package var action: Action
+        package var status: EnhancedCode
+        /// Who said it; nil: we did.
+        package var remote: String?
+        package var reply: RemoteReply
+        /// Seconds since 1970: until when a delayed one is tried.
+        package var retriedUntil: Int64?
+
+        package init(
+            _ envelope: EnvelopeRecipient, _ action: Action, status: EnhancedCode, remote: String?, reply: RemoteReply,
+            retriedUntil: Int64? = nil
+        ) {
+            self.envelope = envelope
+            self.action = action
+            self.status = status
+            self.remote = remote
+            self.reply = reply
+            self.retriedUntil = retriedUntil
+        }
+    }
+
+    package enum Limits {
+        /// What is brought back of the message, in octets: all of it if it is no longer, else its header, cut there.
+        package static let returned = 64 * 1024
+    }
+
+    /// Our name.
+    package var hostname: String
+    /// Whom it tells.
+    package var sender: Mailbox
+    package var recipients: [Recipient]
+    /// Seconds since 1970.
+    package var arrival: Int64
+    package var queueID: String
+    package var parameters: MailParameters
+    package var original: ByteBuffer
+
+    package init(
+        hostname: String, sender: Mailbox, recipients: [Recipient], arrival: Int64, queueID: String,
+        parameters: MailParameters, original: ByteBuffer
+    ) {
+        self.hostname = hostname
+        self.sender = sender
+        self.recipients = recipients
+        self.arrival = arrival
+        self.queueID = queueID
+        self.parameters = parameters
+        self.original = original
+    }
+
+    /// Its To field is not ASCII, so it needs SMTPUTF8 on its way.
+    package var isInternationalized: Bool { !sender.isASCII }
+
+    /// - Parameter unique: letters and digits that no message holds by chance: for the boundary and the Message-ID.
+    package func compose(now: Int64, unique: String) -> ByteBuffer {
+        let returned = returnedPart()
+        let isEightBit = returned.isEightBit || isAddressedBeyondASCII
+        let boundary = "=_report_\(unique)"
+        var text = ByteBuffer()
+        text.reserveCapacity(returned.octets.readableBytes + 2048 + recipients.count * 512)
+        let date = MessageDate.string(unixSeconds: now)
+        // Our mark: one that comes back to us is a loop, and goes no further.
+        text.writeString("Received: by \(hostname) \(TraceField.mark)\r\n\tid \(queueID); \(date)\r\n")
+        text.writeString("Date: \(date)\r\n")
+        text.writeString("From: Mail Delivery System <MAILER-DAEMON@\(hostname)>\r\n")
+        text.writeString("To: <\(sender)>\r\n")
+        text.writeString("Subject: \(subject)\r\n")
+        text.writeString("Message-ID: <\(unique)@\(hostname)>\r\n")
+        text.writeStaticString("Auto-Submitted: auto-replied\r\n")
+        text.writeStaticString("MIME-Version: 1.0\r\n")
+        text.writeStaticString("Content-Type: multipart/report; report-type=delivery-status;\r\n")
+        text.writeString("\tboundary=\"\(boundary)\"\r\n")
+        if isEightBit { text.writeStaticString("Content-Transfer-Encoding: 8bit\r\n") }
+        text.writeStaticString("\r\n")
+
+        begin(
+            boundary, isAddressedBeyondASCII ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii",
+            isEightBit: isAddressedBeyondASCII, into: &text)
+        writeForPeople(into: &text)
+        begin(
+            boundary, isAddressedBeyondASCII ? "message/global-delivery-status" : "message/delivery-status",
+            isEightBit: isAddressedBeyondASCII, into: &text)
+        writeForPrograms(now: now, into: &text)
+        begin(boundary, returned.type, isEightBit: returned.isEightBit, into: &text)
+        text.writeImmutableBuffer(returned.octets)
+        if !endsLine(returned.octets) { text.writeStaticString("\r\n") }
+        text.writeString("\r\n--\(boundary)--\r\n")
+        return text
+    }
+
+    private func begin(_ boundary: String, _ type: String, isEightBit: Bool, into text: inout ByteBuffer) {
+        text.writeString("\r\n--\(boundary)\r\nContent-Type: \(type)\r\n")
+        if isEightBit { text.writeStaticString("Content-Transfer-Encoding: 8bit\r\n") }
+        text.writeStaticString("\r\n")
+    }
+
+    private func endsLine(_ octets: ByteBuffer) -> Bool {
+        octets.readableBytes == 0 || octets.getInteger(at: octets.writerIndex - 1, as: UInt8.self) == .lineFeed
+    }
+
+    // MARK: For people
+
+    private var worst: Action { recipients.map(\.action).min() ?? .delivered }
+
+    private var subject: String {
+        switch worst {
+        case .failed: "Your message could not be delivered"
+        case .delayed: "Your message is delayed"
+        case .relayed, .delivered: "Your message was delivered"
+        }
+    }
+
+    private func writeForPeople(into text: inout ByteBuffer) {
+        text.writeString("This is the mail system at \(hostname).\r\n\r\n")
+        let groups: [(Action, String)] = [
+            (.failed, "Your message could not be delivered to:"),
+            (.delayed, "Your message has not been delivered yet, and is still being tried, to:"),
+            (.relayed, "Your message was passed on to a system that sends no confirmations, for:"),
+            (.delivered, "Your message was delivered to:"),
+        ]
+        for (action, heading) in groups {
+            let members = recipients.filter { $0.action == action }
+            guard !members.isEmpty else { continue }
+            text.writeString("\(heading)\r\n\r\n")
+            for one in members {
+                text.writeString("  <\(one.envelope.mailbox)>\r\n")
+                let speaker = one.remote.map { "\($0) said: " } ?? ""
+                write(folding: "    \(speaker)\(one.reply)", indent: "    ", into: &text)
+                if let until = one.retriedUntil {
+                    text.writeString("    It is tried until \(MessageDate.string(unixSeconds: until)).\r\n")
+                }
+            }
+            text.writeStaticString("\r\n")
+        }
+        text.writeString("The message's number here is \(queueID).\r\n")
+    }
+
+    // MARK: For programs
+
+    private func writeForPrograms(now: Int64, into text: inout ByteBuffer) {
+        text.writeString("Reporting-MTA: dns; \(hostname)\r\n")
+        if let id = parameters.envelopeID { text.writeString("Original-Envelope-Id: \(id)\r\n") }
+        text.writeString("Arrival-Date: \(MessageDate.string(unixSeconds: arrival))\r\n")
+        text.writeString("X-Gatepost-Queue-Id: \(queueID)\r\n")
+        for one in recipients {
+            text.writeStaticString("\r\n")
+            if let original = one.envelope.originalAddress { text.writeString("Original-Recipient: \(original)\r\n") }
+            let type = one.envelope.mailbox.isASCII ? "rfc822" : "utf-8"
+            text.writeString("Final-Recipient: \(type); \(one.envelope.mailbox)\r\n")
+            text.writeString("Action: \(one.action.rawValue)\r\nStatus: \(one.status)\r\n")
+            if let remote = one.remote { text.writeString("Remote-MTA: dns; \(remote)\r\n") }
+            let enhanced = one.reply.enhanced.map { "\($0) " } ?? ""
+            write(
+                folding: "Diagnostic-Code: smtp; \(one.reply.code) \(enhanced)\(one.reply.text)", indent: " ",
+                into: &text)
+            text.writeString("Last-Attempt-Date: \(MessageDate.string(unixSeconds: now))\r\n")
+            if let until = one.retriedUntil {
+                text.writeString("Will-Retry-Until: \(MessageDate.string(unixSeconds: until))\r\n")
+            }
+        }
+    }
+
+    /// Lines of about 76, broken at blanks, or anywhere where there is none for long.
+    private func write(folding line: String, indent: String, into text: inout ByteBuffer) {
+        var rest = Substring(line)
+        var isFirst = true
+        while !rest.isEmpty {
+            let width = isFirst ? 76 : 76 - indent.utf8.count
+            var piece = rest.prefix(width)
+            if piece.endIndex < rest.endIndex, let blank = piece.dropFirst(24).lastIndex(of: " ") {
+                piece = rest[..<blank]
+            }
+            text.writeString("\(isFirst ? "" : indent)\(piece)\r\n")
+            rest = rest[piece.endIndex...].drop { $0 == " " }
+            isFirst = false
+        }
+    }
+
+    // MARK: What was sent
+
+    private var isAddressedBeyondASCII: Bool { !sender.isASCII || recipients.contains { !$0.envelope.mailbox.isASCII } }
+
+    /// RET is for failures; of what was delivered or is delayed, the header will do (RFC 3461 §4.3).
+    private func returnedPart() -> (type: String, octets: ByteBuffer, isEightBit: Bool) {
+        let headerLength = HeaderOctets.length(of: original)
+        let isBeyondASCII = HeaderOctets.hasEightBit(original)
+        if worst == .failed, parameters.returnContent != .headers, parameters.body != .binaryMIME,
+            original.readableBytes <= Limits.returned
+        {
+            let isEightBit = original.readableBytesView.contains { $0 >= 0x80 }
+            return (isBeyondASCII ? "message/global" : "message/rfc822", original, isEightBit)
+        }
+        var header = original.getSlice(at: original.readerIndex, length: headerLength) ?? ByteBuffer()
+        if header.readableBytes > Limits.returned {
+            let kept = header.readableBytesView.prefix(Limits.returned).lastIndex(of: .lineFeed).map { $0 + 1 }
+            header =
+                header.getSlice(
+                    at: header.readerIndex, length: (kept ?? header.readerIndex) - header.readerIndex) ?? ByteBuffer()
+        }
+        return (isBeyondASCII ? "message/global-headers" : "text/rfc822-headers", header, isBeyondASCII)
+    }
+}
+
+extension Mailbox {
+    /// Its local part; a domain is kept as A-labels.
+    fileprivate var isASCII: Bool { localPart.utf8.allSatisfy { $0 < 0x80 } }
+}
