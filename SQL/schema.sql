@@ -30,6 +30,11 @@ CREATE FUNCTION admin.credential_revoke(os_user text, name text, reason text) RE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION admin.credential_rotate(os_user text, name text, verifier text, digest bytea, grace interval) RETURNS TABLE(login text, ends_at timestamp with time zone, created boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
 CREATE FUNCTION admin.domain_add(os_user text, slug text, domain text, trusted boolean) RETURNS TABLE(changed boolean, token text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -40,7 +45,22 @@ CREATE FUNCTION admin.domain_remove(os_user text, slug text, domain text) RETURN
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION admin.domain_verified(os_user text, slug text, domain text, token text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.health() RETURNS TABLE(clock timestamp with time zone, version integer, in_recovery boolean, fsync boolean, full_page_writes boolean, synchronous_commit text, synchronous_standby_names text, replicas bigint, synchronous_replicas bigint, partitions_until jsonb, owners bigint, oldest_renewal timestamp with time zone, pools_without_members text[], tenants_held bigint, connections_used bigint, connections_max integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
 CREATE FUNCTION admin.pool_create(os_user text, name text) RETURNS TABLE(id bigint, created boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.pool_delete(os_user text, name text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
@@ -50,12 +70,21 @@ CREATE FUNCTION admin.queue_list(slug text, everything boolean, at_most integer,
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION admin.queue_retry(os_user text, message_id uuid, numbers integer[]) RETURNS TABLE(number integer, verdict text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
 CREATE FUNCTION admin.queue_show(id uuid) RETURNS TABLE(tenant text, credential text, message_state text, kind text, size bigint, sender text, from_domain text, message_id_header text, client text, helo bytea, accepted_at timestamp with time zone, body_stored boolean, number integer, address text, state text, marked boolean, leased boolean, attempts integer, next_attempt timestamp with time zone, last_attempt timestamp with time zone, final_at timestamp with time zone, reply_code integer, reply_enhanced text, reply bytea)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION admin.relay_add(os_user text, pool text, host text, port integer, protocol text DEFAULT 'lmtp'::text, tls text DEFAULT 'mutual'::text, weight integer DEFAULT 1) RETURNS TABLE(id bigint, changed boolean)
+CREATE FUNCTION admin.relay_add(os_user text, pool text, host text, port integer, terms jsonb DEFAULT '{}'::jsonb, secret text DEFAULT NULL::text) RETURNS TABLE(id bigint, changed boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
@@ -70,9 +99,28 @@ CREATE FUNCTION admin.relay_remove(os_user text, pool text, host text, port inte
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION admin.relay_set(os_user text, pool text, host text, port integer, terms jsonb, secret text DEFAULT NULL::text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
 CREATE FUNCTION admin.tenant_create(os_user text, slug text, limits jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(id bigint, created boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.tenant_delete(os_user text, slug text) RETURNS TABLE(changed boolean, credentials bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.tenant_purge(os_user text, slug text, at_most integer) RETURNS TABLE(messages bigint, cancelled bigint, marked bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS ...;
 
 CREATE FUNCTION admin.tenant_resume(os_user text, slug text) RETURNS boolean
@@ -98,6 +146,15 @@ CREATE FUNCTION admin.usage(slug text) RETURNS TABLE(scope text, credential text
 CREATE FUNCTION gatepost.audited(os_user text, tenant bigint, action text, object text, detail jsonb, payload text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.cancel_recipients(tenants bigint[], ids uuid[], numbers integer[], why text, at timestamp with time zone) RETURNS TABLE(message_id uuid, number integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS ...;
 
 CREATE FUNCTION gatepost.first_moment(day date, zone text) RETURNS timestamp with time zone
@@ -170,6 +227,11 @@ CREATE FUNCTION gatepost.refund(tenant_ids bigint[], message_ids uuid[], counts 
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION gatepost.relay_write(pool_id bigint, host text, port integer, terms jsonb, secret text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
 CREATE FUNCTION gatepost.reset(tenant bigint, at timestamp with time zone, period text, OUT resets_at timestamp with time zone, OUT resets_text text) RETURNS record
@@ -249,7 +311,7 @@ CREATE FUNCTION gatepost.uuid_new(at timestamp with time zone) RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
     RETURN (encode(set_bit(set_bit(OVERLAY(uuid_send(gen_random_uuid()) PLACING SUBSTRING(int8send((floor((EXTRACT(epoch FROM at) * (1000)::numeric)))::bigint) FROM 3) FROM 1 FOR 6), (52)::bigint, 1), (53)::bigint, 1), 'hex'::text))::uuid;
 
-CREATE FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], senders text[], sender_domains text[], from_domains text[], bodies bytea[], sizes bigint[], digests bytea[], clients text[], helos bytea[], message_id_headers text[], recipient_messages integer[], recipient_addresses text[], recipient_domains text[]) RETURNS SETOF ledger.verdict
+CREATE FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], senders text[], sender_domains text[], from_domains text[], bodies bytea[], sizes bigint[], digests bytea[], clients text[], helos bytea[], message_id_headers text[], recipient_messages integer[], recipient_addresses text[], recipient_domains text[], body_types text[] DEFAULT NULL::text[], smtputf8s boolean[] DEFAULT NULL::boolean[], rets text[] DEFAULT NULL::text[], envids text[] DEFAULT NULL::text[], recipient_notifies integer[] DEFAULT NULL::integer[], recipient_orcpts text[] DEFAULT NULL::text[], author_messages integer[] DEFAULT NULL::integer[], author_domains text[] DEFAULT NULL::text[]) RETURNS SETOF ledger.verdict
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -259,7 +321,7 @@ CREATE FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids big
     SET jit TO 'off'
     AS ...;
 
-CREATE FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text) RETURNS TABLE(message_id uuid, number integer, verdict text)
+CREATE FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text, numbers integer[] DEFAULT NULL::integer[]) RETURNS TABLE(message_id uuid, number integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
@@ -268,7 +330,7 @@ CREATE FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text) RET
     SET enable_mergejoin TO 'off'
     AS ...;
 
-CREATE FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint) RETURNS TABLE(tenant_id bigint, tenant text, credential text, pool_id bigint, id uuid, kind text, accepted_at timestamp with time zone, size bigint, sender text, message_id_header text, client text, numbers integer[], addresses text[], domains text[], attempts integer[], content bytea)
+CREATE FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint, pools bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(tenant_id bigint, tenant text, credential text, pool_id bigint, id uuid, kind text, accepted_at timestamp with time zone, size bigint, sender text, message_id_header text, client text, numbers integer[], addresses text[], domains text[], attempts integer[], content bytea, body_type text, smtputf8 boolean, ret text, envid text, notifies integer[], orcpts text[])
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -276,6 +338,7 @@ CREATE FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint)
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
+    SET enable_incremental_sort TO 'off'
     AS ...;
 
 CREATE FUNCTION ledger.clock() RETURNS timestamp with time zone
@@ -331,7 +394,7 @@ CREATE FUNCTION ledger.owners() RETURNS TABLE(id uuid, node text, renewals bigin
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION ledger.pools() RETURNS TABLE(pool_id bigint, pool text, member_id bigint, host text, port integer, protocol text, tls text, weight integer, status text)
+CREATE FUNCTION ledger.pools() RETURNS TABLE(pool_id bigint, pool text, member_id bigint, host text, port integer, protocol text, tls text, weight integer, status text, connections integer, server_name text, username text, secret text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
@@ -346,7 +409,7 @@ CREATE FUNCTION ledger.secret(name text) RETURNS bytea
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[]) RETURNS TABLE(message_id uuid, number integer, verdict text)
+CREATE FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[], report_places integer[] DEFAULT NULL::integer[], report_addresses text[] DEFAULT NULL::text[], report_domains text[] DEFAULT NULL::text[], report_bodies bytea[] DEFAULT NULL::bytea[], report_body_types text[] DEFAULT NULL::text[], report_smtputf8s boolean[] DEFAULT NULL::boolean[]) RETURNS TABLE(message_id uuid, number integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -469,8 +532,28 @@ CREATE VIEW admin.credential AS
           ORDER BY l.id) AS logins
    FROM (((gatepost.credential c
      JOIN gatepost.tenant t ON ((t.id = c.tenant_id)))
-     LEFT JOIN gatepost.credential_use u ON (((u.tenant_id = c.tenant_id) AND (u.credential_id = c.id))))
+     LEFT JOIN LATERAL ( SELECT q.tenant_id,
+            q.credential_id,
+            q.used_at,
+            q.client,
+            q.login_id
+           FROM gatepost.credential_use q
+          WHERE ((q.tenant_id = c.tenant_id) AND (q.credential_id = c.id))
+          ORDER BY q.used_at DESC
+         LIMIT 1) u ON (true))
      LEFT JOIN gatepost.login ul ON (((ul.tenant_id = u.tenant_id) AND (ul.id = u.login_id))));
+
+CREATE VIEW admin.login AS
+ SELECT l.id,
+    c.name AS credential,
+    l.name,
+    l.valid_until,
+    l.created_at,
+    u.used_at,
+    host(u.client) AS used_from
+   FROM ((gatepost.login l
+     JOIN gatepost.credential c ON (((c.tenant_id = l.tenant_id) AND (c.id = l.credential_id))))
+     LEFT JOIN gatepost.credential_use u ON (((u.tenant_id = l.tenant_id) AND (u.credential_id = l.credential_id) AND (u.login_id = l.id))));
 
 CREATE TABLE gatepost.relay (
     id bigint NOT NULL,
@@ -482,11 +565,20 @@ CREATE TABLE gatepost.relay (
     weight integer DEFAULT 1 NOT NULL,
     status text DEFAULT 'active'::text NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    connections integer,
+    server_name text,
+    username text,
+    secret text,
+    CONSTRAINT relay_connections_check CHECK (((connections >= 1) AND (connections <= 1000))),
     CONSTRAINT relay_host_check CHECK (((host <> ''::text) AND (length(host) <= 255))),
+    CONSTRAINT relay_login_check CHECK (((username IS NULL) = (secret IS NULL))),
     CONSTRAINT relay_port_check CHECK (((port >= 1) AND (port <= 65535))),
     CONSTRAINT relay_protocol_check CHECK ((protocol = ANY (ARRAY['lmtp'::text, 'smtp'::text]))),
+    CONSTRAINT relay_secret_check CHECK (((secret <> ''::text) AND (length(secret) <= 1000))),
+    CONSTRAINT relay_server_name_check CHECK (((server_name <> ''::text) AND (length(server_name) <= 255))),
     CONSTRAINT relay_status_check CHECK ((status = ANY (ARRAY['active'::text, 'draining'::text]))),
-    CONSTRAINT relay_tls_check CHECK ((tls = ANY (ARRAY['mutual'::text, 'verify'::text, 'none'::text]))),
+    CONSTRAINT relay_tls_check CHECK ((tls = ANY (ARRAY['none'::text, 'opportunistic'::text, 'require'::text, 'verify'::text, 'mutual'::text]))),
+    CONSTRAINT relay_username_check CHECK (((username <> ''::text) AND (length(username) <= 255))),
     CONSTRAINT relay_weight_check CHECK (((weight >= 1) AND (weight <= 1000)))
 );
 
@@ -507,6 +599,9 @@ CREATE VIEW admin.relay AS
     r.tls,
     r.weight,
     r.status,
+    r.connections,
+    COALESCE(r.server_name, r.host) AS server_name,
+    r.username,
     r.created_at
    FROM (gatepost.relay r
      JOIN gatepost.relay_pool p ON ((p.id = r.pool_id)));
@@ -687,7 +782,11 @@ CREATE TABLE gatepost.message (
     from_domain text NOT NULL,
     helo bytea,
     message_id_header text,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    body_type text DEFAULT '8bitmime'::text NOT NULL,
+    smtputf8 boolean DEFAULT false NOT NULL,
+    ret text,
+    envid text
 )
 PARTITION BY RANGE (id);
 
@@ -706,7 +805,11 @@ CREATE TABLE gatepost.message_straggler (
     from_domain text NOT NULL,
     helo bytea,
     message_id_header text,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    body_type text DEFAULT '8bitmime'::text NOT NULL,
+    smtputf8 boolean DEFAULT false NOT NULL,
+    ret text,
+    envid text
 );
 
 CREATE TABLE gatepost.meter (
@@ -777,7 +880,9 @@ CREATE TABLE gatepost.recipient (
     reply_enhanced text,
     reply bytea,
     address text NOT NULL,
-    domain text NOT NULL
+    domain text NOT NULL,
+    notify smallint,
+    orcpt text
 )
 PARTITION BY RANGE (message_id);
 
@@ -796,7 +901,9 @@ CREATE TABLE gatepost.recipient_straggler (
     reply_enhanced text,
     reply bytea,
     address text NOT NULL,
-    domain text NOT NULL
+    domain text NOT NULL,
+    notify smallint,
+    orcpt text
 );
 
 ALTER TABLE gatepost.relay ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -896,7 +1003,7 @@ ALTER TABLE ONLY gatepost.credential
     ADD CONSTRAINT credential_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY gatepost.credential_use
-    ADD CONSTRAINT credential_use_pkey PRIMARY KEY (tenant_id, credential_id);
+    ADD CONSTRAINT credential_use_pkey PRIMARY KEY (tenant_id, credential_id, login_id);
 
 ALTER TABLE ONLY gatepost.drop_horizon
     ADD CONSTRAINT drop_horizon_pkey PRIMARY KEY (single);
@@ -995,11 +1102,15 @@ CREATE INDEX recent_at ON gatepost.recent USING btree (at);
 
 CREATE INDEX recipient_due ON ONLY gatepost.recipient USING btree (next_attempt) WHERE ((owner_id IS NULL) AND (state = ANY (ARRAY['queued'::text, 'deferred'::text])));
 
+CREATE INDEX recipient_due_tenant ON ONLY gatepost.recipient USING btree (tenant_id, next_attempt) WHERE ((owner_id IS NULL) AND (state = ANY (ARRAY['queued'::text, 'deferred'::text])));
+
 CREATE INDEX recipient_final ON ONLY gatepost.recipient USING brin (final_at);
 
 CREATE INDEX recipient_lease ON ONLY gatepost.recipient USING btree (owner_id) WHERE (owner_id IS NOT NULL);
 
 CREATE INDEX recipient_mark ON ONLY gatepost.recipient USING btree (tenant_id, message_id) WHERE ((mark IS NOT NULL) AND (state = ANY (ARRAY['queued'::text, 'deferred'::text])));
+
+CREATE INDEX recipient_straggler_due_tenant ON gatepost.recipient_straggler USING btree (tenant_id, next_attempt) WHERE ((owner_id IS NULL) AND (state = ANY (ARRAY['queued'::text, 'deferred'::text])));
 
 CREATE INDEX recipient_straggler_final_at_idx ON gatepost.recipient_straggler USING brin (final_at);
 
@@ -1008,6 +1119,8 @@ CREATE INDEX recipient_straggler_next_attempt_idx ON gatepost.recipient_straggle
 CREATE INDEX recipient_straggler_owner_id_idx ON gatepost.recipient_straggler USING btree (owner_id) WHERE (owner_id IS NOT NULL);
 
 CREATE INDEX recipient_straggler_tenant_id_message_id_idx ON gatepost.recipient_straggler USING btree (tenant_id, message_id) WHERE ((mark IS NOT NULL) AND (state = ANY (ARRAY['queued'::text, 'deferred'::text])));
+
+CREATE INDEX tenant_held ON gatepost.tenant USING btree (id) WHERE hold_queue;
 
 ALTER TABLE ONLY gatepost.relay
     ADD CONSTRAINT relay_pool_id_fkey FOREIGN KEY (pool_id) REFERENCES gatepost.relay_pool(id);
@@ -1029,23 +1142,38 @@ GRANT ALL ON FUNCTION admin.credential_issue(os_user text, slug text, name text,
 REVOKE ALL ON FUNCTION admin.credential_revoke(os_user text, name text, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.credential_revoke(os_user text, name text, reason text) TO gatepost_admin;
 
+REVOKE ALL ON FUNCTION admin.credential_rotate(os_user text, name text, verifier text, digest bytea, grace interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.credential_rotate(os_user text, name text, verifier text, digest bytea, grace interval) TO gatepost_admin;
+
 REVOKE ALL ON FUNCTION admin.domain_add(os_user text, slug text, domain text, trusted boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.domain_add(os_user text, slug text, domain text, trusted boolean) TO gatepost_admin;
 
 REVOKE ALL ON FUNCTION admin.domain_remove(os_user text, slug text, domain text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.domain_remove(os_user text, slug text, domain text) TO gatepost_admin;
 
+REVOKE ALL ON FUNCTION admin.domain_verified(os_user text, slug text, domain text, token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.domain_verified(os_user text, slug text, domain text, token text) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.health() FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.health() TO gatepost_admin;
+
 REVOKE ALL ON FUNCTION admin.pool_create(os_user text, name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.pool_create(os_user text, name text) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.pool_delete(os_user text, name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.pool_delete(os_user text, name text) TO gatepost_admin;
 
 REVOKE ALL ON FUNCTION admin.queue_list(slug text, everything boolean, at_most integer, after uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.queue_list(slug text, everything boolean, at_most integer, after uuid) TO gatepost_admin;
 
+REVOKE ALL ON FUNCTION admin.queue_retry(os_user text, message_id uuid, numbers integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.queue_retry(os_user text, message_id uuid, numbers integer[]) TO gatepost_admin;
+
 REVOKE ALL ON FUNCTION admin.queue_show(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.queue_show(id uuid) TO gatepost_admin;
 
-REVOKE ALL ON FUNCTION admin.relay_add(os_user text, pool text, host text, port integer, protocol text, tls text, weight integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.relay_add(os_user text, pool text, host text, port integer, protocol text, tls text, weight integer) TO gatepost_admin;
+REVOKE ALL ON FUNCTION admin.relay_add(os_user text, pool text, host text, port integer, terms jsonb, secret text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.relay_add(os_user text, pool text, host text, port integer, terms jsonb, secret text) TO gatepost_admin;
 
 REVOKE ALL ON FUNCTION admin.relay_drain(os_user text, pool text, host text, port integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.relay_drain(os_user text, pool text, host text, port integer) TO gatepost_admin;
@@ -1053,8 +1181,17 @@ GRANT ALL ON FUNCTION admin.relay_drain(os_user text, pool text, host text, port
 REVOKE ALL ON FUNCTION admin.relay_remove(os_user text, pool text, host text, port integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.relay_remove(os_user text, pool text, host text, port integer) TO gatepost_admin;
 
+REVOKE ALL ON FUNCTION admin.relay_set(os_user text, pool text, host text, port integer, terms jsonb, secret text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.relay_set(os_user text, pool text, host text, port integer, terms jsonb, secret text) TO gatepost_admin;
+
 REVOKE ALL ON FUNCTION admin.tenant_create(os_user text, slug text, limits jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.tenant_create(os_user text, slug text, limits jsonb) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.tenant_delete(os_user text, slug text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.tenant_delete(os_user text, slug text) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.tenant_purge(os_user text, slug text, at_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.tenant_purge(os_user text, slug text, at_most integer) TO gatepost_admin;
 
 REVOKE ALL ON FUNCTION admin.tenant_resume(os_user text, slug text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.tenant_resume(os_user text, slug text) TO gatepost_admin;
@@ -1069,6 +1206,8 @@ REVOKE ALL ON FUNCTION admin.usage(slug text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.usage(slug text) TO gatepost_admin;
 
 REVOKE ALL ON FUNCTION gatepost.audited(os_user text, tenant bigint, action text, object text, detail jsonb, payload text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.cancel_recipients(tenants bigint[], ids uuid[], numbers integer[], why text, at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.first_moment(day date, zone text) FROM PUBLIC;
 
@@ -1092,6 +1231,8 @@ REVOKE ALL ON FUNCTION gatepost.pool_lock(pool text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.refund(tenant_ids bigint[], message_ids uuid[], counts integer[], why text, at timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION gatepost.relay_write(pool_id bigint, host text, port integer, terms jsonb, secret text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION gatepost.reset(tenant bigint, at timestamp with time zone, period text, OUT resets_at timestamp with time zone, OUT resets_text text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.rolling(tenant bigint, at timestamp with time zone, cap bigint, wanted bigint, OUT used bigint, OUT resets_at timestamp with time zone) FROM PUBLIC;
@@ -1106,14 +1247,14 @@ REVOKE ALL ON FUNCTION gatepost.uuid_instant(id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.uuid_new(at timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], senders text[], sender_domains text[], from_domains text[], bodies bytea[], sizes bigint[], digests bytea[], clients text[], helos bytea[], message_id_headers text[], recipient_messages integer[], recipient_addresses text[], recipient_domains text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], senders text[], sender_domains text[], from_domains text[], bodies bytea[], sizes bigint[], digests bytea[], clients text[], helos bytea[], message_id_headers text[], recipient_messages integer[], recipient_addresses text[], recipient_domains text[]) TO gatepost_node;
+REVOKE ALL ON FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], senders text[], sender_domains text[], from_domains text[], bodies bytea[], sizes bigint[], digests bytea[], clients text[], helos bytea[], message_id_headers text[], recipient_messages integer[], recipient_addresses text[], recipient_domains text[], body_types text[], smtputf8s boolean[], rets text[], envids text[], recipient_notifies integer[], recipient_orcpts text[], author_messages integer[], author_domains text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], senders text[], sender_domains text[], from_domains text[], bodies bytea[], sizes bigint[], digests bytea[], clients text[], helos bytea[], message_id_headers text[], recipient_messages integer[], recipient_addresses text[], recipient_domains text[], body_types text[], smtputf8s boolean[], rets text[], envids text[], recipient_notifies integer[], recipient_orcpts text[], author_messages integer[], author_domains text[]) TO gatepost_node;
 
-REVOKE ALL ON FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text) TO gatepost_admin;
+REVOKE ALL ON FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text, numbers integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text, numbers integer[]) TO gatepost_admin;
 
-REVOKE ALL ON FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint) TO gatepost_node;
+REVOKE ALL ON FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint, pools bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint, pools bigint[]) TO gatepost_node;
 
 REVOKE ALL ON FUNCTION ledger.clock() FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.clock() TO gatepost_node;
@@ -1153,8 +1294,8 @@ GRANT ALL ON FUNCTION ledger.resolve(batch uuid) TO gatepost_node;
 REVOKE ALL ON FUNCTION ledger.secret(name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.secret(name text) TO gatepost_node;
 
-REVOKE ALL ON FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[]) TO gatepost_node;
+REVOKE ALL ON FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[], report_places integer[], report_addresses text[], report_domains text[], report_bodies bytea[], report_body_types text[], report_smtputf8s boolean[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[], report_places integer[], report_addresses text[], report_domains text[], report_bodies bytea[], report_body_types text[], report_smtputf8s boolean[]) TO gatepost_node;
 
 REVOKE ALL ON FUNCTION ledger.upkeep_cancelled(at_most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.upkeep_cancelled(at_most integer) TO gatepost_node;
@@ -1175,6 +1316,8 @@ GRANT ALL ON FUNCTION ledger.upkeep_partitions(body_keep interval, keep interval
 GRANT SELECT ON TABLE admin.audit TO gatepost_admin;
 
 GRANT SELECT ON TABLE admin.credential TO gatepost_admin;
+
+GRANT SELECT ON TABLE admin.login TO gatepost_admin;
 
 GRANT SELECT ON TABLE admin.relay TO gatepost_admin;
 

@@ -10,8 +10,13 @@ static const char migrations_0001_schema[] = {
 #embed "../migrations/0001_schema.sql" suffix(, 0)
 };
 
+static const char migrations_0002_delivery[] = {
+#embed "../migrations/0002_delivery.sql" suffix(, 0)
+};
+
 static const struct sql_file migrations[] = {
     {"0001_schema", migrations_0001_schema},
+    {"0002_delivery", migrations_0002_delivery},
     {0, 0},
 };
 
@@ -26,17 +31,32 @@ static const char functions_admin_credential_issue[] = {
 static const char functions_admin_credential_revoke[] = {
 #embed "../functions/admin_credential_revoke.sql" suffix(, 0)
 };
+static const char functions_admin_credential_rotate[] = {
+#embed "../functions/admin_credential_rotate.sql" suffix(, 0)
+};
 static const char functions_admin_domain_add[] = {
 #embed "../functions/admin_domain_add.sql" suffix(, 0)
 };
 static const char functions_admin_domain_remove[] = {
 #embed "../functions/admin_domain_remove.sql" suffix(, 0)
 };
+static const char functions_admin_domain_verified[] = {
+#embed "../functions/admin_domain_verified.sql" suffix(, 0)
+};
+static const char functions_admin_health[] = {
+#embed "../functions/admin_health.sql" suffix(, 0)
+};
 static const char functions_admin_pool_create[] = {
 #embed "../functions/admin_pool_create.sql" suffix(, 0)
 };
+static const char functions_admin_pool_delete[] = {
+#embed "../functions/admin_pool_delete.sql" suffix(, 0)
+};
 static const char functions_admin_queue_list[] = {
 #embed "../functions/admin_queue_list.sql" suffix(, 0)
+};
+static const char functions_admin_queue_retry[] = {
+#embed "../functions/admin_queue_retry.sql" suffix(, 0)
 };
 static const char functions_admin_queue_show[] = {
 #embed "../functions/admin_queue_show.sql" suffix(, 0)
@@ -50,8 +70,17 @@ static const char functions_admin_relay_drain[] = {
 static const char functions_admin_relay_remove[] = {
 #embed "../functions/admin_relay_remove.sql" suffix(, 0)
 };
+static const char functions_admin_relay_set[] = {
+#embed "../functions/admin_relay_set.sql" suffix(, 0)
+};
 static const char functions_admin_tenant_create[] = {
 #embed "../functions/admin_tenant_create.sql" suffix(, 0)
+};
+static const char functions_admin_tenant_delete[] = {
+#embed "../functions/admin_tenant_delete.sql" suffix(, 0)
+};
+static const char functions_admin_tenant_purge[] = {
+#embed "../functions/admin_tenant_purge.sql" suffix(, 0)
 };
 static const char functions_admin_tenant_resume[] = {
 #embed "../functions/admin_tenant_resume.sql" suffix(, 0)
@@ -70,6 +99,9 @@ static const char functions_audited[] = {
 };
 static const char functions_cancel[] = {
 #embed "../functions/cancel.sql" suffix(, 0)
+};
+static const char functions_cancel_recipients[] = {
+#embed "../functions/cancel_recipients.sql" suffix(, 0)
 };
 static const char functions_claim[] = {
 #embed "../functions/claim.sql" suffix(, 0)
@@ -134,6 +166,9 @@ static const char functions_pools[] = {
 static const char functions_refund[] = {
 #embed "../functions/refund.sql" suffix(, 0)
 };
+static const char functions_relay_write[] = {
+#embed "../functions/relay_write.sql" suffix(, 0)
+};
 static const char functions_reset[] = {
 #embed "../functions/reset.sql" suffix(, 0)
 };
@@ -175,21 +210,30 @@ static const struct sql_file functions[] = {
     {"accept", functions_accept},
     {"admin_credential_issue", functions_admin_credential_issue},
     {"admin_credential_revoke", functions_admin_credential_revoke},
+    {"admin_credential_rotate", functions_admin_credential_rotate},
     {"admin_domain_add", functions_admin_domain_add},
     {"admin_domain_remove", functions_admin_domain_remove},
+    {"admin_domain_verified", functions_admin_domain_verified},
+    {"admin_health", functions_admin_health},
     {"admin_pool_create", functions_admin_pool_create},
+    {"admin_pool_delete", functions_admin_pool_delete},
     {"admin_queue_list", functions_admin_queue_list},
+    {"admin_queue_retry", functions_admin_queue_retry},
     {"admin_queue_show", functions_admin_queue_show},
     {"admin_relay_add", functions_admin_relay_add},
     {"admin_relay_drain", functions_admin_relay_drain},
     {"admin_relay_remove", functions_admin_relay_remove},
+    {"admin_relay_set", functions_admin_relay_set},
     {"admin_tenant_create", functions_admin_tenant_create},
+    {"admin_tenant_delete", functions_admin_tenant_delete},
+    {"admin_tenant_purge", functions_admin_tenant_purge},
     {"admin_tenant_resume", functions_admin_tenant_resume},
     {"admin_tenant_set", functions_admin_tenant_set},
     {"admin_tenant_suspend", functions_admin_tenant_suspend},
     {"admin_usage", functions_admin_usage},
     {"audited", functions_audited},
     {"cancel", functions_cancel},
+    {"cancel_recipients", functions_cancel_recipients},
     {"claim", functions_claim},
     {"clock", functions_clock},
     {"credential_used", functions_credential_used},
@@ -211,6 +255,7 @@ static const struct sql_file functions[] = {
     {"pool_lock", functions_pool_lock},
     {"pools", functions_pools},
     {"refund", functions_refund},
+    {"relay_write", functions_relay_write},
     {"reset", functions_reset},
     {"resolve", functions_resolve},
     {"rolling", functions_rolling},

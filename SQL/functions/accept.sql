@@ -11,13 +11,17 @@
 --          and one element per recipient, messages in order, each recipient once (not checked here):
 --            recipient_messages  which message, from 1
 --            recipient_addresses, recipient_domains
+--          and, each null for defaults throughout:
+--            body_types, smtputf8s, rets, envids    one element per message: '8bitmime', false, null, null
+--            recipient_notifies, recipient_orcpts   one element per recipient
+--            author_messages, author_domains        the domains of further authors, and of which message; any number
 --   Out    one row per message, in order. verdict is one of
 --            accepted               queue_id = id; remaining: the smallest cap's rest, null: unlimited
 --            resubmitted            queue_id = the first message's id; nothing stored, nothing charged
 --            stale_id               some id of the batch was more than 60 s off: every message says so, nothing was
 --                                   written (no batch row either); send again with new ids made from `clock`
 --            tenant_unknown, tenant_suspended (detail: the reason), credential_unknown, credential_revoked,
---            credential_expired, login_expired, sender_domain, from_domain (detail: the domain),
+--            credential_expired, login_expired, sender_domain, from_domain (detail: the domain, an author's),
 --            message_size, too_many_recipients (cap, used = this message's),
 --            cap_daily, cap_monthly, cap_credential_daily, rate (cap, used, resets_at, resets_text, policy)
 --          limit_name: daily, monthly, credential_daily, rate, message_size, recipients_per_message
@@ -33,7 +37,10 @@ CREATE OR REPLACE FUNCTION ledger.accept(
     senders text[], sender_domains text[], from_domains text[],
     bodies bytea[], sizes bigint[], digests bytea[],
     clients text[], helos bytea[], message_id_headers text[],
-    recipient_messages int[], recipient_addresses text[], recipient_domains text[]
+    recipient_messages int[], recipient_addresses text[], recipient_domains text[],
+    body_types text[] DEFAULT NULL, smtputf8s boolean[] DEFAULT NULL, rets text[] DEFAULT NULL,
+    envids text[] DEFAULT NULL, recipient_notifies int[] DEFAULT NULL, recipient_orcpts text[] DEFAULT NULL,
+    author_messages int[] DEFAULT NULL, author_domains text[] DEFAULT NULL
 ) RETURNS SETOF ledger.verdict
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -53,6 +60,7 @@ DECLARE
     v_numbers int[];                      -- each recipient's number within its message
     v_total bigint := cardinality(recipient_messages);
     v_number int;
+    v_authors int := coalesce(cardinality(author_domains), 0);  -- further ones
     v_timeout text;
     v_locked bigint[];
     v_out ledger.verdict[];
@@ -101,24 +109,34 @@ BEGIN
         RAISE EXCEPTION 'ledger.accept: no messages, a message without recipients, or a recipient without message'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF v_authors > 0 OR author_messages <> '{}' THEN
+        IF (cardinality(author_messages) = v_authors AND 1 <= ALL (author_messages)
+            AND v_count >= ALL (author_messages)) IS NOT TRUE
+        THEN
+            RAISE EXCEPTION 'ledger.accept: an author of no message' USING ERRCODE = 'invalid_parameter_value';
+        END IF;
+    END IF;
 
     -- 1. The fence, then the rows, hoping they fit. An unknown tenant, credential or login is 0 until it is refused.
     INSERT INTO gatepost.batch (id, at) VALUES (accept.batch, v_now);
     INSERT INTO gatepost.message (tenant_id, id, credential_id, login_id, accepted_at, size, recipients, client, digest,
-                                  sender, from_domain, helo, message_id_header)
+                                  sender, from_domain, helo, message_id_header, body_type, smtputf8, ret, envid)
     SELECT coalesce(m.tenant_id, 0), m.id, coalesce(m.credential_id, 0), coalesce(m.login_id, 0), v_now, m.size,
-           m.recipients, m.client::inet, m.digest, m.sender, m.from_domain, m.helo, m.header
+           m.recipients, m.client::inet, m.digest, m.sender, m.from_domain, m.helo, m.header,
+           coalesce(m.body_type, '8bitmime'), coalesce(m.smtputf8, false), m.ret, m.envid
     FROM unnest(ids, tenant_ids, credential_ids, login_ids, sizes, v_sizes, clients, digests, senders, from_domains,
-                helos, message_id_headers)
+                helos, message_id_headers, body_types, smtputf8s, rets, envids)
         AS m (id, tenant_id, credential_id, login_id, size, recipients, client, digest, sender, from_domain, helo,
-            header);
+            header, body_type, smtputf8, ret, envid);
     INSERT INTO gatepost.body (tenant_id, message_id, content)
     SELECT coalesce(m.tenant_id, 0), m.id, m.content FROM unnest(tenant_ids, ids, bodies) AS m (tenant_id, id, content);
-    INSERT INTO gatepost.recipient (tenant_id, message_id, number, owner_id, next_attempt, state, address, domain)
+    INSERT INTO gatepost.recipient (tenant_id, message_id, number, owner_id, next_attempt, state, address, domain,
+                                    notify, orcpt)
     SELECT coalesce(tenant_ids[m.message], 0), ids[m.message], m.number, accept.owner, v_now, 'queued', m.address,
-        m.domain
-    FROM unnest(recipient_messages, v_numbers, recipient_addresses, recipient_domains)
-        AS m (message, number, address, domain);
+        m.domain, m.notify, m.orcpt
+    FROM unnest(recipient_messages, v_numbers, recipient_addresses, recipient_domains, recipient_notifies,
+                recipient_orcpts)
+        AS m (message, number, address, domain, notify, orcpt);
 
     -- 2. The lock.
     IF tenant_ids[1] = ALL (tenant_ids) THEN
@@ -138,9 +156,10 @@ BEGIN
     v_out := array_fill(NULL::ledger.verdict, ARRAY[v_count]);
 
     -- 4. Decide. First the common case: one sender (so any lone message), and all of it fits. Whatever is not so plain
-    -- (a refusal, a resubmission, a rate) finds nothing here and is judged below.
-    IF tenant_ids[1] = ALL (tenant_ids) AND credential_ids[1] = ALL (credential_ids) AND login_ids[1] = ALL (login_ids)
-        AND sender_domains[1] = ALL (sender_domains) AND from_domains[1] = ALL (from_domains)
+    -- (a refusal, a resubmission, a rate, several authors) finds nothing here and is judged below.
+    IF v_authors = 0 AND tenant_ids[1] = ALL (tenant_ids) AND credential_ids[1] = ALL (credential_ids)
+        AND login_ids[1] = ALL (login_ids) AND sender_domains[1] = ALL (sender_domains)
+        AND from_domains[1] = ALL (from_domains)
     THEN
         SELECT t.day, t.month, t.resubmission, (SELECT sum(b.size) FROM unnest(sizes) AS b (size)) AS bytes,
                least(t.daily_cap - coalesce(ud.recipients, 0), t.monthly_cap - coalesce(um.recipients, 0),
@@ -242,9 +261,11 @@ BEGIN
                    WHEN l.valid_until <= v_now THEN 'login_expired'
                    WHEN (m.sender_domain = ANY (d.domains) OR m.sender_domain = '' AND t.null_sender) IS NOT TRUE
                        THEN 'sender_domain'
-                   WHEN (m.from_domain = ANY (d.domains)) IS NOT TRUE THEN 'from_domain'
+                   WHEN (m.from_domain = ANY (d.domains)) IS NOT TRUE OR o.found THEN 'from_domain'
                END AS refusal,
-               m.sender_domain, m.from_domain, c.daily_cap AS credential_cap, uc.recipients AS credential_used,
+               m.sender_domain,
+               CASE WHEN (m.from_domain = ANY (d.domains)) IS TRUE THEN o.domain ELSE m.from_domain END AS from_domain,
+               c.daily_cap AS credential_cap, uc.recipients AS credential_used,
                k.message_id AS first_id
         FROM (
             -- Each tenant once, as it is now.
@@ -297,6 +318,15 @@ BEGIN
                 WHERE x.verified_at IS NOT NULL) AS domains
             OFFSET 0
         ) AS d
+        LEFT JOIN LATERAL (
+            -- The first further author whose domain is not the tenant's.
+            SELECT a.domain, true AS found
+            FROM unnest(author_messages, author_domains) WITH ORDINALITY AS a (message, domain, place)
+            WHERE v_authors > 0 AND a.message = m.ord AND NOT EXISTS (
+                SELECT FROM gatepost.sender_domain x
+                WHERE x.tenant_id = t.tenant_id AND x.domain = a.domain AND x.verified_at IS NOT NULL)
+            ORDER BY a.place LIMIT 1
+        ) AS o ON true
         ORDER BY t.tenant_id, m.ord
     LOOP
         IF r.tenant_id IS DISTINCT FROM v_tenant OR v_day_used IS NULL THEN
@@ -484,8 +514,11 @@ END
 $$;
 
 ALTER FUNCTION ledger.accept(uuid, uuid, uuid[], bigint[], bigint[], bigint[], text[], text[], text[],
-    bytea[], bigint[], bytea[], text[], bytea[], text[], int[], text[], text[]) OWNER TO gatepost_owner;
+    bytea[], bigint[], bytea[], text[], bytea[], text[], int[], text[], text[],
+    text[], boolean[], text[], text[], int[], text[], int[], text[]) OWNER TO gatepost_owner;
 REVOKE ALL ON FUNCTION ledger.accept(uuid, uuid, uuid[], bigint[], bigint[], bigint[], text[], text[], text[],
-    bytea[], bigint[], bytea[], text[], bytea[], text[], int[], text[], text[]) FROM PUBLIC;
+    bytea[], bigint[], bytea[], text[], bytea[], text[], int[], text[], text[],
+    text[], boolean[], text[], text[], int[], text[], int[], text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.accept(uuid, uuid, uuid[], bigint[], bigint[], bigint[], text[], text[], text[],
-    bytea[], bigint[], bytea[], text[], bytea[], text[], int[], text[], text[]) TO gatepost_node;
+    bytea[], bigint[], bytea[], text[], bytea[], text[], int[], text[], text[],
+    text[], boolean[], text[], text[], int[], text[], int[], text[]) TO gatepost_node;

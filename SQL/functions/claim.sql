@@ -1,26 +1,34 @@
 -- ledger.claim: lease due recipients to an owner, whole messages at a time.
 --   In     owner (registered by ledger.owner_start), at most max_messages messages and about max_bytes of bodies (one
---          message is given however large)
---   Out    one row per message, ordered by pool; numbers, addresses, domains and attempts are parallel: the recipients
---          leased now. Due: free, queued or deferred, next_attempt reached, not marked as cancelled, and the tenant's
---          queue is not held. content is null only if the body was already dropped.
+--          message is given however large); pools: only mail for these, null: for all. Leave out a pool that has no
+--          room: what waits for it then costs this call nothing.
+--   Out    one row per message, ordered by pool; numbers, addresses, domains, attempts, notifies and orcpts are
+--          parallel: the recipients leased now (notify -1 and orcpt '': not given).
+--          Due: free, queued or deferred, next_attempt reached, not marked as cancelled, and the tenant's queue is not
+--          held. content is null only if the body was already dropped.
 --   Raises GP001 if the owner is not registered any more: start under a new id.
 --   Locks  the owner row (shared), then recipients, skipping locked ones.
 --   Repeat gives the next ones.    Role  gatepost_node
-CREATE OR REPLACE FUNCTION ledger.claim(owner uuid, max_messages int, max_bytes bigint)
+CREATE OR REPLACE FUNCTION ledger.claim(owner uuid, max_messages int, max_bytes bigint, pools bigint[] DEFAULT NULL)
 RETURNS TABLE (
     tenant_id bigint, tenant text, credential text, pool_id bigint, id uuid, kind text, accepted_at timestamptz,
     size bigint, sender text, message_id_header text, client text,
-    numbers int[], addresses text[], domains text[], attempts int[], content bytea
+    numbers int[], addresses text[], domains text[], attempts int[], content bytea,
+    body_type text, smtputf8 boolean, ret text, envid text, notifies int[], orcpts text[]
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_incremental_sort = off
 AS $$
 #variable_conflict use_column
 DECLARE
     v_now timestamptz := ledger.clock();
-    v_held bigint[] := ARRAY(SELECT t.id FROM gatepost.tenant t WHERE t.hold_queue);
+    -- Nobody is left out: then one index has what is due, in order. Else it is looked up tenant by tenant, so that a
+    -- held queue, or one whose pool has no room, is not waded through however long it is.
+    v_all boolean := claim.pools IS NULL AND NOT EXISTS (SELECT FROM gatepost.tenant t WHERE t.hold_queue);
+    v_open bigint[];                    -- tenants with something free that are not left out, in no order
+    v_share bigint;                     -- of each in this round: first the same for all, then what there is
     v_messages bigint := max_messages;  -- room left
     v_bytes bigint := max_bytes;
     v_first boolean := true;            -- nothing claimed yet: one message is given however large
@@ -34,17 +42,50 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'owner % is not registered any more', claim.owner USING ERRCODE = 'GP001';
     END IF;
+    IF NOT v_all THEN
+        -- One step down the index for each tenant, whatever it has there.
+        WITH RECURSIVE waiting AS (
+            (SELECT r.tenant_id FROM gatepost.recipient r
+             WHERE r.owner_id IS NULL AND r.state IN ('queued', 'deferred')
+             ORDER BY r.tenant_id, r.next_attempt LIMIT 1)
+            UNION ALL
+            SELECT (SELECT r.tenant_id FROM gatepost.recipient r
+                    WHERE r.owner_id IS NULL AND r.state IN ('queued', 'deferred') AND r.tenant_id > w.tenant_id
+                    ORDER BY r.tenant_id, r.next_attempt LIMIT 1)
+            FROM waiting w WHERE w.tenant_id IS NOT NULL
+        )
+        SELECT array_agg(w.tenant_id ORDER BY random()) INTO v_open
+        FROM waiting w JOIN gatepost.tenant t ON t.id = w.tenant_id
+        WHERE NOT t.hold_queue AND (t.pool_id = ANY (claim.pools)) IS NOT FALSE;
+        v_share := ceil(v_messages / greatest(cardinality(v_open), 1)::numeric);
+    END IF;
     -- In rounds, for many of the due may belong to one message.
     WHILE v_messages > 0 LOOP
         -- Seeds: the longest due. Locked here, leased below with the rest of their messages.
-        WITH due AS MATERIALIZED (
-            SELECT r.tenant_id, r.message_id FROM gatepost.recipient r
-            WHERE r.owner_id IS NULL AND r.state IN ('queued', 'deferred') AND r.mark IS NULL
-              AND r.next_attempt <= v_now AND r.tenant_id <> ALL (v_held)
-            ORDER BY r.next_attempt LIMIT greatest(v_messages, 0) FOR UPDATE SKIP LOCKED
-        )
-        SELECT array_agg(s.tenant_id ORDER BY s.message_id), array_agg(s.message_id ORDER BY s.message_id)
-        INTO v_tenants, v_ids FROM (SELECT DISTINCT * FROM due) AS s;
+        IF v_all THEN
+            WITH due AS MATERIALIZED (
+                SELECT r.tenant_id, r.message_id FROM gatepost.recipient r
+                WHERE r.owner_id IS NULL AND r.state IN ('queued', 'deferred') AND r.mark IS NULL
+                  AND r.next_attempt <= v_now
+                ORDER BY r.next_attempt LIMIT greatest(v_messages, 0) FOR UPDATE SKIP LOCKED
+            )
+            SELECT array_agg(s.tenant_id ORDER BY s.message_id), array_agg(s.message_id ORDER BY s.message_id)
+            INTO v_tenants, v_ids FROM (SELECT DISTINCT * FROM due) AS s;
+        ELSE
+            WITH due AS MATERIALIZED (
+                SELECT n.tenant_id, x.message_id FROM unnest(v_open) AS n (tenant_id)
+                CROSS JOIN LATERAL (
+                    SELECT r.message_id FROM gatepost.recipient r
+                    WHERE r.tenant_id = n.tenant_id AND r.owner_id IS NULL AND r.state IN ('queued', 'deferred')
+                      AND r.mark IS NULL AND r.next_attempt <= v_now
+                    ORDER BY r.next_attempt LIMIT v_share FOR UPDATE SKIP LOCKED
+                ) AS x
+                LIMIT greatest(v_messages, 0)
+            )
+            SELECT array_agg(s.tenant_id ORDER BY s.message_id), array_agg(s.message_id ORDER BY s.message_id)
+            INTO v_tenants, v_ids FROM (SELECT DISTINCT * FROM due) AS s;
+            v_share := v_messages;
+        END IF;
         EXIT WHEN v_ids IS NULL;
         WITH summed AS (
             SELECT n.tenant_id, n.message_id, m.size, n.place, sum(m.size) OVER (ORDER BY n.place) AS total
@@ -72,16 +113,20 @@ BEGIN
                 UPDATE gatepost.recipient r SET owner_id = claim.owner FROM due d
                 WHERE r.tenant_id = d.tenant_id AND r.message_id = d.message_id AND r.number = d.number
                   AND r.message_id BETWEEN v_ids[1] AND v_ids[v_taken]
-                RETURNING r.tenant_id, r.message_id, r.number, r.address, r.domain, r.attempts
+                RETURNING r.tenant_id, r.message_id, r.number, r.address, r.domain, r.attempts, r.notify,
+                          r.orcpt
             ), grouped AS (
                 SELECT l.tenant_id, l.message_id, array_agg(l.number ORDER BY l.number) AS numbers,
                        array_agg(l.address ORDER BY l.number) AS addresses,
                        array_agg(l.domain ORDER BY l.number) AS domains,
-                       array_agg(l.attempts ORDER BY l.number) AS attempts
+                       array_agg(l.attempts ORDER BY l.number) AS attempts,
+                       array_agg(coalesce(l.notify, -1)::int ORDER BY l.number) AS notifies,
+                       array_agg(coalesce(l.orcpt, '') ORDER BY l.number) AS orcpts
                 FROM leased l GROUP BY l.tenant_id, l.message_id
             )
             SELECT g.tenant_id, t.slug, c.name, t.pool_id, m.id, m.kind, m.accepted_at, m.size, m.sender,
-                   m.message_id_header, host(m.client), g.numbers, g.addresses, g.domains, g.attempts, b.content
+                   m.message_id_header, host(m.client), g.numbers, g.addresses, g.domains, g.attempts, b.content,
+                   m.body_type, m.smtputf8, m.ret, m.envid, g.notifies, g.orcpts
             FROM grouped g
             JOIN gatepost.message m ON m.tenant_id = g.tenant_id AND m.id = g.message_id
                 AND m.id BETWEEN v_ids[1] AND v_ids[v_taken]
@@ -91,15 +136,47 @@ BEGIN
                 AND b.message_id BETWEEN v_ids[1] AND v_ids[v_taken]
             ORDER BY t.pool_id, m.id;
     END LOOP;
-    WHILE v_messages > 0 LOOP
-        WITH due AS MATERIALIZED (
-            SELECT r.tenant_id, r.message_id FROM gatepost.recipient_straggler r
-            WHERE r.owner_id IS NULL AND r.state IN ('queued', 'deferred') AND r.mark IS NULL
-              AND r.next_attempt <= v_now AND r.tenant_id <> ALL (v_held)
-            ORDER BY r.next_attempt LIMIT greatest(v_messages, 0) FOR UPDATE SKIP LOCKED
+    IF NOT v_all THEN
+        WITH RECURSIVE waiting AS (
+            (SELECT r.tenant_id FROM gatepost.recipient_straggler r
+             WHERE r.owner_id IS NULL AND r.state IN ('queued', 'deferred')
+             ORDER BY r.tenant_id, r.next_attempt LIMIT 1)
+            UNION ALL
+            SELECT (SELECT r.tenant_id FROM gatepost.recipient_straggler r
+                    WHERE r.owner_id IS NULL AND r.state IN ('queued', 'deferred') AND r.tenant_id > w.tenant_id
+                    ORDER BY r.tenant_id, r.next_attempt LIMIT 1)
+            FROM waiting w WHERE w.tenant_id IS NOT NULL
         )
-        SELECT array_agg(s.tenant_id ORDER BY s.message_id), array_agg(s.message_id ORDER BY s.message_id)
-        INTO v_tenants, v_ids FROM (SELECT DISTINCT * FROM due) AS s;
+        SELECT array_agg(w.tenant_id ORDER BY random()) INTO v_open
+        FROM waiting w JOIN gatepost.tenant t ON t.id = w.tenant_id
+        WHERE NOT t.hold_queue AND (t.pool_id = ANY (claim.pools)) IS NOT FALSE;
+        v_share := ceil(v_messages / greatest(cardinality(v_open), 1)::numeric);
+    END IF;
+    WHILE v_messages > 0 LOOP
+        IF v_all THEN
+            WITH due AS MATERIALIZED (
+                SELECT r.tenant_id, r.message_id FROM gatepost.recipient_straggler r
+                WHERE r.owner_id IS NULL AND r.state IN ('queued', 'deferred') AND r.mark IS NULL
+                  AND r.next_attempt <= v_now
+                ORDER BY r.next_attempt LIMIT greatest(v_messages, 0) FOR UPDATE SKIP LOCKED
+            )
+            SELECT array_agg(s.tenant_id ORDER BY s.message_id), array_agg(s.message_id ORDER BY s.message_id)
+            INTO v_tenants, v_ids FROM (SELECT DISTINCT * FROM due) AS s;
+        ELSE
+            WITH due AS MATERIALIZED (
+                SELECT n.tenant_id, x.message_id FROM unnest(v_open) AS n (tenant_id)
+                CROSS JOIN LATERAL (
+                    SELECT r.message_id FROM gatepost.recipient_straggler r
+                    WHERE r.tenant_id = n.tenant_id AND r.owner_id IS NULL AND r.state IN ('queued', 'deferred')
+                      AND r.mark IS NULL AND r.next_attempt <= v_now
+                    ORDER BY r.next_attempt LIMIT v_share FOR UPDATE SKIP LOCKED
+                ) AS x
+                LIMIT greatest(v_messages, 0)
+            )
+            SELECT array_agg(s.tenant_id ORDER BY s.message_id), array_agg(s.message_id ORDER BY s.message_id)
+            INTO v_tenants, v_ids FROM (SELECT DISTINCT * FROM due) AS s;
+            v_share := v_messages;
+        END IF;
         EXIT WHEN v_ids IS NULL;
         WITH summed AS (
             SELECT n.tenant_id, n.message_id, m.size, n.place, sum(m.size) OVER (ORDER BY n.place) AS total
@@ -125,16 +202,20 @@ BEGIN
             ), leased AS (
                 UPDATE gatepost.recipient_straggler r SET owner_id = claim.owner FROM due d
                 WHERE r.tenant_id = d.tenant_id AND r.message_id = d.message_id AND r.number = d.number
-                RETURNING r.tenant_id, r.message_id, r.number, r.address, r.domain, r.attempts
+                RETURNING r.tenant_id, r.message_id, r.number, r.address, r.domain, r.attempts, r.notify,
+                          r.orcpt
             ), grouped AS (
                 SELECT l.tenant_id, l.message_id, array_agg(l.number ORDER BY l.number) AS numbers,
                        array_agg(l.address ORDER BY l.number) AS addresses,
                        array_agg(l.domain ORDER BY l.number) AS domains,
-                       array_agg(l.attempts ORDER BY l.number) AS attempts
+                       array_agg(l.attempts ORDER BY l.number) AS attempts,
+                       array_agg(coalesce(l.notify, -1)::int ORDER BY l.number) AS notifies,
+                       array_agg(coalesce(l.orcpt, '') ORDER BY l.number) AS orcpts
                 FROM leased l GROUP BY l.tenant_id, l.message_id
             )
             SELECT g.tenant_id, t.slug, c.name, t.pool_id, m.id, m.kind, m.accepted_at, m.size, m.sender,
-                   m.message_id_header, host(m.client), g.numbers, g.addresses, g.domains, g.attempts, b.content
+                   m.message_id_header, host(m.client), g.numbers, g.addresses, g.domains, g.attempts, b.content,
+                   m.body_type, m.smtputf8, m.ret, m.envid, g.notifies, g.orcpts
             FROM grouped g
             JOIN gatepost.message_straggler m ON m.tenant_id = g.tenant_id AND m.id = g.message_id
             JOIN gatepost.tenant t ON t.id = g.tenant_id
@@ -145,6 +226,6 @@ BEGIN
 END
 $$;
 
-ALTER FUNCTION ledger.claim(uuid, int, bigint) OWNER TO gatepost_owner;
-REVOKE ALL ON FUNCTION ledger.claim(uuid, int, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ledger.claim(uuid, int, bigint) TO gatepost_node;
+ALTER FUNCTION ledger.claim(uuid, int, bigint, bigint[]) OWNER TO gatepost_owner;
+REVOKE ALL ON FUNCTION ledger.claim(uuid, int, bigint, bigint[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.claim(uuid, int, bigint, bigint[]) TO gatepost_node;

@@ -1,5 +1,5 @@
--- ledger.credential_used: note when and from where credentials were last used, many at a time.
---   In     parallel arrays, one element per credential, none twice
+-- ledger.credential_used: note when and from where logins were last used, many at a time.
+--   In     parallel arrays, one element per login, none twice
 --   Out    nothing.    Locks  credential_use in key order. Call at most once a minute.
 --   Repeat harmless.    Role  gatepost_node
 CREATE OR REPLACE FUNCTION ledger.credential_used(
@@ -10,9 +10,9 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT n.tenant_id, n.credential_id, n.login_id, n.client::inet, n.used_at
     FROM unnest(tenant_ids, credential_ids, login_ids, clients, used_ats)
         AS n (tenant_id, credential_id, login_id, client, used_at)
-    ORDER BY n.tenant_id, n.credential_id
+    ORDER BY n.tenant_id, n.credential_id, n.login_id
     ON CONFLICT ON CONSTRAINT credential_use_pkey DO UPDATE
-        SET login_id = excluded.login_id, client = excluded.client, used_at = excluded.used_at
+        SET client = excluded.client, used_at = excluded.used_at
         WHERE u.used_at < excluded.used_at
 $$;
 

@@ -3,12 +3,19 @@
 --          states 'delivered' | 'bounced' | 'deferred' | 'released' (given back untried, its attempts not counted);
 --          reply_codes, reply_enhanceds ('4.7.1'), replies (the remote's text, raw), next_attempts: read for 'deferred'
 --          and 'released' (null: at once)
+--          Reports (RFC 3464) on some of it, null for none: report_places says for each recipient which report tells of
+--          it (0: none), by its place in the arrays report_addresses, report_domains (to whom), report_bodies,
+--          report_body_types, report_smtputf8s. All recipients of one report are of one message. A report is mail of
+--          kind dsn from the null sender, never charged, free for any forwarder; it is stored if at least one of what
+--          it tells of was settled now, so never twice.
 --   Out    one row per element, in order: 'settled', or 'lease_lost' if the lease is not the owner's (any more)
 --   Locks  recipient rows in (message, number) order, then outcome_hour in tenant order; never the meter.
 --   Repeat harmless ('lease_lost'), and writes each time.    Role  gatepost_node
 CREATE OR REPLACE FUNCTION ledger.settle(
     owner uuid, tenant_ids bigint[], message_ids uuid[], numbers int[], states text[],
-    reply_codes int[], reply_enhanceds text[], replies bytea[], next_attempts timestamptz[]
+    reply_codes int[], reply_enhanceds text[], replies bytea[], next_attempts timestamptz[],
+    report_places int[] DEFAULT NULL, report_addresses text[] DEFAULT NULL, report_domains text[] DEFAULT NULL,
+    report_bodies bytea[] DEFAULT NULL, report_body_types text[] DEFAULT NULL, report_smtputf8s boolean[] DEFAULT NULL
 ) RETURNS TABLE (message_id uuid, number int, verdict text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -23,6 +30,10 @@ DECLARE
     v_high uuid := (SELECT n.id FROM unnest(settle.message_ids) AS n (id) ORDER BY n.id DESC LIMIT 1);
     v_done int[];
     v_settled int[] := '{}';  -- places in the arrays
+    v_report_tenants bigint[];  -- the reports to be stored, in parallel
+    v_report_of uuid[];
+    v_report_ids uuid[];
+    v_report_places int[];
 BEGIN
     IF v_count IS NULL OR cardinality(settle.tenant_ids) <> v_count OR cardinality(settle.numbers) <> v_count
         OR cardinality(settle.states) <> v_count OR cardinality(settle.reply_codes) <> v_count
@@ -31,6 +42,15 @@ BEGIN
         OR NOT settle.states <@ ARRAY['delivered', 'bounced', 'deferred', 'released']
     THEN
         RAISE EXCEPTION 'ledger.settle: arrays of different lengths, or an unknown state'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF cardinality(settle.report_places) <> v_count OR cardinality(settle.report_bodies) > 0
+        AND (settle.report_places IS NULL OR cardinality(settle.report_addresses) <> cardinality(settle.report_bodies)
+            OR cardinality(settle.report_domains) <> cardinality(settle.report_bodies)
+            OR cardinality(settle.report_body_types) <> cardinality(settle.report_bodies)
+            OR cardinality(settle.report_smtputf8s) <> cardinality(settle.report_bodies))
+    THEN
+        RAISE EXCEPTION 'ledger.settle: arrays of reports of different lengths'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
 
@@ -116,6 +136,33 @@ BEGIN
         ON CONFLICT ON CONSTRAINT outcome_hour_pkey DO UPDATE
             SET delivered = h.delivered + excluded.delivered, deferred = h.deferred + excluded.deferred,
                 bounced = h.bounced + excluded.bounced;
+        IF cardinality(settle.report_bodies) > 0 THEN
+            SELECT array_agg(q.tenant_id), array_agg(q.message_id), array_agg(q.place),
+                   array_agg(gatepost.uuid_new(v_now))
+            INTO v_report_tenants, v_report_of, v_report_places, v_report_ids
+            FROM (SELECT DISTINCT ON (n.place) n.tenant_id, n.message_id, n.place
+                  FROM unnest(settle.tenant_ids, settle.message_ids, settle.report_places)
+                      WITH ORDINALITY AS n (tenant_id, message_id, place, ord)
+                  WHERE n.ord = ANY (v_settled) AND n.place BETWEEN 1 AND cardinality(settle.report_bodies)
+                  ORDER BY n.place, n.ord) AS q;
+            INSERT INTO gatepost.message (tenant_id, id, kind, credential_id, login_id, accepted_at, size, recipients,
+                                          sender, from_domain, body_type, smtputf8)
+            SELECT n.tenant_id, n.id, 'dsn', 0, 0, v_now, octet_length(settle.report_bodies[n.place]), 1, '', '',
+                   settle.report_body_types[n.place], settle.report_smtputf8s[n.place]
+            FROM unnest(v_report_tenants, v_report_ids, v_report_places) AS n (tenant_id, id, place);
+            INSERT INTO gatepost.body (tenant_id, message_id, content)
+            SELECT n.tenant_id, n.id, settle.report_bodies[n.place]
+            FROM unnest(v_report_tenants, v_report_ids, v_report_places) AS n (tenant_id, id, place);
+            -- Nothing is told of what becomes of a report.
+            INSERT INTO gatepost.recipient (tenant_id, message_id, number, next_attempt, state, address, domain, notify)
+            SELECT n.tenant_id, n.id, 1, v_now, 'queued', settle.report_addresses[n.place],
+                   settle.report_domains[n.place], 0
+            FROM unnest(v_report_tenants, v_report_ids, v_report_places) AS n (tenant_id, id, place);
+            INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id, detail)
+            SELECT n.tenant_id, gatepost.uuid_new(v_now), v_now, 'reported', n.message_id,
+                   jsonb_build_object('report', n.id)
+            FROM unnest(v_report_tenants, v_report_ids, v_report_of) AS n (tenant_id, id, message_id);
+        END IF;
     END IF;
 
     RETURN QUERY
@@ -126,9 +173,9 @@ END
 $$;
 
 ALTER FUNCTION ledger.settle(uuid, bigint[], uuid[], int[], text[], int[], text[], bytea[],
-    timestamptz[])
+    timestamptz[], int[], text[], text[], bytea[], text[], boolean[])
     OWNER TO gatepost_owner;
 REVOKE ALL ON FUNCTION ledger.settle(uuid, bigint[], uuid[], int[], text[], int[], text[], bytea[],
-    timestamptz[]) FROM PUBLIC;
+    timestamptz[], int[], text[], text[], bytea[], text[], boolean[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.settle(uuid, bigint[], uuid[], int[], text[], int[], text[], bytea[],
-    timestamptz[]) TO gatepost_node;
+    timestamptz[], int[], text[], text[], bytea[], text[], boolean[]) TO gatepost_node;

@@ -1,7 +1,8 @@
 -- admin's views: the directory as operators read it. Replaced whole when this file changes.
 --   Role   gatepost_admin (SELECT)
 
-DROP VIEW IF EXISTS admin.tenant, admin.credential, admin.sender_domain, admin.relay_pool, admin.relay, admin.audit;
+DROP VIEW IF EXISTS admin.tenant, admin.credential, admin.sender_domain, admin.relay_pool, admin.relay, admin.audit,
+    admin.login;
 
 CREATE VIEW admin.tenant AS
 SELECT t.id, t.slug, t.status, t.reason, t.hold_queue,
@@ -19,8 +20,18 @@ SELECT c.id, t.slug AS tenant, c.name, c.label, c.daily_cap, c.networks::text[] 
              ORDER BY l.id) AS logins
 FROM gatepost.credential c
 JOIN gatepost.tenant t ON t.id = c.tenant_id
-LEFT JOIN gatepost.credential_use u ON u.tenant_id = c.tenant_id AND u.credential_id = c.id
+LEFT JOIN LATERAL (
+    SELECT q.* FROM gatepost.credential_use q WHERE q.tenant_id = c.tenant_id AND q.credential_id = c.id
+    ORDER BY q.used_at DESC LIMIT 1) AS u ON true
 LEFT JOIN gatepost.login ul ON ul.tenant_id = u.tenant_id AND ul.id = u.login_id;
+
+-- A credential's secrets: their names and times, never a verifier.
+CREATE VIEW admin.login AS
+SELECT l.id, c.name AS credential, l.name, l.valid_until, l.created_at, u.used_at, host(u.client) AS used_from
+FROM gatepost.login l
+JOIN gatepost.credential c ON c.tenant_id = l.tenant_id AND c.id = l.credential_id
+LEFT JOIN gatepost.credential_use u
+    ON u.tenant_id = l.tenant_id AND u.credential_id = l.credential_id AND u.login_id = l.id;
 
 CREATE VIEW admin.sender_domain AS
 SELECT t.slug AS tenant, d.domain, d.verified_at, d.verified_by, d.token, d.created_at
@@ -33,7 +44,8 @@ SELECT p.id, p.name, p.created_at,
 FROM gatepost.relay_pool p;
 
 CREATE VIEW admin.relay AS
-SELECT r.id, p.name AS pool, r.host, r.port, r.protocol, r.tls, r.weight, r.status, r.created_at
+SELECT r.id, p.name AS pool, r.host, r.port, r.protocol, r.tls, r.weight, r.status, r.connections,
+       coalesce(r.server_name, r.host) AS server_name, r.username, r.created_at
 FROM gatepost.relay r JOIN gatepost.relay_pool p ON p.id = r.pool_id;
 
 CREATE VIEW admin.audit AS
@@ -45,6 +57,7 @@ ALTER VIEW admin.credential OWNER TO gatepost_owner;
 ALTER VIEW admin.sender_domain OWNER TO gatepost_owner;
 ALTER VIEW admin.relay_pool OWNER TO gatepost_owner;
 ALTER VIEW admin.relay OWNER TO gatepost_owner;
+ALTER VIEW admin.login OWNER TO gatepost_owner;
 ALTER VIEW admin.audit OWNER TO gatepost_owner;
-GRANT SELECT ON admin.tenant, admin.credential, admin.sender_domain, admin.relay_pool, admin.relay, admin.audit
-    TO gatepost_admin;
+GRANT SELECT ON admin.tenant, admin.credential, admin.login, admin.sender_domain, admin.relay_pool, admin.relay,
+    admin.audit TO gatepost_admin;

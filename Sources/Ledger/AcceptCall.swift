@@ -11,7 +11,8 @@ struct AcceptCall {
     private let traces: [ByteBuffer]
 
     static let statement = """
-        SELECT * FROM ledger.accept($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        SELECT * FROM ledger.accept($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+            $19, $20, $21, $22, $23, $24, $25, $26)
         """
 
     init(_ items: [AcceptItem], owner: MessageID?, clock: DatabaseClock) {
@@ -64,6 +65,34 @@ struct AcceptCall {
         }
         writer.array(.textArray, of: .text, count: recipients) {
             for item in items { for one in item.request.recipients { writer.element(one.mailbox.domain.name) } }
+        }
+        writeExtensions(into: writer, recipients: recipients)
+    }
+
+    /// What travels with a message (RFC 6152, 3030, 6531, 3461), and the authors beside the first.
+    private func writeExtensions(into writer: ParameterWriter, recipients: Int) {
+        column(.textArray, .text, writer) { writer.element($0.parameters.body.word) }
+        column(.boolArray, .bool, writer) { writer.element($0.parameters.isInternationalized) }
+        column(.textArray, .text, writer) { writer.element($0.parameters.returnContent?.word) }
+        column(.textArray, .text, writer) { writer.element($0.parameters.envelopeID) }
+        writer.array(.int4Array, of: .int4, count: recipients) {
+            for item in items {
+                for one in item.request.recipients {
+                    if let notify = one.notify { writer.element(Int32(notify.rawValue)) } else { writer.elementNull() }
+                }
+            }
+        }
+        writer.array(.textArray, of: .text, count: recipients) {
+            for item in items { for one in item.request.recipients { writer.element(one.originalRecipient) } }
+        }
+        let authors = items.reduce(0) { $0 + $1.request.otherAuthorDomains.count }
+        writer.array(.int4Array, of: .int4, count: authors) {
+            for (index, item) in items.enumerated() {
+                for _ in item.request.otherAuthorDomains { writer.element(Int32(index + 1)) }
+            }
+        }
+        writer.array(.textArray, of: .text, count: authors) {
+            for item in items { for domain in item.request.otherAuthorDomains { writer.element(domain.name) } }
         }
     }
 

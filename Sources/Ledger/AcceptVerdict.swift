@@ -9,6 +9,8 @@ package enum AcceptVerdict: Sendable {
     case refused(AcceptRefusal)
     /// Nothing was stored and nothing will be: `451`.
     case unavailable
+    /// The database's disk is full; nothing was stored: `452`.
+    case outOfSpace
     /// Perhaps stored, and it could not be found out within a minute: close without a reply.
     case unknown
 }

@@ -7,6 +7,8 @@ final class AcceptWorker {
     private let index: Int
     private let mailbox: AcceptMailbox
     private let owner: Owner?
+    /// Gives back what was leased to `owner` in a call that was in doubt; there whenever `owner` is.
+    private let settler: Settler?
     private let clock: DatabaseClock
     private let logger: Logger
     private let onAccepted: @Sendable ([AcceptedMessage]) -> Void
@@ -16,18 +18,18 @@ final class AcceptWorker {
     private var unresolved: [AcceptCall] = []
 
     init(
-        _ index: Int, _ mailbox: AcceptMailbox, database: DatabaseConfiguration, owner: Owner?, clock: DatabaseClock,
-        logger: Logger, onAccepted: @escaping @Sendable ([AcceptedMessage]) -> Void
+        _ index: Int, _ mailbox: AcceptMailbox, database: DatabaseConfiguration, owner: Owner?, settler: Settler?,
+        clock: DatabaseClock, logger: Logger, onAccepted: @escaping @Sendable ([AcceptedMessage]) -> Void
     ) {
         self.index = index
         self.mailbox = mailbox
         self.owner = owner
+        self.settler = settler
         self.clock = clock
         self.logger = logger
         self.onAccepted = onAccepted
         link = DatabaseLink(database, logger: logger) { connection throws(DatabaseError) in
             try connection.prepare("accept", AcceptCall.statement, deadline: .now + .seconds(10))
-            try connection.prepare("settle", SettleCall.statement, deadline: .now + .seconds(10))
             try clock.adjust(from: connection, deadline: .now + .seconds(10))
         }
     }
@@ -74,7 +76,7 @@ final class AcceptWorker {
             case .byTenant: work.byTenant(part)
             case .failed(let error):
                 report(error, part.items)
-                answer(part.items, .unavailable)
+                answer(part.items, error.sqlState == "53100" ? .outOfSpace : .unavailable)
             }
         }
     }
@@ -225,21 +227,14 @@ final class AcceptWorker {
     }
 
     /// After a doubt this node forwards nothing from memory: whoever claims the rows next does.
+    ///
+    /// The settler writes it, for as long as that takes: what is leased here and in no memory waits for nothing else.
     private func release(_ answer: AcceptAnswer, _ call: AcceptCall) {
-        guard call.owner != nil else { return }
         var releases: [Settlement] = []
         for (index, verdict) in answer.verdicts.enumerated() {
             if case .accepted = verdict { releases += call.releases(index) }
         }
-        guard !releases.isEmpty, let connection = link.connection, let owner = call.owner else { return }
-        do {
-            SettleCall(owner: owner, settlements: releases).write(into: writer)
-            _ = try connection.execute("settle", writer, deadline: .now + .seconds(10))
-        } catch {
-            logger.warning(
-                "rows could not be released", metadata: ["batch": "\(call.batch)", "reason": "\(error.message)"])
-            if error.kind != .refused { unresolved.append(call) }
-        }
+        settler?.settle(releases)
     }
 
     private func answer(_ items: [AcceptItem], _ verdict: AcceptVerdict) {

@@ -28,6 +28,7 @@ package final class Acceptor: Sendable {
     private let mailbox: AcceptMailbox
     private let patience: Duration
     private let workers: Group
+    private let settler: Settler?
 
     /// - Parameters:
     ///   - owner: the lease that accepted rows are inserted under; nil without a forwarder: they are stored free.
@@ -45,14 +46,16 @@ package final class Acceptor: Sendable {
                 messages: configuration.messagesPerCall, bytes: configuration.bytesPerCall,
                 join: configuration.joinThreshold))
         self.mailbox = mailbox
+        let settler = owner.map { _ in Settler(configuration.database, logger: logger) }
+        self.settler = settler
         let workers = Group()
         self.workers = workers
         for index in 0..<configuration.connections {
             workers.enter()
             startThread(name: "accept \(index)") {
                 AcceptWorker(
-                    index, mailbox, database: configuration.database, owner: owner, clock: clock, logger: logger,
-                    onAccepted: onAccepted
+                    index, mailbox, database: configuration.database, owner: owner, settler: settler, clock: clock,
+                    logger: logger, onAccepted: onAccepted
                 ).run()
                 workers.leave()
             }
@@ -81,5 +84,6 @@ package final class Acceptor: Sendable {
     package func shutdown() async {
         mailbox.close()
         await workers.wait()
+        await settler?.shutdown()
     }
 }

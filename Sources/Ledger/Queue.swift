@@ -23,12 +23,19 @@ package final class Queue: Sendable {
     ///
     /// A claim in doubt may have leased rows that nobody knows of: the owner then starts again under a new id, which
     /// frees them.
-    package func claim(maxMessages: Int, maxBytes: Int) async throws(DatabaseError) -> [QueuedMessage] {
+    ///
+    /// - Parameter pools: only mail for these; nil: for all. What waits for a pool left out costs a claim nothing.
+    package func claim(
+        maxMessages: Int, maxBytes: Int, pools: [Int64]? = nil
+    ) async throws(DatabaseError) -> [QueuedMessage] {
         guard let id = owner.holdingID else { return [] }
         do {
             let rows = try await connection.query(
-                "SELECT * FROM ledger.claim($1, $2, $3)",
-                [.uuid(id), .int32(Int32(clamping: maxMessages)), .int64(Int64(maxBytes))])
+                "SELECT * FROM ledger.claim($1, $2, $3, $4)",
+                [
+                    .uuid(id), .int32(Int32(clamping: maxMessages)), .int64(Int64(maxBytes)),
+                    pools.map { .int64Array($0) } ?? .null(.int8Array),
+                ])
             return try ClaimAnswer.messages(rows, owner: id)
         } catch {
             if error.kind == .doubt || error.kind == .unexpected || error.sqlState == "GP001" { owner.startAgain(id) }
@@ -40,10 +47,12 @@ package final class Queue: Sendable {
     ///
     /// - Parameters:
     ///   - room: how many messages can be taken just now.
+    ///   - pools: those that have room for some of them; nil: all have.
     ///   - take: gets what was claimed.
     package func poll(
         every pause: Duration = .milliseconds(200), maxBytes: Int = 64 << 20,
-        room: @Sendable () async -> Int, take: @Sendable ([QueuedMessage]) async -> Void
+        room: @Sendable () async -> Int, pools: @Sendable () async -> [Int64]? = { nil },
+        take: @Sendable ([QueuedMessage]) async -> Void
     ) async {
         var isAway = false
         while !Task.isCancelled {
@@ -51,7 +60,8 @@ package final class Queue: Sendable {
             var wait = pause
             if wanted > 0 {
                 do throws(DatabaseError) {
-                    let claimed = try await claim(maxMessages: wanted, maxBytes: maxBytes)
+                    let claimed = try await claim(
+                        maxMessages: wanted, maxBytes: maxBytes, pools: await pools())
                     if !claimed.isEmpty {
                         await take(claimed)
                         if claimed.count >= wanted { wait = .zero }
@@ -68,7 +78,12 @@ package final class Queue: Sendable {
     }
 
     /// Records outcomes, in the background; never drops one while this process lives.
-    package func settle(_ outcomes: [Settlement]) { settler.settle(outcomes) }
+    ///
+    /// - Parameter report: tells of these outcomes, all of one message. It is stored in the transaction that settles
+    ///   them, if at least one of them takes effect.
+    package func settle(_ outcomes: [Settlement], report: DeliveryReport? = nil) {
+        settler.settle(outcomes, report: report)
+    }
 
     /// Returns when everything settled so far is committed.
     package func drain() async { await settler.drain() }
@@ -102,13 +117,23 @@ private enum ClaimAnswer {
                 let numbers = try row.int64s("numbers")
                 let addresses = try row.strings("addresses")
                 let attempts = try row.int64s("attempts")
-                guard numbers.count == addresses.count, numbers.count == attempts.count else {
+                let notifies = try row.int64s("notifies")
+                let originals = try row.strings("orcpts")
+                guard
+                    [addresses.count, attempts.count, notifies.count, originals.count]
+                        .allSatisfy({ $0 == numbers.count })
+                else {
                     throw DatabaseError(.unexpected, "claim's arrays differ in length")
                 }
                 for index in numbers.indices {
                     recipients.append(
                         QueuedMessage.Recipient(
-                            number: Int32(clamping: numbers[index]), mailbox: try Mailbox(parsing: addresses[index]),
+                            number: Int32(clamping: numbers[index]),
+                            envelope: EnvelopeRecipient(
+                                try Mailbox(parsing: addresses[index]),
+                                notify: notifies[index] < 0
+                                    ? nil : NotifyConditions(rawValue: Int16(clamping: notifies[index])),
+                                originalRecipient: originals[index].isEmpty ? nil : originals[index]),
                             attempts: Int32(clamping: attempts[index])))
                 }
             } catch {
@@ -118,11 +143,20 @@ private enum ClaimAnswer {
                 QueuedMessage(
                     id: try row.uuid("id"), owner: owner, tenantID: try row.int64("tenant_id"),
                     tenantSlug: try row.string("tenant"), credentialName: try row.stringOrNil("credential") ?? "",
-                    poolID: try row.int64("pool_id"), sender: sender, recipients: recipients, content: body,
-                    isEightBit: isEightBit, acceptedAt: try row.timestamp("accepted_at"),
+                    poolID: try row.int64("pool_id"), sender: sender, recipients: recipients,
+                    parameters: try parameters(row), content: body, isEightBit: isEightBit,
+                    acceptedAt: try row.timestamp("accepted_at"),
                     messageIDHeader: try row.stringOrNil("message_id_header"),
-                    clientAddress: try row.stringOrNil("client")))
+                    clientAddress: try row.stringOrNil("client"),
+                    kind: QueuedMessage.Kind(rawValue: try row.string("kind")) ?? .mail))
         }
         return messages
+    }
+    private static func parameters(_ row: Rows.Row) throws(DatabaseError) -> MailParameters {
+        MailParameters(
+            body: BodyType(word: try row.string("body_type")) ?? .eightBitMIME,
+            isInternationalized: try row.bool("smtputf8"),
+            returnContent: try row.stringOrNil("ret").flatMap { ReturnContent(word: $0) },
+            envelopeID: try row.stringOrNil("envid"))
     }
 }

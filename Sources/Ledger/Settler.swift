@@ -1,4 +1,5 @@
 internal import Logging
+internal import NIOCore
 internal import Postgres
 
 /// Writes outcomes to the ledger, batched without timers: while one call is under way, the next ones gather.
@@ -7,7 +8,7 @@ internal import Postgres
 /// are never dropped while this process lives, however long the database is away.
 final class Settler: Sendable {
     private struct State {
-        var waiting: [Settlement] = []
+        var waiting: [SettleGroup] = []
         var unsettled = 0
         var isClosing = false
         var drainers: [CheckedContinuation<Void, Never>] = []
@@ -16,6 +17,7 @@ final class Settler: Sendable {
     private let monitor = Monitor(State(), conditions: 1)
     private let group = Group()
     private static let maxPerCall = 1000
+    private static let maxReportBytes = 16 << 20
 
     init(_ database: DatabaseConfiguration, logger: Logger) {
         group.enter()
@@ -28,10 +30,16 @@ final class Settler: Sendable {
         }
     }
 
-    func settle(_ settlements: [Settlement]) {
+    /// - Parameter report: tells of these outcomes, which are then one owner's; stored with the first that counts.
+    func settle(_ settlements: [Settlement], report: DeliveryReport? = nil) {
         guard !settlements.isEmpty else { return }
+        // Without a report each goes as it can; with one, they stay together.
+        let groups =
+            report == nil
+            ? settlements.map { SettleGroup(settlements: [$0]) }
+            : [SettleGroup(settlements: settlements, report: report)]
         monitor.withLock { state in
-            state.waiting += settlements
+            state.waiting += groups
             state.unsettled += settlements.count
         }
         monitor.signal(0)
@@ -59,20 +67,31 @@ final class Settler: Sendable {
     /// One call's worth: one owner, each recipient once, in order. Nil when closing and empty.
     private static func next(_ monitor: Monitor<State>) -> SettleCall? {
         let call = monitor.wait(on: 0) { (state) -> SettleCall?? in
-            guard let owner = state.waiting.first?.owner else { return state.isClosing ? .some(nil) : nil }
-            var taken: [Settlement] = []
-            var left: [Settlement] = []
+            guard let owner = state.waiting.first?.settlements.first?.owner else {
+                return state.isClosing ? .some(nil) : nil
+            }
+            var taken: [SettleGroup] = []
+            var left: [SettleGroup] = []
             var seen: Set<RecipientKey> = []
-            for one in state.waiting {
-                let key = RecipientKey(message: one.messageID, number: one.number)
-                if taken.count < maxPerCall, one.owner == owner, seen.insert(key).inserted {
-                    taken.append(one)
+            var room = maxPerCall
+            var bytes = maxReportBytes
+            for group in state.waiting {
+                let keys = group.settlements.map { RecipientKey(message: $0.messageID, number: $0.number) }
+                let isFirst = taken.isEmpty
+                let fits = room >= keys.count && bytes >= group.reportBytes
+                if isFirst || fits, group.settlements.first?.owner == owner, seen.isDisjoint(with: keys) {
+                    seen.formUnion(keys)
+                    room -= keys.count
+                    bytes -= group.reportBytes
+                    taken.append(group)
                 } else {
-                    left.append(one)
+                    // What comes after something left behind may be about the same recipient: it stays behind it.
+                    seen.formUnion(keys)
+                    left.append(group)
                 }
             }
             state.waiting = left
-            return .some(SettleCall(owner: owner, settlements: taken))
+            return .some(SettleCall(owner: owner, groups: taken))
         }
         return call ?? nil
     }
@@ -88,6 +107,10 @@ final class Settler: Sendable {
         }
         for drainer in drainers { drainer.resume() }
     }
+}
+
+extension SettleGroup {
+    fileprivate var reportBytes: Int { report?.content.readableBytes ?? 0 }
 }
 
 private struct RecipientKey: Hashable {
@@ -156,21 +179,29 @@ private final class SettlerThread {
         }
     }
 
-    /// An outcome that cannot be stored must not hold up its neighbours; alone, it goes without the remote's words.
+    /// An outcome that cannot be stored must not hold up its neighbours; alone, it goes without the remote's words, and
+    /// at last without its report.
     private func halves(of call: SettleCall, _ error: DatabaseError) -> [SettleCall] {
-        let all = call.settlements
+        let all = call.groups
         guard all.count > 1 else {
-            guard var one = all.first, one.reply != nil || one.replyEnhanced != nil || one.replyCode != nil else {
+            guard var one = all.first else { return [] }
+            if one.settlements.contains(where: \.hasWords) {
+                for index in one.settlements.indices { one.settlements[index].forgetWords() }
+            } else if one.report != nil {
+                logger.error("a report cannot be stored", metadata: ["reason": "\(error)"])
+                one.report = nil
+            } else if one.settlements.count > 1 {
+                return one.settlements.map { SettleCall(owner: call.owner, settlements: [$0]) }
+            } else {
                 logger.error("an outcome cannot be recorded", metadata: ["reason": "\(error)"])
                 return []
             }
-            (one.reply, one.replyEnhanced, one.replyCode) = (nil, nil, nil)
-            return [SettleCall(owner: call.owner, settlements: [one])]
+            return [SettleCall(owner: call.owner, groups: [one])]
         }
         let middle = all.count / 2
         return [
-            SettleCall(owner: call.owner, settlements: Array(all[middle...])),
-            SettleCall(owner: call.owner, settlements: Array(all[..<middle])),
+            SettleCall(owner: call.owner, groups: Array(all[middle...])),
+            SettleCall(owner: call.owner, groups: Array(all[..<middle])),
         ]
     }
 
@@ -183,4 +214,9 @@ private final class SettlerThread {
                 "an outcome came after its lease", metadata: ["id": "\(one.messageID)", "recipient": "\(one.number)"])
         }
     }
+}
+
+extension Settlement {
+    fileprivate var hasWords: Bool { reply != nil || replyEnhanced != nil || replyCode != nil }
+    fileprivate mutating func forgetWords() { (reply, replyEnhanced, replyCode) = (nil, nil, nil) }
 }

@@ -35,4 +35,7 @@ extension Reply {
     static func queued(as id: String) -> Reply { Reply(250, EnhancedCode(2, 0, 0), "Ok: queued as \(id)") }
     static let notStored = Reply(
         451, EnhancedCode(4, 3, 0), "The message could not be stored just now; please try again.")
+    /// The database's disk is full (RFC 3463 x.3.1: mail system full).
+    static let noRoom = Reply(
+        452, EnhancedCode(4, 3, 1), "There is no room to store the message; please try again later.")
 }

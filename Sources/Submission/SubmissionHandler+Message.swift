@@ -86,6 +86,7 @@ extension SubmissionHandler {
         case .resubmitted(let id): reply = .queued(as: "\(id)")
         case .refused(let refusal): reply = Reply(refusal)
         case .unavailable: reply = .notStored
+        case .outOfSpace: reply = .noRoom
         case .unknown:
             shared.logger.error(
                 "outcome unknown", metadata: ["client": "\(clientAddress)", "message-id": "\(messageID)"])

@@ -54,6 +54,11 @@ package struct RelayRecord: Sendable, Hashable {
     package var wire, tls: String
     package var weight: Int64
     package var status: String
+    /// From each node; nil: the node's setting.
+    package var connections: Int64?
+    package var serverName: String
+    /// Its password is shown nowhere.
+    package var username: String?
 }
 
 /// One counter: the tenant's day or month, or a credential's day.
@@ -206,14 +211,15 @@ extension Administration {
         if let pool, !(try await pools().contains { $0.name == pool }) { throw .notFound("no pool `\(pool)`") }
         return try await read(
             """
-            SELECT pool, host, port, protocol, tls, weight, status FROM admin.relay
+            SELECT pool, host, port, protocol, tls, weight, status, connections, server_name, username FROM admin.relay
             WHERE pool = $1 OR $1 IS NULL ORDER BY pool, host, port
             """, [.optional(pool)]
         ) { row in
             RelayRecord(
                 pool: try row.string("pool"), host: try row.string("host"), port: try row.int64("port"),
                 wire: try row.string("protocol"), tls: try row.string("tls"), weight: try row.int64("weight"),
-                status: try row.string("status"))
+                status: try row.string("status"), connections: try row.int64OrNil("connections"),
+                serverName: try row.string("server_name"), username: try row.stringOrNil("username"))
         }
     }
 

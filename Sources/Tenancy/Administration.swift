@@ -9,7 +9,7 @@ internal import SASL
 package struct Administration: Sendable {
     private let connection: DatabaseConnection
     /// Who is at the keyboard, for the audit.
-    private let user: String
+    let user: String
     /// How long an outcome in doubt is pursued.
     private let patience: Duration
 
@@ -129,14 +129,38 @@ package struct Administration: Sendable {
         try await change("SELECT created FROM admin.pool_create($1, $2)", [.text(user), .text(name)]).mayHaveChanged
     }
 
+    /// A pool that nobody uses.
+    ///
+    /// - Throws: `invalid` where tenants or members use it; the message names them.
+    /// - Returns: false where there was none.
+    package func deletePool(_ name: String) async throws(AdministrationError) -> Bool {
+        try await change("SELECT admin.pool_delete($1, $2)", [.text(user), .text(name)]).mayHaveChanged
+    }
+
+    /// A member that is there already changes in what `terms` name, and takes mail again.
+    ///
+    /// - Returns: whether anything was different.
     package func addRelay(
-        _ pool: String, host: String, port: Int, protocol: String, tls: String, weight: Int
+        _ pool: String, host: String, port: Int, _ terms: RelayTerms = RelayTerms()
     ) async throws(AdministrationError) -> Bool {
         try await change(
-            "SELECT changed FROM admin.relay_add($1, $2, $3, $4, $5, $6, $7)",
+            "SELECT changed FROM admin.relay_add($1, $2, $3, $4, $5::text::jsonb, $6)",
             [
-                .text(user), .text(pool), .text(host), .int32(Int32(clamping: port)), .text(`protocol`), .text(tls),
-                .int32(Int32(clamping: weight)),
+                .text(user), .text(pool), .text(host), .int32(Int32(clamping: port)), .text(terms.json),
+                .optional(terms.password),
+            ]
+        ).mayHaveChanged
+    }
+
+    /// - Returns: whether anything was different.
+    package func setRelay(
+        _ pool: String, host: String, port: Int, _ terms: RelayTerms
+    ) async throws(AdministrationError) -> Bool {
+        try await change(
+            "SELECT admin.relay_set($1, $2, $3, $4, $5::text::jsonb, $6)",
+            [
+                .text(user), .text(pool), .text(host), .int32(Int32(clamping: port)), .text(terms.json),
+                .optional(terms.password),
             ]
         ).mayHaveChanged
     }
@@ -165,10 +189,13 @@ package struct Administration: Sendable {
         package var verdict: String
     }
 
-    package func cancel(_ id: MessageID, reason: String?) async throws(AdministrationError) -> [Cancellation] {
+    /// - Parameter numbers: only these recipients; nil: all.
+    package func cancel(
+        _ id: MessageID, reason: String?, numbers: [Int64]? = nil
+    ) async throws(AdministrationError) -> [Cancellation] {
         let answer = try await repeated(
-            "SELECT number, verdict FROM ledger.cancel($1, $2, $3)",
-            [.text(user), .uuidArray([id]), .optional(reason)])
+            "SELECT number, verdict FROM ledger.cancel($1, $2, $3, $4)",
+            [.text(user), .uuidArray([id]), .optional(reason), Self.numbers(numbers)])
         do {
             return try answer.rows.map {
                 Cancellation(number: try $0.int64OrNil("number"), verdict: try $0.string("verdict"))
@@ -176,6 +203,31 @@ package struct Administration: Sendable {
         } catch {
             throw Self.translated(error)
         }
+    }
+
+    /// What became of one recipient of a message that is to be tried now.
+    package struct Retry: Sendable, Hashable {
+        package var number: Int64
+        /// `due`, `under way`, `cancelled` or `final`, as `admin.queue_retry` has them.
+        package var verdict: String
+    }
+
+    /// What waits for its next attempt is due now.
+    ///
+    /// - Parameter numbers: only these recipients; nil: all.
+    package func retry(_ id: MessageID, numbers: [Int64]? = nil) async throws(AdministrationError) -> [Retry] {
+        let answer = try await repeated(
+            "SELECT number, verdict FROM admin.queue_retry($1, $2, $3)",
+            [.text(user), .uuid(id), Self.numbers(numbers)])
+        do {
+            return try answer.rows.map { Retry(number: try $0.int64("number"), verdict: try $0.string("verdict")) }
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+
+    private static func numbers(_ numbers: [Int64]?) -> DatabaseValue {
+        numbers.map { .int32Array($0.map { Int32(clamping: $0) }) } ?? .null(.int4Array)
     }
 
     // MARK: How
@@ -193,19 +245,19 @@ package struct Administration: Sendable {
         }
     }
 
-    private struct Answer {
+    struct Answer {
         var rows: Rows
         var wasInDoubt: Bool
     }
 
-    private struct Change {
+    struct Change {
         var isTrue: Bool
         var wasInDoubt: Bool
         /// A repeat after a doubt answers for itself, not for the first attempt.
         var mayHaveChanged: Bool { isTrue || wasInDoubt }
     }
 
-    private func change(_ sql: String, _ parameters: [DatabaseValue]) async throws(AdministrationError) -> Change {
+    func change(_ sql: String, _ parameters: [DatabaseValue]) async throws(AdministrationError) -> Change {
         let answer = try await repeated("SELECT v.* FROM (\(sql)) AS v (answer)", parameters)
         do {
             return Change(isTrue: try answer.rows.first?.bool("answer") ?? false, wasInDoubt: answer.wasInDoubt)
@@ -215,7 +267,7 @@ package struct Administration: Sendable {
     }
 
     /// One statement in a transaction of its own, sent until PostgreSQL says what became of it.
-    private func repeated(
+    func repeated(
         _ sql: String, _ parameters: [DatabaseValue]
     ) async throws(AdministrationError) -> Answer {
         let deadline = ContinuousClock.now + patience
@@ -235,7 +287,7 @@ package struct Administration: Sendable {
         }
     }
 
-    private static func translated(_ error: any Error) -> AdministrationError {
+    static func translated(_ error: any Error) -> AdministrationError {
         switch error {
         case let error as AdministrationError: error
         case let error as DatabaseError: AdministrationError(error)

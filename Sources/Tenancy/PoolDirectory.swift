@@ -4,7 +4,9 @@ internal import Synchronization
 /// A relay that takes mail for a pool.
 package struct Member: Sendable, Hashable, Identifiable {
     package enum Wire: String, Sendable { case lmtp, smtp }
-    package enum TLS: String, Sendable { case mutual, verify, none }
+    /// `opportunistic`: where it is offered, unverified; `require`: always, unverified; `verify`: its certificate names
+    /// `serverName`; `mutual`: by the pool's authority, and ours is shown.
+    package enum TLS: String, Sendable { case none, opportunistic, require, verify, mutual }
 
     package var id: Int64
     package var host: String
@@ -14,6 +16,45 @@ package struct Member: Sendable, Hashable, Identifiable {
     package var weight: Int
     /// Gets nothing new.
     package var isDraining: Bool
+    /// Connections at most from one node; nil: the node's setting.
+    package var connections: Int?
+    /// What its certificate must name.
+    package var serverName: String
+    /// For AUTH as a client.
+    package var login: RelayLogin?
+
+    package init(
+        id: Int64, host: String, port: Int, wire: Wire, tls: TLS, weight: Int = 1, isDraining: Bool = false,
+        connections: Int? = nil, serverName: String? = nil, login: RelayLogin? = nil
+    ) {
+        self.id = id
+        self.host = host
+        self.port = port
+        self.wire = wire
+        self.tls = tls
+        self.weight = weight
+        self.isDraining = isDraining
+        self.connections = connections
+        self.serverName = serverName ?? host
+        self.login = login
+    }
+}
+
+/// What Gatepost authenticates with to a relay. Describes itself without the password.
+package struct RelayLogin: Sendable, Hashable {
+    package var username: String
+    package var password: String
+
+    package init(username: String, password: String) {
+        self.username = username
+        self.password = password
+    }
+}
+
+extension RelayLogin: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    package var description: String { "\(username) with a password" }
+    package var debugDescription: String { description }
+    package var customMirror: Mirror { Mirror(self, children: ["username": username]) }
 }
 
 /// Relays that share a load.
@@ -95,11 +136,20 @@ package final class PoolDirectory: Sendable {
                         Member(
                             id: member, host: try row.string("host"), port: Int(try row.int64("port")), wire: wire,
                             tls: tls, weight: Int(try row.int64("weight")),
-                            isDraining: try row.string("status") != "active"))
+                            isDraining: try row.string("status") != "active",
+                            connections: try row.int64OrNil("connections").map { Int($0) },
+                            serverName: try row.string("server_name"), login: try login(row)))
                 }
             }
             pools[id] = pool
         }
         return pools
+    }
+
+    private static func login(_ row: Rows.Row) throws(DatabaseError) -> RelayLogin? {
+        guard let username = try row.stringOrNil("username"), let secret = try row.stringOrNil("secret") else {
+            return nil
+        }
+        return RelayLogin(username: username, password: secret)
     }
 }

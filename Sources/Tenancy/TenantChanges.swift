@@ -35,7 +35,7 @@ package struct TenantChanges: Sendable, Hashable {
 
     /// What `admin.tenant_create` and `admin.tenant_set` take.
     package var json: String {
-        "{" + members.map { "\(Self.quoted($0.name)): \($0.value)" }.joined(separator: ", ") + "}"
+        "{" + members.map { "\(JSONText.string($0.name)): \($0.value)" }.joined(separator: ", ") + "}"
     }
 
     private var members: [(name: String, value: String)] {
@@ -48,12 +48,12 @@ package struct TenantChanges: Sendable, Hashable {
         add("message_size", messageSize.map { String($0) })
         add("recipients_per_message", recipientsPerMessage.map { String($0) })
         add("sessions", sessions.map(Self.text))
-        add("zone", zone.map(Self.quoted))
-        add("policy", policy.map { Self.quoted($0.rawValue) })
+        add("zone", zone.map(JSONText.string))
+        add("policy", policy.map { JSONText.string($0.rawValue) })
         add("partial", partial.map { String($0) })
         add("resubmission", resubmission.map { String($0) })
         add("null_sender", nullSender.map { String($0) })
-        add("pool", pool.map(Self.quoted))
+        add("pool", pool.map(JSONText.string))
         return members
     }
 
@@ -62,19 +62,5 @@ package struct TenantChanges: Sendable, Hashable {
         case .unlimited: "null"
         case .of(let number): String(number)
         }
-    }
-
-    /// A JSON string; everything but plain ASCII by its number.
-    private static func quoted(_ text: String) -> String {
-        var quoted = "\""
-        for unit in text.utf16 {
-            if (0x20..<0x7F).contains(unit), unit != 0x22, unit != 0x5C {
-                quoted.unicodeScalars.append(Unicode.Scalar(UInt8(unit)))
-            } else {
-                let digits = String(unit, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            }
-        }
-        return quoted + "\""
     }
 }

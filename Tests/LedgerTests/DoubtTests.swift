@@ -166,7 +166,12 @@ extension LedgerSuite {
             #expect(inDoubt.acknowledged.count == 1)
             #expect(Set(handed.withLock { $0 }) == after.acknowledged)
             let queue = fixture.queue(owner)
-            let claimed = try await queue.claim(maxMessages: 10, maxBytes: 1 << 20)
+            var claimed: [QueuedMessage] = []
+            #expect(
+                try await eventually {
+                    claimed += try await queue.claim(maxMessages: 10, maxBytes: 1 << 20)
+                    return !claimed.isEmpty
+                })
             #expect(Set(claimed.map { "\($0.id)" }) == inDoubt.acknowledged)
             await acceptor.shutdown()
             await queue.shutdown()

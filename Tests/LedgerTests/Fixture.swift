@@ -126,7 +126,7 @@ struct Tally: Sendable {
         case .accepted(let id, _): acknowledged.insert("\(id)")
         case .resubmitted(let id): acknowledged.insert("\(id)")
         case .refused(let refusal): refused.append(refusal.verdict)
-        case .unavailable: unavailable += 1
+        case .unavailable, .outOfSpace: unavailable += 1
         case .unknown: unknown += 1
         }
     }

@@ -130,7 +130,7 @@ import Testing
         #expect(try await pools.pool(id)?.members == [])
 
         #expect(
-            try await admin.addRelay("default", host: "::1", port: 2525, protocol: "lmtp", tls: "mutual", weight: 3))
+            try await admin.addRelay("default", host: "::1", port: 2525, weighing(3)))
         #expect(try await pools.pool(id)?.members == [], "remembered until it is told")
         pools.hear(.notification(channel: "gatepost_directory", payload: "tenant:1"))
         #expect(try await pools.pool(id)?.members == [], "a tenant's change is none of a pool's")
@@ -232,4 +232,10 @@ extension Error {
         func name(_ error: any Error) -> Substring { "\(error)".prefix { $0 != "(" } }
         return self is AdministrationError && name(self) == name(kind)
     }
+}
+
+private func weighing(_ weight: Int64) -> RelayTerms {
+    var terms = RelayTerms()
+    terms.weight = weight
+    return terms
 }

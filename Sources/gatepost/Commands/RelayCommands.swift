@@ -53,8 +53,10 @@ struct RelayCommands: ParsableCommand {
 
         func run() async throws {
             try await Desk.sit(common, about: .pool(pool)) { desk in
+                var terms = RelayTerms()
+                (terms.wire, terms.tls, terms.weight) = (`protocol`, tls, weight)
                 let changed = try await desk.administration.addRelay(
-                    pool, host: address.host, port: address.port, protocol: `protocol`, tls: tls, weight: Int(weight))
+                    pool, host: address.host, port: address.port, terms)
                 let record = try await desk.relay(pool, address)
                 desk.output.show(
                     record?.json ?? .null,

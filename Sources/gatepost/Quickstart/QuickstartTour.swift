@@ -142,7 +142,7 @@ final class QuickstartTour: Sendable {
             try await steps.step("relay") {
                 let address = settings.relay.listen.first ?? Self.relay
                 _ = try await administration.addRelay(
-                    "default", host: address.host, port: address.port, protocol: "lmtp", tls: "mutual", weight: 1)
+                    "default", host: address.host, port: address.port)
                 return "\(address) in pool default, LMTP with mutual TLS"
             }
         } catch let error as AdministrationError {
