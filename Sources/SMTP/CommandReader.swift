@@ -45,11 +45,20 @@ struct CommandReader {
         self = CommandReader()
     }
 
-    /// Lets `scanner` take content from the head of the input; gives up the buffer once it is used up.
-    mutating func readContent(into scanner: inout ContentScanner?) -> Bool {
-        let finished = scanner?.consume(&input) ?? false
-        if input.readableBytes == 0 { input = ByteBuffer() }
-        return finished
+    /// Lets `body` take octets from the head of the input; gives up the buffer once it is used up.
+    mutating func take<Result>(_ body: (inout ByteBuffer) -> Result) -> Result {
+        defer { if input.readableBytes == 0 { input = ByteBuffer() } }
+        return body(&input)
+    }
+
+    /// A whole and well-formed BDAT line, if the next one is. Costs no allocation: a message may come in a million chunks.
+    mutating func nextChunk() -> Chunk? {
+        guard dropping == nil,
+            let (chunk, length) = input.withUnsafeReadableBytes({ Chunk.parsed(at: $0) })
+        else { return nil }
+        input.moveReaderIndex(forwardBy: length)
+        searched = 0
+        return chunk
     }
 
     /// The next line, or nil until more bytes have come.

@@ -14,12 +14,22 @@ package struct ContentDefect: Hashable, Sendable {
     package let position: Int
 }
 
-/// Message content on its way in by DATA (RFC 5321 §4.5.2): finds its end, takes the dots out, judges every octet, in
-/// one pass over contiguous memory, whatever pieces it arrives in.
+/// Message content on its way in: judges every octet, in one pass over contiguous memory, whatever pieces it arrives in.
+/// By DATA (RFC 5321 §4.5.2) it finds the end and takes the dots out, too; in chunks (RFC 3030) its caller counts.
 ///
 /// Only CRLF ends a line and only CRLF "." CRLF the content. A bare CR or LF or a NUL is remembered (the first one),
-/// and from then on, as once the size limit is passed, nothing is kept: a refusal holds no memory.
+/// and from then on, as once the size limit is passed, nothing is kept: a refusal holds no memory. Lines may be as long
+/// as the message: they are stored and sent on as they came, for to break one would break what was signed.
 struct ContentScanner {
+    enum Framing {
+        /// DATA: dots at the head of a line are transport.
+        case dots
+        /// BDAT: a dot is a dot.
+        case counted
+        /// BDAT with BODY=BINARYMIME: no octet means anything here.
+        case binary
+    }
+
     /// Where in a line the next octet stands.
     private enum Position {
         case lineStart
@@ -38,12 +48,16 @@ struct ContentScanner {
     private(set) var defect: ContentDefect?
     private let limit: Int
     private let expected: Int
+    private let framing: Framing
+    private let lineEndings: LineEndings
     private var position = Position.lineStart
     private var line = 1
     private var column = 0
 
-    init(limit: Int, declaredSize: Int?) {
+    init(limit: Int, declaredSize: Int?, framing: Framing = .dots, lineEndings: LineEndings = .strict) {
         self.limit = limit
+        self.framing = framing
+        self.lineEndings = lineEndings
         // The declared size is a hint from a stranger: at most so much is reserved on his word, and not before an
         // octet has come. Growth from there doubles, so the whole stays linear.
         expected = min(declaredSize ?? 0, limit, 128 * 1024)
@@ -52,12 +66,22 @@ struct ContentScanner {
     var isTooLarge: Bool { size > limit }
     private var keeps: Bool { defect == nil && size <= limit }
 
-    /// Takes content from the head of `input`; true once the end was taken too (what follows it stays in `input`).
-    mutating func consume(_ input: inout ByteBuffer) -> Bool {
+    /// The content is whole: what a CR at its very end, and the line endings as configured, come to.
+    mutating func finish() {
+        if position == .cr { note(.bareCR, at: column) }
+        guard lineEndings == .normalise, framing != .binary, keeps else { return }
+        content = lineEndings.applied(to: content)
+        size = content.readableBytes
+        if isTooLarge { content = ByteBuffer() }
+    }
+
+    /// Takes content from the head of `input`, at most `count` octets; true once the end was taken too, which only dots
+    /// have (what follows it stays in `input`).
+    mutating func consume(_ input: inout ByteBuffer, upTo count: Int = .max) -> Bool {
         if content.capacity == 0, expected > 0, input.readableBytes > 0, keeps { content.reserveCapacity(expected) }
         var finished = false
         input.readWithUnsafeReadableBytes { bytes in
-            let (taken, end) = scan(bytes)
+            let (taken, end) = scan(UnsafeRawBufferPointer(rebasing: bytes.prefix(count)))
             finished = end
             return taken
         }
@@ -66,6 +90,10 @@ struct ContentScanner {
 
     /// `start` is where the run of octets begins that belong to the content and are not yet copied.
     private mutating func scan(_ bytes: UnsafeRawBufferPointer) -> (taken: Int, finished: Bool) {
+        guard framing != .binary else {
+            keep(bytes[...])
+            return (bytes.count, false)
+        }
         var index = 0
         var start = 0
         let nul = bytes.offset(of: 0) ?? bytes.count
@@ -75,7 +103,7 @@ struct ContentScanner {
                 let sound = soundLines(bytes, from: index, to: nul)
                 if sound > index {
                     index = sound
-                } else if bytes[index] == .dot {
+                } else if bytes[index] == .dot, framing == .dots {
                     keep(bytes[start..<index])
                     index += 1
                     start = index  // the dot is not content, whatever follows
@@ -97,6 +125,7 @@ struct ContentScanner {
             case .dotCR:
                 if bytes[index] == .lf { return (index + 1, true) }
                 note(.bareCR, at: column)
+                keepCR()
                 position = .middle
             case .cr:
                 if bytes[index] == .lf {
@@ -119,7 +148,9 @@ struct ContentScanner {
     private mutating func soundLines(_ bytes: UnsafeRawBufferPointer, from start: Int, to end: Int) -> Int {
         var index = start
         var lines = 0
-        while index < end, bytes[index] != .dot, let cr = bytes.offset(of: .cr, from: index, to: end) {
+        while index < end, bytes[index] != .dot || framing == .counted,
+            let cr = bytes.offset(of: .cr, from: index, to: end)
+        {
             guard cr + 1 < end, bytes[cr + 1] == .lf, bytes.offset(of: .lf, from: index, to: cr) == nil else { break }
             index = cr + 2
             lines += 1
@@ -151,6 +182,10 @@ struct ContentScanner {
     private mutating func inspect(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, endsInLF: Bool) {
         var found: (Int, ContentDefect.Octet)?
         if let nul = bytes.offset(of: 0, from: range.lowerBound, to: range.upperBound) { found = (nul, .nul) }
+        guard lineEndings == .strict else {
+            if let (index, octet) = found { note(octet, at: column + index - range.lowerBound + 1) }
+            return
+        }
         // A CR as the last octet is judged by what follows it: the LF, or the next piece.
         if let cr = bytes.offset(of: .cr, from: range.lowerBound, to: found?.0 ?? (range.upperBound - 1)) {
             found = (cr, .bareCR)
@@ -168,9 +203,15 @@ struct ContentScanner {
     }
 
     private mutating func note(_ octet: ContentDefect.Octet, at position: Int) {
-        guard defect == nil else { return }
+        guard defect == nil, octet == .nul || lineEndings == .strict else { return }
         defect = ContentDefect(octet: octet, line: line, position: position)
         content = ByteBuffer()
+    }
+
+    /// The CR behind a dot was held back, for the end of content might have followed.
+    private mutating func keepCR() {
+        size += 1
+        if keeps { content.writeInteger(UInt8.cr) }
     }
 
     private mutating func keep(_ run: Slice<UnsafeRawBufferPointer>) {

@@ -2,25 +2,16 @@ import NIOCore
 
 /// What each command does for a member, and what it gets from a stranger.
 extension RelayDialogue {
-    mutating func perform(_ line: CommandReader.Line, _ stage: Stage, into output: inout ByteBuffer) -> Action? {
-        switch line {
-        case .flood:
-            end(with: .lineFlood, into: &output)
-        case .tooLong(let head):
-            reject(head.startsIgnoringCase("AUTH ") ? .responseTooLong : .lineTooLong, into: &output)
-        case .line(let octets):
-            let isText = conduct.isMessageText(octets)
-            guard let command = CommandLine(octets) else {
-                reject(.syntaxError, into: &output)
-                return nil
-            }
-            if isText, command.verb != .quit {
-                reject(command.verb == .unknown ? .unknownCommand : .messageAsCommands, into: &output)
-                return nil
-            }
-            return perform(command, octets, stage, into: &output)
+    mutating func perform(_ heard: Heard, _ stage: Stage, into output: inout ByteBuffer) -> Action? {
+        switch heard {
+        case .command(let command, let line):
+            return perform(command, line, stage, into: &output)
+        case .chunk(let chunk):
+            begin(chunk, stage)
+            return nil
+        case .answered:
+            return nil
         }
-        return nil
     }
 
     private mutating func perform(
@@ -37,14 +28,14 @@ extension RelayDialogue {
         case .rcpt: return recipient(argument, line, stage, into: &output)
         case .data: data(argument, stage, into: &output)
         case .rset: reset(argument, stage, into: &output)
-        case .noop: idle(.ok, into: &output)
-        case .help: idle(.help, into: &output)
-        case .vrfy: idle(.cannotVerify, into: &output)
+        case .noop: idle(.ok, argument, into: &output)
+        case .help: idle(.help, argument, into: &output)
+        case .vrfy: idle(.cannotVerify, argument, into: &output)
         case .absent: reject(.notImplemented, into: &output)
-        case .bdat: end(with: .notImplemented, into: &output)  // octets follow: framing is lost
-        case .quit: end(with: .goodbye, into: &output)
+        case .quit: quit(argument, into: &output)
         case .web: end(with: .notHTTP, into: &output)
         case .unknown: reject(.unknownCommand, into: &output)
+        case .bdat: preconditionFailure("a chunk is heard as one")
         }
         return nil
     }
@@ -55,38 +46,39 @@ extension RelayDialogue {
         return .denied(command: line.escaped(limit: 200))
     }
 
-    private mutating func idle(_ reply: Reply, into output: inout ByteBuffer) {
-        guard !conduct.noteIdleCommand() else { return end(with: .tooManyIdleCommands, into: &output) }
-        reply.write(into: &output)
-    }
-
     private mutating func hello(
         _ argument: ArraySlice<UInt8>, _ greeting: Greeting, _ stage: Stage, into output: inout ByteBuffer
     ) {
         guard let name = helloName(argument) else { return reject(.badHello, into: &output) }
-        guard !conduct.noteIdleCommand() else { return end(with: .tooManyIdleCommands, into: &output) }
-        var lines = [configuration.hostname]
-        if greeting != .helo {
-            lines += ["PIPELINING", "SIZE \(configuration.maxMessageSize)", "8BITMIME", "ENHANCEDSTATUSCODES"]
-            if greeting == .ehlo { lines.append("LIMITS RCPTMAX=1") }
-        }
+        guard !core.conduct.noteIdleCommand() else { return end(with: .tooManyIdleCommands, into: &output) }
+        core.content = nil
+        var security: [String] = []
         switch stage {
         case .plaintext:
-            if greeting != .helo { lines.append("STARTTLS") }
+            security = ["STARTTLS"]
         case .stranger:
             break
-        case .arrived, .member, .transaction:
-            if greeting != .helo { lines.append("AUTH EXTERNAL") }
+        case .arrived, .member, .transaction, .chunks, .refused:
+            security = ["AUTH EXTERNAL"]
             state = .reading(.member(Hello(name: name, greeting: greeting)))
         }
-        Reply(250, nil, lines: lines).write(into: &output)
+        guard greeting != .helo else { return Reply(250, nil, configuration.hostname).write(into: &output) }
+        Reply.hello(
+            configuration.hostname, size: configuration.maxMessageSize, recipients: greeting == .ehlo ? 1 : nil,
+            security
+        ).write(into: &output)
     }
 
     private mutating func reset(_ argument: ArraySlice<UInt8>, _ stage: Stage, into output: inout ByteBuffer) {
         guard argument.isEmpty else { return reject(.noArgument, into: &output) }
-        idle(.ok, into: &output)
-        guard case .reading = state else { return }
-        if case .transaction(let hello, _) = stage { state = .reading(.member(hello)) }
+        guard idle(.ok, argument, into: &output) else { return }
+        core.content = nil
+        switch stage {
+        case .transaction(let hello, _), .chunks(let hello, _), .refused(let hello, _):
+            state = .reading(.member(hello))
+        case .plaintext, .stranger, .arrived, .member:
+            break
+        }
     }
 
     private mutating func startTLS(
@@ -94,18 +86,10 @@ extension RelayDialogue {
     ) -> Action? {
         switch stage {
         case .plaintext:
-            guard argument.isEmpty else {
-                reject(.noArgument, into: &output)
-                return nil
-            }
-            guard reader.isEmpty else {
-                end(with: .inputAfterStartTLS, into: &output)
-                return nil
-            }
-            Reply.readyForTLS.write(into: &output)
+            guard mayStartTLS(argument, into: &output) else { return nil }
             state = .handshaking
             return .startTLS
-        case .stranger, .arrived, .member, .transaction:
+        case .stranger, .arrived, .member, .transaction, .chunks, .refused:
             reject(.alreadySecured, into: &output)
         }
         return nil
@@ -119,7 +103,7 @@ extension RelayDialogue {
         case .plaintext: reject(.encryptionRequired, into: &output)
         case .stranger: reject(.unknownMechanism, into: &output)
         case .arrived: reject(.helloFirst, into: &output)
-        case .transaction: reject(.badSequence, into: &output)
+        case .transaction, .chunks, .refused: reject(.badSequence, into: &output)
         case .member(let hello):
             guard let name = words.first, words.count <= 2 else { return reject(.authSyntax, into: &output) }
             guard name.equalsIgnoringCase("EXTERNAL") else { return reject(.unknownMechanism, into: &output) }
@@ -149,7 +133,7 @@ extension RelayDialogue {
     /// An authorisation identity would be somebody else than the certificate's holder.
     private mutating func finish(response: ArraySlice<UInt8>, into output: inout ByteBuffer) {
         if response.isEmpty || response.elementsEqual([UInt8(ascii: "=")]) {
-            idle(.authenticated, into: &output)
+            idle(.authenticated, [], into: &output)
         } else {
             reject(Base64Text.decode(response) == nil ? .notBase64 : .credentialsInvalid, into: &output)
         }
@@ -167,8 +151,8 @@ extension RelayDialogue {
         case .arrived:
             reject(.helloFirst, into: &output)
             return nil
-        case .transaction:
-            reject(.nestedMail, into: &output)
+        case .transaction, .chunks, .refused:
+            reject(outOfPlace(stage), into: &output)
             return nil
         case .member(let known):
             hello = known
@@ -205,8 +189,8 @@ extension RelayDialogue {
         switch stage {
         case .plaintext, .stranger:
             return deny(line, into: &output)
-        case .arrived, .member:
-            reject(.senderFirst, into: &output)
+        case .arrived, .member, .chunks, .refused:
+            reject(outOfPlace(stage), into: &output)
             return nil
         case .transaction(let known, let open):
             hello = known
@@ -232,38 +216,111 @@ extension RelayDialogue {
         switch stage {
         case .plaintext, .stranger, .arrived:
             reject(.senderFirst, into: &output)
-        case .member:
-            conduct.noteDataRefused()
-            reject(.senderFirst, into: &output)
+        case .member, .chunks, .refused:
+            core.conduct.noteDataRefused()
+            reject(outOfPlace(stage), into: &output)
         case .transaction(let hello, let draft):
-            if argument.isEmpty, !draft.recipients.isEmpty {
+            let isBinary = draft.mail.parameters.body == .binaryMIME
+            if argument.isEmpty, !draft.recipients.isEmpty, !isBinary {
                 Reply.startContent.write(into: &output)
-                scanner = ContentScanner(limit: configuration.maxMessageSize, declaredSize: draft.mail.declaredSize)
-                state = .content(hello, draft.envelope(hello))
+                receive(nil, hello, draft)
             } else {
-                conduct.noteDataRefused()
-                reject(argument.isEmpty ? .recipientFirst : .noArgument, into: &output)
+                core.conduct.noteDataRefused()
+                let reply: Reply =
+                    !argument.isEmpty ? .noArgument : draft.recipients.isEmpty ? .recipientFirst : .chunksOnly
+                reject(reply, into: &output)
             }
+        }
+    }
+
+    /// What MAIL, RCPT and DATA get where they may not come.
+    private func outOfPlace(_ stage: Stage) -> Reply {
+        switch stage {
+        case .plaintext, .stranger, .arrived, .member: .senderFirst
+        case .transaction: .nestedMail
+        case .chunks: .contentBegun
+        case .refused: .chunkRefused
         }
     }
 
     // MARK: Content
 
-    /// Nil while the content has not ended, or when it was refused here (the state tells which).
-    mutating func readContent(_ hello: Hello, _ envelope: Envelope, into output: inout ByteBuffer) -> Action? {
-        guard reader.readContent(into: &scanner), let finished = scanner else { return nil }
-        scanner = nil
-        let refusal: Reply
-        if finished.isTooLarge {
-            refusal = .tooLarge(limit: configuration.maxMessageSize)
-        } else if let defect = finished.defect {
-            refusal = .unfit(defect)
-        } else {
-            state = .deciding(hello, envelope)
-            return .message(envelope, content: finished.content)
+    private mutating func receive(_ chunk: Chunk?, _ hello: Hello, _ draft: Draft) {
+        core.content = ContentReception(
+            chunk, limit: configuration.maxMessageSize, mail: draft.mail, lineEndings: .strict)
+        state = .content(hello, draft)
+    }
+
+    /// BDAT (RFC 3030): whatever it gets, its octets are taken exactly, and none of them is a command.
+    private mutating func begin(_ chunk: Chunk, _ stage: Stage) {
+        switch stage {
+        case .plaintext, .stranger, .arrived, .member:
+            swallow(chunk, .senderFirst, times: 1, then: stage)
+        case .refused(let hello, let draft):
+            refuse(chunk, .chunkRefused, hello, draft)
+        case .transaction(let hello, let draft):
+            if draft.recipients.isEmpty {
+                swallow(chunk, .recipientFirst, times: 1, then: chunk.isLast ? stage : .refused(hello, draft))
+            } else if chunk.size > configuration.maxMessageSize {
+                refuse(chunk, .tooLarge(limit: configuration.maxMessageSize), hello, draft)
+            } else {
+                receive(chunk, hello, draft)
+            }
+        case .chunks(let hello, let draft):
+            guard core.content?.exceedsLimit(with: chunk) == false else {
+                return refuse(chunk, .tooLarge(limit: configuration.maxMessageSize), hello, draft)
+            }
+            core.content?.begin(chunk)
+            state = .content(hello, draft)
         }
-        for _ in 0..<(envelope.isLMTP ? envelope.recipients.count : 1) { refusal.write(into: &output) }
-        state = .reading(.member(hello))
-        return nil
+    }
+
+    /// A chunk is refused; behind one that was not the last, nothing of this message is taken any more.
+    private mutating func refuse(_ chunk: Chunk, _ reply: Reply, _ hello: Hello, _ draft: Draft) {
+        swallow(
+            chunk, reply, times: chunk.isLast ? replies(hello, draft) : 1,
+            then: chunk.isLast ? .member(hello) : .refused(hello, draft))
+    }
+
+    private mutating func swallow(_ chunk: Chunk, _ reply: Reply, times: Int, then stage: Stage) {
+        core.content = nil
+        core.swallowing = (chunk.size, 0)
+        state = .swallowing(reply, times: times, then: stage)
+    }
+
+    /// How many replies the end of content gets: one for each accepted RCPT in LMTP (RFC 2033 §4.2, §4.3), else one.
+    private func replies(_ hello: Hello, _ draft: Draft) -> Int {
+        hello.greeting == .lhlo ? max(1, draft.recipients.count) : 1
+    }
+
+    /// Nil while the content has not ended, or when it was answered here (the state tells which).
+    mutating func readContent(_ hello: Hello, _ draft: Draft, into output: inout ByteBuffer) -> Action? {
+        let progress = core.reader.take { input in core.content?.read(&input) ?? .incomplete }
+        switch progress {
+        case .incomplete:
+            return nil
+        case .chunkEnd:
+            guard let content = core.content else { return nil }
+            if let refusal = content.refusal {
+                core.content = nil
+                state = .reading(.refused(hello, draft))
+                refusal.write(into: &output)
+            } else {
+                state = .reading(.chunks(hello, draft))
+                Reply.chunkReceived(content.chunkSize).write(into: &output)
+            }
+            return nil
+        case .end:
+            guard let (content, refusal) = core.content?.finish() else { return nil }
+            core.content = nil
+            if let refusal {
+                for _ in 0..<replies(hello, draft) { refusal.write(into: &output) }
+                state = .reading(.member(hello))
+                return nil
+            }
+            let envelope = draft.envelope(hello)
+            state = .deciding(hello, envelope)
+            return .message(envelope, content: content)
+        }
     }
 }

@@ -87,7 +87,9 @@ package struct RelayDialogue {
         case stranger  // inside TLS without a certificate of the pool's: there is no way on
         case arrived  // a member → member
         case member(Hello)  // → transaction
-        case transaction(Hello, Draft)  // → content, member
+        case transaction(Hello, Draft)  // → content, member, swallowing
+        case chunks(Hello, Draft)  // between the chunks of a message → content, member, swallowing
+        case refused(Hello, Draft)  // a chunk was refused: RSET or the last one ends it → member, swallowing
     }
 
     enum State {
@@ -95,7 +97,9 @@ package struct RelayDialogue {
         case reading(Stage)
         case handshaking  // → reading(stranger, arrived)
         case responding(Hello)  // AUTH EXTERNAL without its initial response
-        case content(Hello, Envelope)  // → deciding, reading(member)
+        case content(Hello, Draft)  // → deciding, reading(member, chunks, refused)
+        /// A refused chunk's octets arrive; its reply comes after them, as often as somebody waits for one.
+        case swallowing(Reply, times: Int, then: Stage)
         case deciding(Hello, Envelope)  // → reading(member)
         case closing  // → closed
         case closed
@@ -103,14 +107,11 @@ package struct RelayDialogue {
 
     let configuration: Configuration
     var state = State.connected
-    var reader = CommandReader()
-    /// There exactly in `content`; see ``SubmissionDialogue``.
-    var scanner: ContentScanner?
-    var conduct: SessionGuard
+    var core: ServerCore
 
     package init(configuration: Configuration) {
         self.configuration = configuration
-        conduct = SessionGuard(maxErrors: configuration.maxErrors, maxIdleCommands: configuration.maxIdleCommands)
+        core = ServerCore(maxErrors: configuration.maxErrors, maxIdleCommands: configuration.maxIdleCommands)
     }
 
     // MARK: Bytes
@@ -118,7 +119,7 @@ package struct RelayDialogue {
     /// Speaks first: once, when the connection is up.
     package mutating func greeting(into output: inout ByteBuffer) {
         guard case .connected = state else { return }
-        guard reader.isEmpty else { return end(with: .inputBeforeGreeting, into: &output) }
+        guard core.reader.isEmpty else { return end(with: .inputBeforeGreeting, into: &output) }
         Reply.greeting(configuration.hostname, "LMTP/ESMTP").write(into: &output)
         state = .reading(.plaintext)
     }
@@ -126,13 +127,13 @@ package struct RelayDialogue {
     /// Takes everything readable.
     package mutating func receive(_ bytes: inout ByteBuffer) {
         switch state {
-        case .connected, .reading, .responding, .deciding, .content: reader.receive(&bytes)
+        case .connected, .reading, .responding, .deciding, .content, .swallowing: core.reader.receive(&bytes)
         case .handshaking, .closing, .closed: bytes.moveReaderIndex(to: bytes.writerIndex)
         }
     }
 
     /// Forgets what is buffered.
-    package mutating func discardInput() { reader.discard() }
+    package mutating func discardInput() { core.reader.discard() }
 
     /// Answers what it can alone; returns what it cannot, or nil until bytes or an answer have come.
     package mutating func advance(into output: inout ByteBuffer) -> Action? {
@@ -143,18 +144,23 @@ package struct RelayDialogue {
             case .closing:
                 state = .closed
                 return .close
-            case .content(let hello, let envelope):
-                if let action = readContent(hello, envelope, into: &output) { return action }
+            case .content(let hello, let draft):
+                if let action = readContent(hello, draft, into: &output) { return action }
                 if case .content = state { return nil }
+            case .swallowing(let reply, let times, let next):
+                guard core.swallow() else { return nil }
+                state = .reading(next)
+                for _ in 1..<times { reply.write(into: &output) }
+                reject(reply, into: &output)
             case .responding(let hello):
-                guard let line = reader.next(limit: CommandReader.responseLimit) else { return nil }
+                guard let line = core.reader.next(limit: CommandReader.responseLimit) else { return nil }
                 respond(line, hello, into: &output)
-            case .reading(.plaintext) where reader.firstOctet == 0x16:
-                reader.discard()
+            case .reading(.plaintext) where core.reader.firstOctet == 0x16:
+                core.reader.discard()
                 state = .closing
             case .reading(let stage):
-                guard let line = reader.next(limit: CommandReader.commandLimit) else { return nil }
-                if let action = perform(line, stage, into: &output) { return action }
+                guard let heard = hear(into: &output) else { return nil }
+                if let action = perform(heard, stage, into: &output) { return action }
             }
         }
     }
@@ -164,7 +170,7 @@ package struct RelayDialogue {
     /// TLS is up and `peer` is what its certificate proved; nothing said before counts (RFC 3207 §4.2).
     package mutating func secured(peer: Peer) {
         guard case .handshaking = state else { return }
-        reader.discard()
+        core.reader.discard()
         switch peer {
         case .stranger: state = .reading(.stranger)
         case .poolMember: state = .reading(.arrived)
@@ -177,7 +183,7 @@ package struct RelayDialogue {
         precondition(
             replies.count == (envelope.isLMTP ? envelope.recipients.count : 1), "a reply for everyone who waits for one"
         )
-        if replies.contains(where: \.isPositive) { conduct.noteMessage() }
+        if replies.contains(where: \.isPositive) { core.conduct.noteMessage() }
         for reply in replies { reply.write(into: &output) }
         state = .reading(.member(hello))
     }
@@ -187,7 +193,7 @@ package struct RelayDialogue {
         switch state {
         case .closing, .closed: return
         case .handshaking: state = .closing
-        case .connected, .reading, .responding, .deciding, .content: end(with: reply, into: &output)
+        case .connected, .reading, .responding, .deciding, .content, .swallowing: end(with: reply, into: &output)
         }
     }
 
@@ -195,7 +201,7 @@ package struct RelayDialogue {
 
     package var isInTransaction: Bool {
         switch state {
-        case .reading(.transaction), .content, .deciding: true
+        case .reading(.transaction), .reading(.chunks), .reading(.refused), .content, .swallowing, .deciding: true
         case .connected, .reading(.plaintext), .reading(.stranger), .reading(.arrived), .reading(.member), .handshaking,
             .responding, .closing, .closed:
             false
@@ -203,21 +209,27 @@ package struct RelayDialogue {
     }
 
     package var isAwaitingAnswer: Bool { if case .deciding = state { true } else { false } }
-    package var isReceivingContent: Bool { if case .content = state { true } else { false } }
+    /// See ``SubmissionDialogue``.
+    package var isReceivingContent: Bool {
+        switch state {
+        case .content, .swallowing, .reading(.chunks): true
+        case .connected, .reading(.plaintext), .reading(.stranger), .reading(.arrived), .reading(.member),
+            .reading(.transaction), .reading(.refused), .handshaking, .responding, .deciding, .closing, .closed:
+            false
+        }
+    }
+    package var contentOctetsReceived: Int { core.contentOctetsReceived }
     /// Octets held here, for the memory budget.
-    package var bufferedBytes: Int { reader.readableBytes + (scanner?.content.readableBytes ?? 0) }
+    package var bufferedBytes: Int { core.bufferedBytes }
+}
 
-    // MARK: Helpers of every step
-
-    mutating func reject(_ reply: Reply, into output: inout ByteBuffer) {
-        guard reply.isPermanent, conduct.noteError() else { return reply.write(into: &output) }
-        end(with: .tooManyErrors, into: &output)
+extension RelayDialogue: ServerDialogue {
+    var isClosing: Bool {
+        switch state {
+        case .closing, .closed: true
+        case .connected, .reading, .handshaking, .responding, .deciding, .content, .swallowing: false
+        }
     }
 
-    mutating func end(with reply: Reply, into output: inout ByteBuffer) {
-        reply.write(into: &output)
-        reader.discard()
-        scanner = nil
-        state = .closing
-    }
+    mutating func beginClosing() { state = .closing }
 }

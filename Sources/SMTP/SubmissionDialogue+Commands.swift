@@ -2,26 +2,13 @@ import NIOCore
 
 /// What each command does where it may come, and what it gets where it may not.
 extension SubmissionDialogue {
-    /// One line outside AUTH and content. The reply goes to `output`; an action is returned if somebody must be asked.
-    mutating func perform(_ line: CommandReader.Line, _ stage: Stage, into output: inout ByteBuffer) -> Action? {
-        switch line {
-        case .flood:
-            end(with: .lineFlood, into: &output)
-        case .tooLong(let head):
-            reject(head.startsIgnoringCase("AUTH ") ? .responseTooLong : .lineTooLong, into: &output)
-        case .line(let octets):
-            let isText = conduct.isMessageText(octets)
-            guard let command = CommandLine(octets) else {
-                reject(.syntaxError, into: &output)
-                return nil
-            }
-            if isText, command.verb != .quit {
-                reject(command.verb == .unknown ? .unknownCommand : .messageAsCommands, into: &output)
-                return nil
-            }
-            return perform(command, stage, into: &output)
+    /// One command outside AUTH and content. The reply goes to `output`; an action is returned if somebody must be asked.
+    mutating func perform(_ heard: Heard, _ stage: Stage, into output: inout ByteBuffer) -> Action? {
+        switch heard {
+        case .command(let command, _): perform(command, stage, into: &output)
+        case .chunk(let chunk): begin(chunk, stage, into: &output)
+        case .answered: nil
         }
-        return nil
     }
 
     private mutating func perform(
@@ -46,13 +33,10 @@ extension SubmissionDialogue {
                 idle(.cannotVerify, argument, into: &output)
             }
         case .absent: reject(gate(stage) ?? .notImplemented, into: &output)
-        case .bdat:
-            // Octets follow, and how many cannot be known: framing is lost.
-            end(with: gate(stage) ?? .notImplemented, into: &output)
-        case .quit:
-            if argument.isEmpty { end(with: .goodbye, into: &output) } else { reject(.noArgument, into: &output) }
+        case .quit: quit(argument, into: &output)
         case .web: end(with: .notHTTP, into: &output)
         case .lhlo, .unknown: reject(.unknownCommand, into: &output)
+        case .bdat: preconditionFailure("a chunk is heard as one")
         }
         return nil
     }
@@ -62,14 +46,8 @@ extension SubmissionDialogue {
         switch stage {
         case .plaintext: .startTLSFirst
         case .secured: .authenticateFirst
-        case .identified, .transaction: nil
+        case .identified, .transaction, .chunks, .refused: nil
         }
-    }
-
-    private mutating func idle(_ reply: Reply, _ argument: ArraySlice<UInt8>, into output: inout ByteBuffer) {
-        guard !argument.contains(where: \.isEightBit) else { return reject(.eightBitCommand, into: &output) }
-        guard !conduct.noteIdleCommand() else { return end(with: .tooManyIdleCommands, into: &output) }
-        reply.write(into: &output)
     }
 
     // MARK: EHLO, HELO, RSET
@@ -78,35 +56,46 @@ extension SubmissionDialogue {
         _ argument: ArraySlice<UInt8>, isESMTP: Bool, _ stage: Stage, into output: inout ByteBuffer
     ) {
         guard let name = helloName(argument) else { return reject(.badHello, into: &output) }
-        guard !conduct.noteIdleCommand() else { return end(with: .tooManyIdleCommands, into: &output) }
+        guard !core.conduct.noteIdleCommand() else { return end(with: .tooManyIdleCommands, into: &output) }
         let hello = Hello(name: name, isESMTP: isESMTP)
-        var lines = [configuration.hostname]
         let next: Stage
-        var size = configuration.maxMessageSize
+        var limits = SessionLimits(
+            maxMessageSize: configuration.maxMessageSize, maxRecipients: configuration.maxRecipients)
         switch stage {
         case .plaintext: next = .plaintext(hello)
         case .secured: next = .secured(hello)
-        case .identified(let identity), .transaction(let identity, _):
+        case .identified(let identity), .transaction(let identity, _), .chunks(let identity, _),
+            .refused(let identity):
             next = .identified(Identity(hello: hello, limits: identity.limits))
-            size = identity.limits.maxMessageSize
+            limits = identity.limits
         }
         if isESMTP {
-            lines += ["PIPELINING", "SIZE \(size)", "8BITMIME", "ENHANCEDSTATUSCODES"]
+            var security: [String] = []
             if case .plaintext = stage {
-                lines.append("STARTTLS")
+                security = ["STARTTLS"]
             } else if !configuration.mechanisms.isEmpty {
-                lines.append("AUTH " + configuration.mechanisms.joined(separator: " "))
+                security = ["AUTH " + configuration.mechanisms.joined(separator: " ")]
             }
+            Reply.hello(
+                configuration.hostname, size: limits.maxMessageSize, recipients: limits.maxRecipients, security
+            ).write(into: &output)
+        } else {
+            Reply(250, nil, configuration.hostname).write(into: &output)
         }
-        Reply(250, nil, lines: lines).write(into: &output)
+        core.content = nil
         state = .reading(next)
     }
 
     private mutating func reset(_ argument: ArraySlice<UInt8>, _ stage: Stage, into output: inout ByteBuffer) {
         guard argument.isEmpty else { return reject(.noArgument, into: &output) }
-        guard !conduct.noteIdleCommand() else { return end(with: .tooManyIdleCommands, into: &output) }
-        Reply.ok.write(into: &output)
-        if case .transaction(let identity, _) = stage { state = .reading(.identified(identity)) }
+        guard idle(.ok, argument, into: &output) else { return }
+        core.content = nil
+        switch stage {
+        case .transaction(let identity, _), .chunks(let identity, _), .refused(let identity):
+            state = .reading(.identified(identity))
+        case .plaintext, .secured, .identified:
+            break
+        }
     }
 
     // MARK: STARTTLS and AUTH
@@ -116,19 +105,10 @@ extension SubmissionDialogue {
     ) -> Action? {
         switch stage {
         case .plaintext:
-            guard argument.isEmpty else {
-                reject(.noArgument, into: &output)
-                return nil
-            }
-            guard reader.isEmpty else {
-                // CVE-2011-0411: what came in the clear must not be acted on inside TLS.
-                end(with: .inputAfterStartTLS, into: &output)
-                return nil
-            }
-            Reply.readyForTLS.write(into: &output)
+            guard mayStartTLS(argument, into: &output) else { return nil }
             state = .handshaking
             return .startTLS
-        case .secured, .identified, .transaction:
+        case .secured, .identified, .transaction, .chunks, .refused:
             reject(.alreadySecured, into: &output)
         }
         return nil
@@ -147,7 +127,7 @@ extension SubmissionDialogue {
             return nil
         case .secured(let known?):
             hello = known
-        case .identified, .transaction:
+        case .identified, .transaction, .chunks, .refused:
             reject(.alreadyAuthenticated, into: &output)
             return nil
         }
@@ -207,8 +187,8 @@ extension SubmissionDialogue {
         switch stage {
         case .plaintext, .secured:
             reject(gate(stage) ?? .badSequence, into: &output)
-        case .transaction:
-            reject(.nestedMail, into: &output)
+        case .transaction, .chunks, .refused:
+            reject(outOfPlace(stage), into: &output)
         case .identified(let identity):
             do throws(CommandFault) {
                 let mail = try MailArgument(parsing: argument)
@@ -230,8 +210,8 @@ extension SubmissionDialogue {
         switch stage {
         case .plaintext, .secured:
             reject(gate(stage) ?? .badSequence, into: &output)
-        case .identified:
-            reject(.senderFirst, into: &output)
+        case .identified, .chunks, .refused:
+            reject(outOfPlace(stage), into: &output)
         case .transaction(let identity, var draft):
             do throws(CommandFault) {
                 let recipient = try RecipientArgument(
@@ -265,46 +245,117 @@ extension SubmissionDialogue {
         switch stage {
         case .plaintext, .secured:
             reject(gate(stage) ?? .badSequence, into: &output)
-        case .identified:
-            conduct.noteDataRefused()
-            reject(.senderFirst, into: &output)
+        case .identified, .chunks, .refused:
+            core.conduct.noteDataRefused()
+            reject(outOfPlace(stage), into: &output)
         case .transaction(let identity, let draft):
             if !argument.isEmpty {
-                conduct.noteDataRefused()
+                core.conduct.noteDataRefused()
                 reject(.noArgument, into: &output)
             } else if let failure = draft.failure {
-                conduct.noteDataRefused()
+                core.conduct.noteDataRefused()
                 failure.write(into: &output)
             } else if draft.recipients.isEmpty {
-                conduct.noteDataRefused()
+                core.conduct.noteDataRefused()
                 reject(draft.hasRefusals ? .noValidRecipients : .recipientFirst, into: &output)
+            } else if draft.mail.parameters.body == .binaryMIME {
+                // A line that ends nowhere cannot have a dot at its head (RFC 3030 §3).
+                core.conduct.noteDataRefused()
+                reject(.chunksOnly, into: &output)
             } else {
-                state = .deciding(.data(identity, draft))
+                state = .deciding(.data(identity, draft, nil))
                 return .data(draft.envelope(identity.hello))
             }
         }
         return nil
     }
 
+    /// What MAIL, RCPT and DATA get where they may not come, behind AUTH.
+    private func outOfPlace(_ stage: Stage) -> Reply {
+        switch stage {
+        case .plaintext, .secured: .badSequence
+        case .identified: .senderFirst
+        case .transaction: .nestedMail
+        case .chunks: .contentBegun
+        case .refused: .chunkRefused
+        }
+    }
+
     // MARK: Content
 
-    /// Nil while the content has not ended, or when it was refused here (the state tells which).
-    mutating func readContent(
-        _ identity: Identity, _ envelope: Envelope, into output: inout ByteBuffer
-    ) -> Action? {
-        guard scanner != nil else { preconditionFailure("content is read by its scanner") }
-        guard reader.readContent(into: &scanner) else { return nil }
-        guard let finished = scanner else { return nil }
-        scanner = nil
-        state = .reading(.identified(identity))
-        if finished.isTooLarge {
-            Reply.tooLarge(limit: identity.limits.maxMessageSize).write(into: &output)
-        } else if let defect = finished.defect {
-            Reply.unfit(defect).write(into: &output)
-        } else {
-            state = .deciding(.message(identity))
-            return .message(envelope, content: finished.content)
+    /// BDAT (RFC 3030): whatever it gets, its octets are taken exactly, and none of them is a command.
+    private mutating func begin(_ chunk: Chunk, _ stage: Stage, into output: inout ByteBuffer) -> Action? {
+        switch stage {
+        case .plaintext, .secured:
+            swallow(chunk, gate(stage) ?? .badSequence, then: stage)
+        case .identified:
+            swallow(chunk, .senderFirst, then: stage)
+        case .refused(let identity):
+            refuse(chunk, .chunkRefused, then: .identified(identity), identity)
+        case .transaction(let identity, let draft):
+            if let failure = draft.failure {
+                refuse(chunk, failure, then: stage, identity)
+            } else if draft.recipients.isEmpty {
+                refuse(chunk, draft.hasRefusals ? .noValidRecipients : .recipientFirst, then: stage, identity)
+            } else if chunk.size > identity.limits.maxMessageSize {
+                refuse(
+                    chunk, .tooLarge(limit: identity.limits.maxMessageSize), then: .identified(identity), identity)
+            } else {
+                state = .deciding(.data(identity, draft, chunk))
+                return .data(draft.envelope(identity.hello))
+            }
+        case .chunks(let identity, let draft):
+            guard core.content?.exceedsLimit(with: chunk) == false else {
+                refuse(
+                    chunk, .tooLarge(limit: identity.limits.maxMessageSize), then: .identified(identity), identity)
+                return nil
+            }
+            core.content?.begin(chunk)
+            state = .content(identity, draft)
         }
         return nil
+    }
+
+    /// A chunk is refused: behind the last one stands `last`, behind any other nothing of this message is taken any more,
+    /// or the rest would be accepted without its beginning.
+    mutating func refuse(_ chunk: Chunk, _ reply: Reply, then last: Stage, _ identity: Identity) {
+        swallow(chunk, reply, then: chunk.isLast ? last : .refused(identity))
+    }
+
+    private mutating func swallow(_ chunk: Chunk, _ reply: Reply, then stage: Stage) {
+        core.content = nil
+        core.swallowing = (chunk.size, 0)
+        state = .swallowing(reply, then: stage)
+    }
+
+    /// Nil while the content has not ended, or when it was answered here (the state tells which).
+    mutating func readContent(_ identity: Identity, _ draft: Draft, into output: inout ByteBuffer) -> Action? {
+        guard core.content != nil else { preconditionFailure("content is received by its reception") }
+        let progress = core.reader.take { input in core.content?.read(&input) ?? .incomplete }
+        switch progress {
+        case .incomplete:
+            return nil
+        case .chunkEnd:
+            guard let content = core.content else { return nil }
+            if let refusal = content.refusal {
+                core.content = nil
+                state = .reading(.refused(identity))
+                refusal.write(into: &output)
+            } else {
+                state = .reading(.chunks(identity, draft))
+                Reply.chunkReceived(content.chunkSize).write(into: &output)
+            }
+            return nil
+        case .end:
+            guard let (content, refusal) = core.content?.finish() else { return nil }
+            core.content = nil
+            if let refusal {
+                state = .reading(.identified(identity))
+                refusal.write(into: &output)
+                return nil
+            }
+            state = .deciding(.message(identity))
+            return .message(draft.envelope(identity.hello), content: content)
+        }
     }
 }

@@ -1,6 +1,7 @@
 package import NIOCore
 
-/// One client's dialogue on the submission port, greeting to QUIT (RFC 5321, 6409, 3207, 4954, 2920, 1870, 6152, 2034).
+/// One client's dialogue on the submission port, greeting to QUIT (RFC 5321, 6409, 3207, 4954, 2920, 1870, 6152,
+/// 3030, 3461, 6531, 9422, 2034).
 ///
 /// Decides; never reads, writes or waits. Bytes go in by ``receive(_:)``; ``advance(into:)`` answers what it can and
 /// returns what somebody else must decide or do. Commands are answered one by one, in order, and while a question is
@@ -18,10 +19,12 @@ package struct SubmissionDialogue {
         package var mechanisms: [String]
         package var maxErrors: Int
         package var maxIdleCommands: Int
+        /// What becomes of a bare CR or LF in content that is not BINARYMIME.
+        package var lineEndings: LineEndings
 
         package init(
             hostname: String, maxMessageSize: Int, maxRecipients: Int, mechanisms: [String], maxErrors: Int = 20,
-            maxIdleCommands: Int = 100
+            maxIdleCommands: Int = 100, lineEndings: LineEndings = .strict
         ) {
             self.hostname = hostname
             self.maxMessageSize = maxMessageSize
@@ -29,6 +32,7 @@ package struct SubmissionDialogue {
             self.mechanisms = mechanisms
             self.maxErrors = maxErrors
             self.maxIdleCommands = maxIdleCommands
+            self.lineEndings = lineEndings
         }
     }
 
@@ -72,8 +76,10 @@ package struct SubmissionDialogue {
         case sender(ReversePath, declaredSize: Int?)
         /// `count` is the message's number of recipients with this one.
         case recipient(Mailbox, count: Int)
+        /// Content begins, by DATA or with the first chunk.
         case data(Envelope)
-        /// Dots taken out, every line ended by CRLF. Answer by ``accepted(_:into:)`` or refuse.
+        /// Dots taken out, every line ended by CRLF unless the body is BINARYMIME (the last line may lack its own in
+        /// chunks). Answer by ``accepted(_:into:)`` or refuse.
         case message(Envelope, content: ByteBuffer)
         /// Flush and close.
         case close
@@ -113,7 +119,9 @@ package struct SubmissionDialogue {
         case plaintext(Hello?)  // → handshaking
         case secured(Hello?)  // → deciding(authentication)
         case identified(Identity)  // → deciding(sender)
-        case transaction(Identity, Draft)  // → deciding(recipient, data), identified
+        case transaction(Identity, Draft)  // → deciding(recipient, data), identified, swallowing
+        case chunks(Identity, Draft)  // between the chunks of a message → content, identified, swallowing
+        case refused(Identity)  // a chunk was refused: RSET or the last one ends it → identified, swallowing
     }
 
     /// What the caller was asked.
@@ -121,7 +129,7 @@ package struct SubmissionDialogue {
         case authentication(Hello)
         case sender(Identity, MailArgument)
         case recipient(Identity, Draft, EnvelopeRecipient)
-        case data(Identity, Draft)
+        case data(Identity, Draft, Chunk?)
         case message(Identity)
     }
 
@@ -131,7 +139,8 @@ package struct SubmissionDialogue {
         case handshaking  // → reading(secured)
         case responding(Hello)  // a challenge is out: the next line is its response
         case deciding(Question)
-        case content(Identity, Envelope)  // → deciding(message), reading(identified)
+        case content(Identity, Draft)  // → deciding(message), reading(identified, chunks, refused)
+        case swallowing(Reply, then: Stage)  // a refused chunk's octets arrive; its reply comes after them
         case closing  // → closed, having said so
         case closed
     }
@@ -139,16 +148,12 @@ package struct SubmissionDialogue {
     let configuration: Configuration
     private let startsSecured: Bool
     var state = State.connected
-    var reader = CommandReader()
-    /// There exactly in `content`. Not a part of the state, whose payload cannot be changed in place: every piece that
-    /// arrives would copy what has arrived before.
-    var scanner: ContentScanner?
-    var conduct: SessionGuard
+    var core: ServerCore
 
     package init(configuration: Configuration, security: Security) {
         self.configuration = configuration
         startsSecured = security == .tls
-        conduct = SessionGuard(maxErrors: configuration.maxErrors, maxIdleCommands: configuration.maxIdleCommands)
+        core = ServerCore(maxErrors: configuration.maxErrors, maxIdleCommands: configuration.maxIdleCommands)
     }
 
     // MARK: Bytes
@@ -156,7 +161,7 @@ package struct SubmissionDialogue {
     /// Speaks first: once, when the connection (on 465: its TLS) is up.
     package mutating func greeting(into output: inout ByteBuffer) {
         guard case .connected = state else { return }
-        guard reader.isEmpty else { return end(with: .inputBeforeGreeting, into: &output) }
+        guard core.reader.isEmpty else { return end(with: .inputBeforeGreeting, into: &output) }
         Reply.greeting(configuration.hostname, "ESMTP").write(into: &output)
         state = .reading(startsSecured ? .secured(nil) : .plaintext(nil))
     }
@@ -164,13 +169,13 @@ package struct SubmissionDialogue {
     /// Takes everything readable.
     package mutating func receive(_ bytes: inout ByteBuffer) {
         switch state {
-        case .connected, .reading, .responding, .deciding, .content: reader.receive(&bytes)
+        case .connected, .reading, .responding, .deciding, .content, .swallowing: core.reader.receive(&bytes)
         case .handshaking, .closing, .closed: bytes.moveReaderIndex(to: bytes.writerIndex)
         }
     }
 
     /// Forgets what is buffered.
-    package mutating func discardInput() { reader.discard() }
+    package mutating func discardInput() { core.reader.discard() }
 
     /// Answers what it can alone; returns what it cannot, or nil until bytes or an answer have come.
     package mutating func advance(into output: inout ByteBuffer) -> Action? {
@@ -181,22 +186,23 @@ package struct SubmissionDialogue {
             case .closing:
                 state = .closed
                 return .close
-            case .content(let identity, let envelope):
-                guard let action = readContent(identity, envelope, into: &output) else {
-                    if case .content = state { return nil }
-                    continue
-                }
-                return action
+            case .content(let identity, let draft):
+                if let action = readContent(identity, draft, into: &output) { return action }
+                if case .content = state { return nil }
+            case .swallowing(let reply, let next):
+                guard core.swallow() else { return nil }
+                state = .reading(next)
+                reject(reply, into: &output)
             case .responding(let hello):
-                guard let line = reader.next(limit: CommandReader.responseLimit) else { return nil }
+                guard let line = core.reader.next(limit: CommandReader.responseLimit) else { return nil }
                 if let action = respond(line, hello, into: &output) { return action }
-            case .reading(.plaintext(nil)) where reader.firstOctet == 0x16:
+            case .reading(.plaintext(nil)) where core.reader.firstOctet == 0x16:
                 // A TLS hello on a port that starts in the clear: no SMTP reply means anything to it.
-                reader.discard()
+                core.reader.discard()
                 state = .closing
             case .reading(let stage):
-                guard let line = reader.next(limit: CommandReader.commandLimit) else { return nil }
-                if let action = perform(line, stage, into: &output) { return action }
+                guard let heard = hear(into: &output) else { return nil }
+                if let action = perform(heard, stage, into: &output) { return action }
             }
         }
     }
@@ -206,7 +212,7 @@ package struct SubmissionDialogue {
     /// TLS is up: nothing said before counts any more (RFC 3207 §4.2).
     package mutating func secured() {
         guard case .handshaking = state else { return }
-        reader.discard()
+        core.reader.discard()
         state = .reading(.secured(nil))
     }
 
@@ -241,10 +247,12 @@ package struct SubmissionDialogue {
             if failsTransaction { draft.failure = reply }
             state = .reading(.transaction(identity, draft))
             if failsTransaction { reply.write(into: &output) } else { reject(reply, into: &output) }
-        case .data(let identity, let draft):
+        case .data(let identity, let draft, nil):
             state = .reading(.transaction(identity, draft))
-            conduct.noteDataRefused()
+            core.conduct.noteDataRefused()
             reply.write(into: &output)
+        case .data(let identity, let draft, let chunk?):
+            refuse(chunk, reply, then: .transaction(identity, draft), identity)
         case .message(let identity):
             state = .reading(.identified(identity))
             reply.write(into: &output)
@@ -262,10 +270,11 @@ package struct SubmissionDialogue {
             Reply.recipientOK.write(into: &output)
             draft.recipients.add(recipient)
             state = .reading(.transaction(identity, draft))
-        case .data(let identity, let draft):
-            Reply.startContent.write(into: &output)
-            scanner = ContentScanner(limit: identity.limits.maxMessageSize, declaredSize: draft.mail.declaredSize)
-            state = .content(identity, draft.envelope(identity.hello))
+        case .data(let identity, let draft, let chunk):
+            if chunk == nil { Reply.startContent.write(into: &output) }
+            core.content = ContentReception(
+                chunk, limit: identity.limits.maxMessageSize, mail: draft.mail, lineEndings: configuration.lineEndings)
+            state = .content(identity, draft)
         case .authentication, .message:
             preconditionFailure("an exchange or a message is not allowed but authenticated or accepted")
         }
@@ -274,7 +283,7 @@ package struct SubmissionDialogue {
     /// The message is committed.
     package mutating func accepted(_ reply: Reply, into output: inout ByteBuffer) {
         guard case .deciding(.message(let identity)) = state else { return }
-        conduct.noteMessage()
+        core.conduct.noteMessage()
         reply.write(into: &output)
         state = .reading(.identified(identity))
     }
@@ -284,10 +293,9 @@ package struct SubmissionDialogue {
         switch state {
         case .closing, .closed: return
         case .handshaking: state = .closing  // a reply in the clear would be taken for TLS
-        case .connected, .reading, .responding, .deciding, .content: end(with: reply, into: &output)
+        case .connected, .reading, .responding, .deciding, .content, .swallowing: end(with: reply, into: &output)
         }
-        reader.discard()
-        scanner = nil
+        core.forget()
     }
 
     // MARK: What it is doing
@@ -295,8 +303,8 @@ package struct SubmissionDialogue {
     /// From MAIL to the answer to the message.
     package var isInTransaction: Bool {
         switch state {
-        case .reading(.transaction), .deciding(.sender), .deciding(.recipient), .deciding(.data), .deciding(.message),
-            .content:
+        case .reading(.transaction), .reading(.chunks), .reading(.refused), .deciding(.sender), .deciding(.recipient),
+            .deciding(.data), .deciding(.message), .content, .swallowing:
             true
         case .connected, .reading(.plaintext), .reading(.secured), .reading(.identified), .handshaking, .responding,
             .deciding(.authentication), .closing, .closed:
@@ -305,24 +313,31 @@ package struct SubmissionDialogue {
     }
 
     package var isAwaitingAnswer: Bool { if case .deciding = state { true } else { false } }
-    package var isReceivingContent: Bool { if case .content = state { true } else { false } }
+    /// The client owes content: it is in DATA, in a chunk (a refused one, too), or between the chunks of a message.
+    package var isReceivingContent: Bool {
+        switch state {
+        case .content, .swallowing, .reading(.chunks): true
+        case .connected, .reading(.plaintext), .reading(.secured), .reading(.identified), .reading(.transaction),
+            .reading(.refused), .handshaking, .responding, .deciding, .closing, .closed:
+            false
+        }
+    }
+    /// While content is received: octets of this message that have come, for the caller's minimum rate. A new message
+    /// begins at zero.
+    package var contentOctetsReceived: Int { core.contentOctetsReceived }
     /// Octets held here, for the memory budget.
-    package var bufferedBytes: Int { reader.readableBytes + (scanner?.content.readableBytes ?? 0) }
+    package var bufferedBytes: Int { core.bufferedBytes }
+}
 
-    // MARK: Helpers of every step
-
-    /// Refuses what the client did, and ends the session when that was once too often.
-    mutating func reject(_ reply: Reply, into output: inout ByteBuffer) {
-        guard reply.isPermanent, conduct.noteError() else { return reply.write(into: &output) }
-        end(with: .tooManyErrors, into: &output)
+extension SubmissionDialogue: ServerDialogue {
+    var isClosing: Bool {
+        switch state {
+        case .closing, .closed: true
+        case .connected, .reading, .handshaking, .responding, .deciding, .content, .swallowing: false
+        }
     }
 
-    mutating func end(with reply: Reply, into output: inout ByteBuffer) {
-        reply.write(into: &output)
-        reader.discard()
-        scanner = nil
-        state = .closing
-    }
+    mutating func beginClosing() { state = .closing }
 }
 
 // What a session holds may be a secret (an AUTH line, a response): none of its descriptions shows any of it.

@@ -42,6 +42,10 @@ struct RelayTranscriptTests {
             S 250-PIPELINING
             S 250-SIZE 1000
             S 250-8BITMIME
+            S 250-BINARYMIME
+            S 250-CHUNKING
+            S 250-SMTPUTF8
+            S 250-DSN
             """
         func greeting(_ extension: String?) -> String {
             let lines =
@@ -98,6 +102,10 @@ struct RelayTranscriptTests {
             S 250-PIPELINING
             S 250-SIZE 1000
             S 250-8BITMIME
+            S 250-BINARYMIME
+            S 250-CHUNKING
+            S 250-SMTPUTF8
+            S 250-DSN
             S 250-ENHANCEDSTATUSCODES
             S 250 LIMITS RCPTMAX=1
             C AUTH EXTERNAL =
@@ -107,9 +115,11 @@ struct RelayTranscriptTests {
             C MAIL FROM:<a@own.example> AUTH=acme@submitter.invalid
             S 550 5.7.1 Relaying denied
             ! denied MAIL FROM:<a@own.example> AUTH=acme@submitter.invalid
-            C BDAT 4 LAST
+            C BDAT 6 LAST
             C abcd
-            S 502 5.5.1 Command not implemented
+            S 503 5.5.1 Send MAIL first
+            C BDAT x
+            S 501 5.5.4 Syntax: BDAT octets [LAST]; closing
             ! close
             """#)
         let lines =
@@ -154,6 +164,10 @@ struct RelayTranscriptTests {
             S 250-PIPELINING
             S 250-SIZE 1000
             S 250-8BITMIME
+            S 250-BINARYMIME
+            S 250-CHUNKING
+            S 250-SMTPUTF8
+            S 250-DSN
             S 250-ENHANCEDSTATUSCODES
             S 250 STARTTLS
             C STARTTLS
@@ -166,6 +180,10 @@ struct RelayTranscriptTests {
             S 250-PIPELINING
             S 250-SIZE 1000
             S 250-8BITMIME
+            S 250-BINARYMIME
+            S 250-CHUNKING
+            S 250-SMTPUTF8
+            S 250-DSN
             S 250-ENHANCEDSTATUSCODES
             S 250 AUTH EXTERNAL
             C MAIL FROM:<a@own.example> AUTH=acme@submitter.invalid SIZE=5 BODY=8BITMIME
@@ -203,6 +221,10 @@ struct RelayTranscriptTests {
             S 250-PIPELINING
             S 250-SIZE 1000
             S 250-8BITMIME
+            S 250-BINARYMIME
+            S 250-CHUNKING
+            S 250-SMTPUTF8
+            S 250-DSN
             S 250-ENHANCEDSTATUSCODES
             S 250-LIMITS RCPTMAX=1
             S 250 AUTH EXTERNAL

@@ -43,7 +43,8 @@ struct SubmissionOrderTests {
             ("RSET", "S 250 2.0.0 Ok"), ("HELO x", "S 250 mx.example"),
             (
                 "EHLO x",
-                "S 250-mx.example\nS 250-PIPELINING\nS 250-SIZE 1000\nS 250-8BITMIME\nS 250-ENHANCEDSTATUSCODES\n"
+                "S 250-mx.example\nS 250-PIPELINING\nS 250-SIZE 1000\nS 250-8BITMIME\nS 250-BINARYMIME\n"
+                    + "S 250-CHUNKING\nS 250-SMTPUTF8\nS 250-DSN\nS 250-ENHANCEDSTATUSCODES\nS 250-LIMITS RCPTMAX=4\n"
                     + "S 250 AUTH PLAIN LOGIN SCRAM-SHA-256"
             ),
         ] {
@@ -124,18 +125,6 @@ struct SubmissionOrderTests {
             """#)
     }
 
-    @Test func `BDAT is not offered, and what follows it is never read as commands`() {
-        check(
-            .transaction,
-            #"""
-            C BDAT 12 LAST
-            C RSET
-            C NOOP
-            S 502 5.5.1 Command not implemented
-            ! close
-            """#)
-    }
-
     @Test func `a whole session may be sent in one go`() {
         check(
             .secured,
@@ -159,7 +148,12 @@ struct SubmissionOrderTests {
             S 250-PIPELINING
             S 250-SIZE 100000
             S 250-8BITMIME
+            S 250-BINARYMIME
+            S 250-CHUNKING
+            S 250-SMTPUTF8
+            S 250-DSN
             S 250-ENHANCEDSTATUSCODES
+            S 250-LIMITS RCPTMAX=100
             S 250 AUTH PLAIN LOGIN SCRAM-SHA-256
             S 235 2.7.0 Authentication succeeded
             S 250 2.1.0 Sender ok

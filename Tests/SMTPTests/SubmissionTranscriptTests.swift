@@ -18,7 +18,12 @@ struct SubmissionTranscriptTests {
             S 250-PIPELINING
             S 250-SIZE 100000
             S 250-8BITMIME
+            S 250-BINARYMIME
+            S 250-CHUNKING
+            S 250-SMTPUTF8
+            S 250-DSN
             S 250-ENHANCEDSTATUSCODES
+            S 250-LIMITS RCPTMAX=100
             S 250 STARTTLS
             C STARTTLS
             S 220 2.0.0 Ready to start TLS
@@ -28,7 +33,12 @@ struct SubmissionTranscriptTests {
             S 250-PIPELINING
             S 250-SIZE 100000
             S 250-8BITMIME
+            S 250-BINARYMIME
+            S 250-CHUNKING
+            S 250-SMTPUTF8
+            S 250-DSN
             S 250-ENHANCEDSTATUSCODES
+            S 250-LIMITS RCPTMAX=100
             S 250 AUTH PLAIN LOGIN SCRAM-SHA-256
             C AUTH PLAIN AGEAYg==
             ! authenticate PLAIN '\x00a\x00b'
