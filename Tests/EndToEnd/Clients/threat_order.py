@@ -114,7 +114,7 @@ def _(token):
     for _ in range(27):
         client.send(b"x" * (1 << 20))
     client.reply("552 5.3.4")
-    client.say("BDAT 4 LAST\r\nQUIT", "503 5.5.1", "552 5.3.4")
+    client.say("BDAT 6 LAST\r\nQUIT", "503 5.5.1", "552 5.3.4")
     client.say("RSET", "250")
     client.envelope()
     client.say("RSET", "250")
@@ -126,7 +126,8 @@ def _(token):
     client.login()
     client.envelope()
     content = message(token)
-    client.say(f"BDAT 4\r\n{content[:4].decode()}", "250")
+    client.send(b"BDAT 4\r\n" + content[:4])
+    client.reply("250 2.0.0")
     client.say(f"MAIL FROM:<{sender}>", "503 5.5.1")
     client.say("RCPT TO:<b@remote.example>", "503 5.5.1")
     client.say("DATA", "503 5.5.1")
@@ -135,7 +136,7 @@ def _(token):
     client.send(b"BDAT 3 LAST\r\nabc")
     client.reply("503 5.5.1")
     client.envelope()
-    client.say("BDAT 4\r\nabcd", "250")
+    client.say("BDAT 6\r\nabcd", "250")
     client.say("RSET", "250")
     client.still_works()
     return [token]
