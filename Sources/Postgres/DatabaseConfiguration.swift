@@ -20,6 +20,12 @@ package struct DatabaseConfiguration: Sendable, CustomStringConvertible {
         self.isAdministrative = isAdministrative
     }
 
+    /// Of libpq, `15.14`.
+    package static var libraryVersion: String {
+        let number = PQlibVersion()
+        return "\(number / 10_000).\(number % 10_000)"
+    }
+
     /// Host, port, user and database, without secrets.
     package var description: String {
         guard let given = try? parsed() else { return "(unreadable connection string)" }

@@ -68,12 +68,22 @@ package final class SASLServer: Sendable {
         mechanisms = [.scramSHA256Plus, .scramSHA256, .plain, .login]
     }
 
-    /// Earlier ones are open to CVE-2022-24407 and know no SCRAM-SHA-256.
-    private static func checkVersion() throws(SASLError) {
+    /// Of libsasl2, `2.1.28`.
+    package static var libraryVersion: String {
+        let (major, minor, step) = version
+        return "\(major).\(minor).\(step)"
+    }
+
+    private static var version: (Int32, Int32, Int32) {
         var (major, minor, step): (Int32, Int32, Int32) = (0, 0, 0)
         sasl_version_info(nil, nil, &major, &minor, &step, nil)
-        guard (major, minor, step) >= (2, 1, 28) else {
-            throw SASLError(description: "libsasl2 is \(major).\(minor).\(step), expected 2.1.28 or later")
+        return (major, minor, step)
+    }
+
+    /// Earlier ones are open to CVE-2022-24407 and know no SCRAM-SHA-256.
+    private static func checkVersion() throws(SASLError) {
+        guard version >= (2, 1, 28) else {
+            throw SASLError(description: "libsasl2 is \(libraryVersion), expected 2.1.28 or later")
         }
     }
 

@@ -53,3 +53,8 @@ func drainedReason(_ fallback: String) -> String {
     let reasons = drainErrorQueue()
     return reasons.isEmpty ? fallback : reasons.joined(separator: "; ")
 }
+
+/// `OpenSSL 3.0.17 1 Jul 2025`: the library this process runs with, which may be newer than the one it was built with.
+package var tlsLibraryVersion: String {
+    OpenSSL_version(OPENSSL_VERSION).map { String(cString: $0) } ?? "OpenSSL"
+}

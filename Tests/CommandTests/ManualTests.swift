@@ -8,7 +8,10 @@ import Testing
 @Suite struct `The manual` {
     /// Runs a shell's line; the built binary is `gatepost` in its PATH.
     private func shell(_ line: String, _ program: String = "sh") throws -> (status: Int32, output: String) {
-        let output = Pipe()
+        // A file and no pipe: processes that other tests start meanwhile would inherit the pipe and keep it open.
+        let file = FileManager.default.temporaryDirectory.appending(path: "gatepost-shell-\(UUID().uuidString)")
+        _ = FileManager.default.createFile(atPath: file.path, contents: nil)
+        defer { try? FileManager.default.removeItem(at: file) }
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = [program, "-c", line]
@@ -17,12 +20,12 @@ import Testing
             "PATH": "\(folder):/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "TERM": "dumb",
             "SWIFT_BACKTRACE": "enable=no",
         ]
-        process.standardOutput = output
-        process.standardError = output
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = try FileHandle(forWritingTo: file)
+        process.standardError = try FileHandle(forWritingTo: file)
         try process.run()
-        let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
         process.waitUntilExit()
-        return (process.terminationStatus, text)
+        return (process.terminationStatus, try String(contentsOf: file, encoding: .utf8))
     }
 
     @Test func `is without fault for mandoc, every page of it`() throws {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Glibc
 
 /// What every command takes.
 struct CommonOptions: ParsableArguments {
@@ -11,6 +12,12 @@ struct CommonOptions: ParsableArguments {
 
     @Flag(help: "JSON instead of text: one value for one thing, a line each for lists.")
     var json = false
+
+    /// The file the settings come from; nil: there is none.
+    var file: String? {
+        if let path = config ?? ProcessInfo.processInfo.environment["GATEPOST_CONFIG"] { return path }
+        return access(Settings.standardPath, F_OK) == 0 ? Settings.standardPath : nil
+    }
 
     /// The file and the environment, all faults at once.
     func settings() throws(SettingsError) -> Settings {

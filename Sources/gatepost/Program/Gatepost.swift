@@ -18,7 +18,7 @@ struct Gatepost: AsyncParsableCommand {
             """,
         version: version,
         groupedSubcommands: [
-            CommandGroup(name: "Running", subcommands: [Serve.self, Quickstart.self, Bench.self]),
+            CommandGroup(name: "Running", subcommands: [Serve.self, CheckCommand.self, Quickstart.self, Bench.self]),
             CommandGroup(
                 name: "Customer",
                 subcommands: [

@@ -1,0 +1,112 @@
+import Glibc
+import TLS
+
+/// Every certificate, key and authority the settings name, and the revocation list.
+struct CertificateCheck {
+    let settings: Settings
+    /// Days below which a certificate is as good as ended.
+    private static let urgent: Int64 = 7
+
+    var findings: [Finding] {
+        let submission = settings.submission
+        let forwarder = settings.forwarder
+        let relay = settings.relay
+        var findings: [Finding] = []
+        findings += pair(
+            "submission", submission.certificate, submission.privateKey, hostname: submission.hostname)
+        findings += pair("forwarder", forwarder.certificate, forwarder.privateKey)
+        findings += authorities("forwarder.authorities", forwarder.authorities)
+        findings += pair("relay", relay.certificate, relay.privateKey)
+        findings += authorities("relay.authorities", relay.authorities)
+        if findings.isEmpty {
+            findings.append(
+                .wrong(
+                    "certificates", "none is configured: no role can be served",
+                    hint: "submission.certificate, forwarder.certificate, relay.certificate and their keys"))
+        }
+        return findings + authority
+    }
+
+    private func pair(_ role: String, _ certificate: String?, _ key: String?, hostname: String? = nil) -> [Finding] {
+        let subject = "certificate"
+        switch (certificate, key) {
+        case (nil, nil): return []
+        case (_?, nil), (nil, _?):
+            return [.wrong(subject, "\(role): only one of \(role).certificate and \(role).private-key is set")]
+        case (let certificate?, let key?):
+            let context: TLSContext
+            do {
+                context = try TLSContext.server(certificateChain: certificate, privateKey: key)
+            } catch {
+                return [.wrong(subject, "\(role): \(error)")]
+            }
+            let names = context.certificateNames.joined(separator: " ")
+            let days = context.certificateExpiry.map { ($0 - UTCTime.now().microseconds / 1_000_000) / 86_400 } ?? 0
+            let text = "\(role): \(certificate), for \(names), \(days) days left"
+            if days < Self.urgent { return [.wrong(subject, text, hint: Self.renewal)] }
+            if days < CertificateAuthority.Entry.renewalDays { return [.note(subject, text, hint: Self.renewal)] }
+            if let hostname, !context.certificateNames.contains(where: { Self.covers($0, hostname) }) {
+                return [
+                    .note(
+                        subject, text + "; submission.hostname is \(hostname), which is not among its names",
+                        hint: "clients that connect to a name the certificate lacks refuse it")
+                ]
+            }
+            return [.ok(subject, text)]
+        }
+    }
+
+    private static let renewal = "renew it (`gatepost ca renew NAME` where it is the pool's own), then reload the node"
+
+    private func authorities(_ key: String, _ path: String?) -> [Finding] {
+        guard let path else { return [] }
+        do {
+            _ = try TLSContext.client(authorities: path)
+            return [.ok("authorities", "\(key): \(path)")]
+        } catch {
+            return [.wrong("authorities", "\(key): \(error)")]
+        }
+    }
+
+    /// The pool's own authority, where its folder is on this machine.
+    private var authority: [Finding] {
+        let list = "\(settings.pki.directory)/crl.pem"
+        var findings: [Finding] = []
+        if access(list, F_OK) == 0 {
+            do {
+                let list = try TLS.RevocationList(path: list)
+                if list.isStale {
+                    findings.append(.wrong("revocations", "\(list.summary): it has ended", hint: "`gatepost ca crl`"))
+                } else if list.isPastHalf {
+                    findings.append(.note("revocations", list.summary, hint: "`gatepost ca crl` makes it anew"))
+                } else {
+                    findings.append(.ok("revocations", list.summary))
+                }
+            } catch {
+                findings.append(.wrong("revocations", "\(error)", hint: "`gatepost ca crl` makes it anew"))
+            }
+        }
+        guard let authority = try? CertificateAuthority(existing: settings.pki.directory),
+            let entries = try? authority.list()
+        else { return findings }
+        // The last one of each name is the one in use.
+        var last: [String: CertificateAuthority.Entry] = [:]
+        for entry in entries { last[entry.name] = entry }
+        let ending = last.values.filter { $0.state == .endsSoon }.sorted { $0.name < $1.name }
+        for entry in ending {
+            findings.append(
+                .note(
+                    "authority", "\(entry.name) (\(entry.kind)) has \(entry.daysLeft) days left",
+                    hint: entry.kind == "authority" ? nil : "gatepost ca renew \(entry.name)"))
+        }
+        if ending.isEmpty { findings.append(.ok("authority", "\(settings.pki.directory), \(entries.count) issued")) }
+        return findings
+    }
+
+    /// A wildcard stands for one label (RFC 6125 §6.4.3).
+    static func covers(_ name: String, _ host: String) -> Bool {
+        if name.lowercased() == host.lowercased() { return true }
+        guard name.hasPrefix("*."), let dot = host.firstIndex(of: ".") else { return false }
+        return host[dot...].lowercased() == name.dropFirst().lowercased()
+    }
+}

@@ -1,0 +1,127 @@
+import Postgres
+
+/// The database: there, ours, of this version, and how much a commit on it promises.
+struct DatabaseCheck {
+    let settings: Settings
+
+    func findings() async -> [Finding] {
+        let configuration: DatabaseConfiguration
+        do {
+            configuration = try settings.database(as: .admin)
+        } catch {
+            return [.wrong("database", error.message, hint: error.hint)]
+        }
+        let connection = DatabaseConnection(configuration)
+        let server: Server
+        do {
+            server = try await Server(connection)
+        } catch {
+            return [
+                .wrong("database", "\(error)", hint: "is PostgreSQL up at \(configuration)? (database.admin-url)")
+            ]
+        }
+        var findings: [Finding] = [
+            .ok("database", "PostgreSQL \(server.version) at \(configuration), as \(server.user)")
+        ]
+        findings += server.promise
+        findings.append(server.clock)
+        findings.append(await schema(connection))
+        await connection.close()
+        findings.append(await node())
+        return findings
+    }
+
+    private func schema(_ connection: DatabaseConnection) async -> Finding {
+        do {
+            try await Migrator.embedded.checkServes(connection)
+            return .ok("schema", "of gatepost \(Gatepost.version)")
+        } catch let error as MigrationError {
+            return .wrong("schema", error.message, hint: error.hint)
+        } catch {
+            return .wrong("schema", "\(error)")
+        }
+    }
+
+    /// The node's own role, which must be able to do little.
+    private func node() async -> Finding {
+        do {
+            let connection = DatabaseConnection(try settings.database(as: .node))
+            let row = try await connection.query(
+                "SELECT r.rolname, r.rolsuper FROM pg_roles r WHERE r.rolname = current_user")
+            await connection.close()
+            let user = try row.first?.string("rolname") ?? "?"
+            if try row.first?.bool("rolsuper") == true {
+                return .note(
+                    "node role", "`serve` connects as \(user), a superuser",
+                    hint: "database.url should connect as gatepost_node, which may do little")
+            }
+            return .ok("node role", "`serve` connects as \(user)")
+        } catch {
+            return .wrong("node role", "\(error)", hint: "database.url")
+        }
+    }
+
+    private struct Server {
+        var version, user: String
+        var synchronousCommit, standbys: String
+        var isRecovering, fsync, fullPageWrites: Bool
+        /// Of the database's clock ahead of ours, in seconds.
+        var ahead: Double
+
+        init(_ connection: DatabaseConnection) async throws {
+            let before = Instant.now
+            let rows = try await connection.query(
+                """
+                SELECT split_part(current_setting('server_version'), ' ', 1) AS version, current_user::text AS who,
+                       pg_is_in_recovery() AS recovering, current_setting('fsync') = 'on' AS fsync,
+                       current_setting('full_page_writes') = 'on' AS full_page_writes,
+                       (SELECT s.reset_val FROM pg_settings s WHERE s.name = 'synchronous_commit') AS commit,
+                       current_setting('synchronous_standby_names') AS standbys, clock_timestamp() AS clock
+                """)
+            let after = Instant.now
+            guard let row = rows.first else { throw DatabaseError(.unexpected, "no row") }
+            version = try row.string("version")
+            user = try row.string("who")
+            isRecovering = try row.bool("recovering")
+            fsync = try row.bool("fsync")
+            fullPageWrites = try row.bool("full_page_writes")
+            synchronousCommit = try row.stringOrNil("commit") ?? "on"
+            standbys = try row.string("standbys")
+            let clock = try row.timestamp("clock").microseconds
+            let inBetween = max(before.microseconds - clock, clock - after.microseconds, 0)
+            ahead = Double(clock < before.microseconds ? -inBetween : inBetween) / 1_000_000
+        }
+
+        /// LEDGER: single node, asynchronous or synchronous.
+        var promise: [Finding] {
+            var findings: [Finding] = []
+            if isRecovering {
+                findings.append(.wrong("promise", "this server is a standby and takes no writes"))
+            }
+            for (setting, isOn) in [("fsync", fsync), ("full_page_writes", fullPageWrites)] where !isOn {
+                findings.append(
+                    .wrong("promise", "\(setting) is off: a power cut loses accepted mail", hint: "\(setting) = on"))
+            }
+            if ["off", "local"].contains(synchronousCommit) {
+                findings.append(
+                    .note(
+                        "promise",
+                        "synchronous_commit is \(synchronousCommit) by default; Gatepost's own sessions set it to on"))
+            }
+            if standbys.isEmpty {
+                findings.append(
+                    .note(
+                        "promise", "single node or asynchronous: a commit is on this server's disk, and on no other's",
+                        hint: "with standbys, synchronous_standby_names makes a failover lose nothing"))
+            } else {
+                findings.append(.ok("promise", "synchronous: a commit waits for \(standbys)"))
+            }
+            return findings
+        }
+
+        var clock: Finding {
+            let text = "the database's is \(abs(ahead) < 0.05 ? "the same" : "\(Int(ahead * 1000)) ms off ours")"
+            return abs(ahead) < 2 ? .ok("clocks", text) : .wrong("clocks", text, hint: "set both by NTP")
+        }
+    }
+}

@@ -1,0 +1,63 @@
+import NIOCore
+import NIOPosix
+import SubmissionClient
+import TLS
+
+/// Says EHLO to a server, with TLS where that is asked for, and QUIT.
+struct Probe {
+    let host: String
+    let port: Int
+    let heloName: String
+    var timeout = TimeAmount.seconds(5)
+
+    struct Seen: Sendable {
+        var session: TLSSession?
+        /// What EHLO listed, in the server's words.
+        var offered: [String]
+        var mechanisms: String? {
+            offered.first { $0.uppercased().hasPrefix("AUTH ") }.map { String($0.dropFirst(5)) }
+        }
+    }
+
+    /// - Throws: what a person would say of it.
+    func run(tls: TLSContext?, serverName: String) async throws -> Seen {
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        let promise = eventLoop.makePromise(of: Seen.self)
+        let configuration = ClientDialogue.Configuration(
+            heloName: heloName, startsTLS: tls != nil, credentials: nil)
+        let options = tls.map { ClientHandler.TLSOptions(context: $0, serverName: serverName) }
+        ClientBootstrap(group: eventLoop).connectTimeout(timeout)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let owner = Owner(promise)
+                    let handler = ClientHandler(
+                        configuration, tls: options, secrets: SaltedSecrets(), timeout: timeout, owner: owner)
+                    owner.keepAlive = owner
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                }
+            }
+            .connect(host: host, port: port).whenFailure { promise.fail(Unreachable($0, host, port)) }
+        return try await promise.futureResult.get()
+    }
+
+    private final class Owner: ClientOwner {
+        private let promise: EventLoopPromise<Seen>
+        private var seen: Seen?
+        /// The handler does not own its owner: this one owns itself until the connection has ended.
+        var keepAlive: Owner?
+
+        init(_ promise: EventLoopPromise<Seen>) { self.promise = promise }
+
+        func clientIsReady(_ client: ClientHandler) {
+            seen = Seen(session: client.session, offered: client.offered)
+            client.quit()
+        }
+
+        func client(_ client: ClientHandler, finished outcome: ClientDialogue.Outcome) {}
+
+        func client(_ client: ClientHandler, ended failure: (any Error)?) {
+            if let seen { promise.succeed(seen) } else { promise.fail(failure ?? ClientHandler.ConnectionLost()) }
+            keepAlive = nil
+        }
+    }
+}

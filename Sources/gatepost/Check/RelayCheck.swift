@@ -1,0 +1,84 @@
+import NIOCore
+import Postgres
+import TLS
+import Tenancy
+
+/// Pools and their members, each of them connected to.
+struct RelayCheck {
+    let settings: Settings
+
+    func findings(probing: Bool) async -> [Finding] {
+        do {
+            let connection = DatabaseConnection(try settings.database(as: .admin))
+            let administration = Administration(connection, user: "check")
+            let pools = try await administration.pools()
+            let relays = try await administration.relays(of: nil)
+            await connection.close()
+            var findings = pools.map { pool in Self.finding(pool, relays.filter { $0.pool == pool.name }) }
+            if probing {
+                findings += await withTaskGroup(of: (Int, Finding).self) { group in
+                    for (number, relay) in relays.enumerated() {
+                        group.addTask { (number, await probe(relay)) }
+                    }
+                    var found: [(Int, Finding)] = []
+                    for await finding in group { found.append(finding) }
+                    return found.sorted { $0.0 < $1.0 }.map(\.1)
+                }
+            }
+            return findings
+        } catch {
+            // The database has been complained of already.
+            return []
+        }
+    }
+
+    private static func finding(_ pool: PoolRecord, _ relays: [RelayRecord]) -> Finding {
+        let active = relays.count { $0.status == "active" }
+        let text = "\(pool.name): \(active) active of \(relays.count), \(pool.tenants) tenants"
+        guard active == 0 else { return .ok("pool", text) }
+        if pool.tenants > 0 {
+            return .wrong(
+                "pool", text + ": their mail waits", hint: "gatepost relay add \(pool.name) HOST:PORT")
+        }
+        return .note("pool", text, hint: "gatepost relay add \(pool.name) HOST:PORT")
+    }
+
+    private func probe(_ relay: RelayRecord) async -> Finding {
+        let name = "\(relay.pool) \(relay.address)"
+        let how = "\(relay.wire), TLS \(relay.tls)"
+        if relay.port == 465, relay.wire == "smtp" {
+            return .note("relay", "\(name): \(how), TLS from the first octet is not looked into")
+        }
+        let tls: TLSContext?
+        do {
+            tls = try context(relay)
+        } catch {
+            return .wrong("relay", "\(name): \(error)")
+        }
+        let probe = Probe(host: relay.host, port: Int(relay.port), heloName: settings.submission.hostname)
+        do {
+            let seen = try await probe.run(tls: tls, serverName: relay.host)
+            var text = "\(name): \(how), answers"
+            if let session = seen.session { text += " with \(session.version)" }
+            if let login = seen.mechanisms { text += ", offers AUTH \(login)" }
+            return relay.status == "active" ? .ok("relay", text) : .note("relay", text + "; it is draining")
+        } catch {
+            if relay.tls == "opportunistic", (try? await probe.run(tls: nil, serverName: relay.host)) != nil {
+                return .note("relay", "\(name): \(how), answers, in the clear (\(error))")
+            }
+            return .wrong("relay", "\(name): \(how): \(error)", hint: "gatepost relay list \(relay.pool)")
+        }
+    }
+
+    private func context(_ relay: RelayRecord) throws -> TLSContext? {
+        switch relay.tls {
+        case "none": nil
+        case "opportunistic", "require": try TLSContext.client(authorities: nil)
+        case "verify": try TLSContext.client(authorities: "/etc/ssl/certs/ca-certificates.crt")
+        default:
+            try TLSContext.client(
+                authorities: settings.forwarder.authorities, certificateChain: settings.forwarder.certificate,
+                privateKey: settings.forwarder.privateKey, minimum: .tls13)
+        }
+    }
+}
