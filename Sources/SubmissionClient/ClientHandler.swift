@@ -26,6 +26,8 @@ package final class ClientHandler: ChannelInboundHandler {
     }
 
     package struct ConnectionLost: Error, CustomStringConvertible {
+        package init() {}
+
         package var description: String { "the server closed the connection" }
     }
 

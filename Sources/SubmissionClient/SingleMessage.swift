@@ -83,7 +83,7 @@ package struct SingleMessage: Sendable {
 package struct Unreachable: Error, CustomStringConvertible {
     package let description: String
 
-    init(_ error: any Error, _ host: String, _ port: Int) {
+    package init(_ error: any Error, _ host: String, _ port: Int) {
         var reason = "\(error)"
         if let attempts = error as? NIOConnectionError {
             if let error = attempts.connectionErrors.first?.error as? IOError {

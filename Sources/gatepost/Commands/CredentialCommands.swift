@@ -20,7 +20,10 @@ struct CredentialCommands: ParsableCommand {
             discussion: """
                 The secret is shown once and kept nowhere: the database has what is needed to check it, no more.
 
-                Example:
+                With --for it is followed by settings to paste into that client, with this node's host name and port.
+
+                Examples:
+                  gatepost credential issue acme --label "web shop" --for django
                   gatepost credential issue acme --daily 100 --network 192.0.2.0/24 --expires 90d
                 """)
 
@@ -36,6 +39,12 @@ struct CredentialCommands: ParsableCommand {
             transform: ArgumentText.network)
         var network: [String] = []
         @Option(help: ArgumentHelp("When it ends: 90d, 2027-01-31, …", valueName: "time")) var expires: String?
+        @Option(
+            name: .customLong("for"),
+            help: ArgumentHelp(
+                "Settings for swaks, curl, django, rails, nodemailer, laravel, spring, msmtp or postfix.",
+                valueName: "client"))
+        var client: Snippet?
 
         func validate() throws { _ = try expiry() }
 
@@ -58,13 +67,15 @@ struct CredentialCommands: ParsableCommand {
                 let (username, secret) = try await desk.administration.issueCredential(for: tenant, terms)
                 var cap: Int64?
                 if case .of(let number)? = daily { cap = number }
+                let snippet = try await client?.text(desk.place(username, tenant))
                 desk.output.show(
                     [
                         "username": .string(username), "secret": .string(secret.exposed), "tenant": .string(tenant),
                         "label": .string(label), "daily": .number(cap), "networks": .strings(network),
-                        "expires_at": terms.expiresAt.json,
+                        "expires_at": terms.expiresAt.json, "settings": .string(snippet),
                     ],
-                    Table.properties(["username": username, "secret": secret.exposed]))
+                    Table.properties(["username": username, "secret": secret.exposed])
+                        + (snippet.map { "\n" + $0 } ?? ""))
                 desk.output.note("The secret is not shown again. Try it: port 587, STARTTLS, SCRAM-SHA-256 or PLAIN.")
             }
         }
@@ -126,6 +137,16 @@ struct CredentialCommands: ParsableCommand {
                     changed ? "credential \(credential) revoked\n" : "credential \(credential) was revoked already\n")
             }
         }
+    }
+}
+
+extension Desk {
+    /// Where this node's clients connect, and an address the tenant may send as.
+    fileprivate func place(_ username: String, _ tenant: String) async throws -> Snippet.Place {
+        let domain = try await administration.domains(of: tenant).first { $0.verifiedAt != nil }?.domain
+        return Snippet.Place(
+            host: settings.submission.hostname, port: settings.submission.listen.first?.port ?? 587, tlsPort: nil,
+            username: username, sender: "app@\(domain ?? "YOUR-DOMAIN")")
     }
 }
 
