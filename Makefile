@@ -2,7 +2,7 @@
 
 BUILD_PACKAGES := libpq-dev libssl-dev libsasl2-dev libidn2-dev libunistring-dev
 RUN_PACKAGES := $(BUILD_PACKAGES) libsasl2-modules postgresql util-linux
-TEST_PACKAGES := $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python3 openssl postfix libnss-wrapper
+TEST_PACKAGES := $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python3 openssl postfix libnss-wrapper mandoc zsh fish bsdextrautils
 
 SWIFT := swift
 RELEASE := .build/release/gatepost
@@ -10,7 +10,7 @@ RELEASE := .build/release/gatepost
 BUILT = $(firstword $(shell ls -t .build/release/gatepost .build/debug/gatepost 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart stop test build lint schema clean
+.PHONY: help quickstart stop test build man lint schema clean
 
 help:
 	@echo "make quickstart         build, set everything up under .gatepost/, send a message; Ctrl-C ends it"
@@ -18,6 +18,7 @@ help:
 	@echo "make stop               stop what a quickstart left up: its server and its PostgreSQL"
 	@echo "make test               build and run every test"
 	@echo "make build              the release binary, $(RELEASE)"
+	@echo "make man                the manual pages and completions, under .build/man and .build/completions"
 	@echo "make lint               check the format of the sources"
 	@echo "make schema             write SQL/schema.sql anew"
 	@echo "make clean              stop and remove a quickstart, and everything built"
@@ -41,6 +42,13 @@ test:
 build:
 	@.ci/packages $(BUILD_PACKAGES)
 	$(SWIFT) build -c release --product gatepost
+
+man: build
+	$(RELEASE) man --directory .build/man
+	mkdir -p .build/completions
+	$(RELEASE) completion bash >.build/completions/gatepost
+	$(RELEASE) completion zsh >.build/completions/_gatepost
+	$(RELEASE) completion fish >.build/completions/gatepost.fish
 
 lint:
 	@.ci/packages
