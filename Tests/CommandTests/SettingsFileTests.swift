@@ -66,7 +66,10 @@ import Testing
             faults: ["f.yaml:2:3: key 'level' is given more than once"]),
         Case(
             name: "a tab", text: "log:\n\tlevel: info\n",
-            faults: ["f.yaml:2:1: found character that cannot start any token"]),
+            faults: ["f.yaml:2:1: a tab indents this line; indent with blanks"]),
+        Case(
+            name: "a byte order mark", text: "\u{feff}log: {level: info}\n",
+            faults: ["f.yaml:1:1: the file begins with a byte order mark; save it as UTF-8 without one"]),
         Case(
             name: "an unfinished list", text: "submission:\n  listen: [a:1\n",
             faults: ["f.yaml:3:1: did not find expected ',' or ']'"]),

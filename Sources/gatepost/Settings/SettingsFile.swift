@@ -28,6 +28,10 @@ struct SettingsFile: Sendable {
         self.path = path
         self.keys = Dictionary(uniqueKeysWithValues: keys.map { ($0.path, $0) })
         self.sections = Set(keys.map(\.section))
+        if text.unicodeScalars.first == "\u{feff}" {
+            faults.append(fault(1, 1, "the file begins with a byte order mark; save it as UTF-8 without one"))
+            return
+        }
         if let shorthand = YAMLShorthand(in: text) {
             faults.append(
                 fault(
@@ -137,6 +141,8 @@ struct SettingsFile: Sendable {
 
     private func fault(of error: YamlError) -> SettingsFault {
         switch error {
+        case .scanner(_, _, let mark, let text) where Self.isIndentedByTab(mark.line, of: text):
+            fault(mark.line, 1, "a tab indents this line; indent with blanks")
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
             fault(mark.line, mark.column, problem.printable)
@@ -149,6 +155,11 @@ struct SettingsFile: Sendable {
         case .no, .memory, .writer, .emitter, .representer, .dataCouldNotBeDecoded:
             SettingsFault(place: .wholeFile(path), text: "no YAML")
         }
+    }
+
+    private static func isIndentedByTab(_ line: Int, of text: String) -> Bool {
+        text.split(separator: "\n", omittingEmptySubsequences: false).dropFirst(line - 1).first?
+            .prefix { $0 == " " || $0 == "\t" }.contains("\t") ?? false
     }
 
     private func fault(before offset: Int, in text: String, _ problem: String) -> SettingsFault {

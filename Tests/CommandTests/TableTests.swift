@@ -1,0 +1,85 @@
+import Foundation
+import Testing
+
+@testable import gatepost
+
+/// Tables and colour on terminals of every width.
+@Suite struct `On a terminal` {
+    private var table: Table {
+        var table = Table([.key("ID"), .left("FROM"), .right("SIZE"), .left("REPLY")])
+        table.add([
+            "01920e3c-7b1a-7c55-9d0e-2f4b8a6c1e90", "<news@long-name-of-a-domain.example>", "4.2 KiB",
+            "450 4.2.0 Mailbox of 例え busy\u{1b}[2J, try again later, it may take some time",
+        ])
+        table.add(["01920e3c-7b1a-7c55-9d0e-2f4b8a6c1e91", "<>", "123456", "250 Ok"])
+        return table
+    }
+
+    @Test(arguments: [20, 40, 60, 80, 100, 132, 200])
+    func `a row takes one line, whatever the width`(width: Int) {
+        let lines = table.text(for: Terminal(width: width, showsColour: false)).split(separator: "\n")
+        #expect(lines.count == 3)
+        for line in lines { #expect(String(line).displayWidth <= width, "\(line)") }
+    }
+
+    @Test func `ids and figures stay whole as long as a text can be shortened`() {
+        let text = table.text(for: Terminal(width: 80, showsColour: false))
+        #expect(text.contains("01920e3c-7b1a-7c55-9d0e-2f4b8a6c1e90") && text.contains("4.2 KiB"))
+        #expect(text.contains("…"))
+    }
+
+    @Test func `nothing is shortened where the output is no terminal`() {
+        #expect(!table.text.contains("…"))
+        #expect(table.text.contains("it may take some time"))
+    }
+
+    @Test(arguments: [
+        (["TERM": "xterm"], false), (["CLICOLOR_FORCE": "1"], true), (["CLICOLOR_FORCE": "0"], false),
+        (["CLICOLOR_FORCE": "1", "NO_COLOR": "1"], false), (["CLICOLOR_FORCE": "1", "NO_COLOR": ""], true),
+        (["CLICOLOR_FORCE": "1", "TERM": "dumb"], false),
+    ])
+    func `colour is asked for and can be refused`(environment: [String: String], shown: Bool) throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "gatepost-\(UUID().uuidString)")
+        _ = FileManager.default.createFile(atPath: file.path, contents: nil)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let handle = try FileHandle(forWritingTo: file)
+        #expect(Terminal(of: handle.fileDescriptor, environment: environment).showsColour == shown)
+        #expect(Terminal(of: handle.fileDescriptor, environment: environment).width == nil)
+    }
+
+    @Test func `colour never says what the words do not`() {
+        for finding in [Finding.ok("a", "b"), .note("a", "b", hint: "c"), .wrong("a", "b\u{1b}[2J")] {
+            let plain = finding.line(for: Terminal(width: nil, showsColour: false))
+            let painted = finding.line(for: Terminal(width: nil, showsColour: true))
+            #expect(plain.hasPrefix(finding.state.rawValue) && !plain.contains("\u{1b}"))
+            #expect(painted.contains("\u{1b}[") && painted.replacing(/\u{1b}\[\d+m/, with: "") == plain)
+        }
+    }
+
+    /// `script` gives the command a terminal of its own.
+    @Test func `a real one of sixty columns is not wrapped`() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "gatepost-tty-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let environment = ["GATEPOST_PKI_DIRECTORY": folder.path]
+        _ = try Run(["ca", "init"], environment: environment)
+        _ = try Run(
+            ["ca", "issue", "relay-1", "--kind", "relay", "--host", "a-long-name.of.a.relay.example"],
+            environment: environment)
+        let process = Process()
+        let output = folder.appending(path: "typescript")
+        process.executableURL = URL(filePath: "/usr/bin/script")
+        process.arguments = [
+            "-qec", "stty cols 60 2>/dev/null; '\(Run.executable.path)' ca list", output.path,
+        ]
+        process.environment = environment.merging(["PATH": "/usr/bin:/bin", "TERM": "xterm", "LANG": "C.UTF-8"]) { $1 }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        let text = try String(contentsOf: output, encoding: .utf8).replacing(/\u{1b}\[\d+m/, with: "")
+        let lines = text.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("ca ") || $0.hasPrefix("relay-1 ") }
+        #expect(lines.count == 2, "\(text)")
+        for line in lines { #expect(String(line).displayWidth <= 60, "\(line)") }
+        #expect(text.contains("…"))
+    }
+}
