@@ -26,6 +26,8 @@ struct DatabaseCheck {
         findings += server.promise
         findings.append(server.clock)
         findings.append(await schema(connection))
+        // Where the function is missing, the schema's line has said so.
+        if let upkeep = try? await Upkeep(connection) { findings += upkeep.findings }
         await connection.close()
         findings.append(await node())
         return findings
@@ -58,6 +60,58 @@ struct DatabaseCheck {
             return .ok("node role", "`serve` connects as \(user)")
         } catch {
             return .wrong("node role", "\(error)", hint: "database.url")
+        }
+    }
+
+    /// What `admin.health` tells of the schema's own state.
+    private struct Upkeep {
+        /// Until when the family of partitions that ends first has any; nil: one has none.
+        var partitionsUntil: Instant?
+        var synchronousReplicas: Int64?
+        var waitsForReplica: Bool
+        var tenantsHeld, connectionsUsed, connectionsMax: Int64
+
+        init(_ connection: DatabaseConnection) async throws {
+            let rows = try await connection.query(
+                """
+                SELECT synchronous_replicas, synchronous_standby_names <> '' AS waits, tenants_held, connections_used,
+                       connections_max::bigint AS connections_max,
+                       (SELECT CASE WHEN bool_and(p.value IS NOT NULL) THEN min(p.value::timestamptz) END
+                        FROM jsonb_each_text(partitions_until) p) AS partitions_until
+                FROM admin.health()
+                """)
+            guard let row = rows.first else { throw DatabaseError(.unexpected, "no row") }
+            partitionsUntil = try row.timestampOrNil("partitions_until")
+            synchronousReplicas = try row.int64OrNil("synchronous_replicas")
+            waitsForReplica = try row.bool("waits")
+            tenantsHeld = try row.int64("tenants_held")
+            connectionsUsed = try row.int64("connections_used")
+            connectionsMax = try row.int64("connections_max")
+        }
+
+        var findings: [Finding] {
+            var findings: [Finding] = []
+            let hint = "`gatepost maintain`; a running forwarder makes them ahead"
+            if let partitionsUntil {
+                let text = "made until \(Show.time(partitionsUntil.microseconds))"
+                let isSoon = partitionsUntil < Instant.now.advanced(by: .seconds(3 * 3600))
+                findings.append(isSoon ? .wrong("partitions", text, hint: hint) : .ok("partitions", text))
+            } else {
+                findings.append(.wrong("partitions", "a family of partitions has none", hint: hint))
+            }
+            if waitsForReplica, synchronousReplicas == 0 {
+                findings.append(
+                    .wrong("promise", "commits wait for a standby and none is there: nothing is accepted"))
+            }
+            if connectionsUsed * 10 > connectionsMax * 9 {
+                findings.append(
+                    .note("connections", "\(connectionsUsed) of \(connectionsMax) are taken", hint: "max_connections"))
+            }
+            if tenantsHeld > 0 {
+                findings.append(
+                    .note("queue", "held for \(tenantsHeld) suspended tenants", hint: "gatepost tenant resume NAME"))
+            }
+            return findings
         }
     }
 
