@@ -62,8 +62,9 @@ enum Snippet: String, CaseIterable, Sendable, ExpressibleByArgument {
         switch self {
         case .swaks:
             return """
+                SWAKS_OPT_auth_password="$(cat ~/.gatepost-secret)" \\
                 swaks --server \(host):\(port) --tls --tls-verify --auth PLAIN --auth-user \(username) \\
-                  --auth-password "$(cat ~/.gatepost-secret)" --from \(sender) --to you@example.net
+                  --from \(sender) --to you@example.net
 
                 """
         case .curl:
