@@ -4,6 +4,14 @@ import Testing
 
 /// One row of the table of hostile and broken input, played against the pure machine: whole, in every two pieces and octet
 /// by octet. Each begins with its section.
+///
+///     §1 framing and smuggling       ThreatFramingTests, SubmissionFramingTests, ContentScannerTests, RandomDialogueTests
+///     §2, §3 what a dialogue decides ThreatFramingTests, SubmissionSecurityTests (STARTTLS with more in its segment)
+///     §4 order, pipelining, BDAT     ThreatOrderTests, SubmissionOrderTests
+///     §5 envelope                    ThreatEnvelopeTests, SubmissionEnvelopeTests, AddressTests
+///     §6 headers and body            MailMessageTests: MessageThreatTests, AuthorTests, HeaderScanTests, FixupTests
+///     §10 the gate                   RelayTranscriptTests, RelayChunkTests, RandomDialogueTests
+///     §1 … §6 on the wire            EndToEnd: ThreatTests; §10: RelayTests (Clients/gate.py)
 struct ThreatCase: CustomTestStringConvertible, Sendable {
     let row: String
     let start: SubmissionSubject.Start

@@ -153,18 +153,18 @@ struct ThreatOrderTests {
         return String(buffer: output)
     }
 
-    @Test func `§4 a million chunks of one octet are one message, and none is held twice`() {
+    @Test func `§4 a hundred thousand chunks of one octet are one message, and none is held twice`() {
         var subject = receiving()
         var octets = ByteBuffer()
-        for _ in 0..<10_000 { octets.writeStaticString("BDAT 1\r\nx") }
+        for _ in 0..<1000 { octets.writeStaticString("BDAT 1\r\nx") }
         for round in 1...100 {
             var bytes = octets
             var output = ByteBuffer()
             subject.receive(&bytes)
             while let action = subject.nextAction(into: &output) { subject.answer(action, with: nil, into: &output) }
-            #expect(output.readableBytes == 10_000 * "250 2.0.0 1 octets received\r\n".utf8.count)
-            #expect(subject.dialogue.bufferedBytes == round * 10_000)
-            #expect(subject.dialogue.contentOctetsReceived == round * 10_000)
+            #expect(output.readableBytes == 1000 * "250 2.0.0 1 octets received\r\n".utf8.count)
+            #expect(subject.dialogue.bufferedBytes == round * 1000)
+            #expect(subject.dialogue.contentOctetsReceived == round * 1000)
         }
         #expect(feed("BDAT 0 LAST\r\n", to: &subject).hasPrefix("250 2.0.0 Ok: queued"))
         #expect(subject.dialogue.bufferedBytes == 0)

@@ -4,7 +4,7 @@ usage: gate.py PORT [CERTIFICATE KEY]
 
 Tries each trick in the clear, over STARTTLS without a certificate and, where one is given, over STARTTLS with it
 (another authority's), after HELO, EHLO and LHLO, step by step and pipelined, in upper and lower case. Every MAIL or
-RCPT must be refused with 550 5.7.1 (530 5.7.0 before TLS), and DATA must never be answered with 354.
+RCPT must be refused with 550 5.7.1 (530 5.7.0 before TLS), and DATA and BDAT must never be taken.
 Prints what it tried, and exits with 1 if anything got through.
 """
 
@@ -43,6 +43,8 @@ tricks = [
     ("<> AUTH=demo@submitter.invalid", "<postmaster>"),
     ("<stranger@remote.example> AUTH=demo+40submitter.invalid", f"<postmaster@{own}>"),
     ("<stranger@remote.example> SIZE=100", f"<{target}>"),
+    ("<stranger@remote.example> BODY=BINARYMIME SMTPUTF8 RET=FULL ENVID=x", f"<{target}> NOTIFY=NEVER"),
+    ("<str\u00e4nger@remote.example> SMTPUTF8", f"<v\u00efctim@remote.example> ORCPT=rfc822;{target}"),
     ("<postmaster>", "<postmaster>"),
     (f"<root@{own}>", f"<root@{own}>"),
 ]
@@ -100,10 +102,14 @@ for mode in ["plain", "starttls"] + (["foreign"] if foreign else []):
                 mail, rcpt = f"MAIL FROM:{sender}", f"RCPT TO:{recipient}"
                 if hello == "ehlo":
                     mail, rcpt = "mail from:" + sender, "rcpt to:" + recipient
+                commands = [mail, rcpt, "DATA"]
+                if number % 5 == 0:
+                    # The octets of the chunk are a command that would close: they must be swallowed (RFC 3030).
+                    commands.append("BDAT 6 LAST\r\nQUIT")
                 if pipelined:
-                    replies = session.say(mail, rcpt, "DATA")
+                    replies = session.say(*commands)
                 else:
-                    replies = session.say(mail) + session.say(rcpt) + session.say("DATA")
+                    replies = [reply for command in commands for reply in session.say(command)]
                 tried += 1
                 through = [r for r in replies if r[:1] in "23" or r == "(closed)"]
                 denied = any(refused(r, mode) for r in replies[:2])
