@@ -2,7 +2,7 @@
 
 BUILD_PACKAGES := libpq-dev libssl-dev libsasl2-dev libidn2-dev libunistring-dev
 RUN_PACKAGES := $(BUILD_PACKAGES) libsasl2-modules postgresql util-linux
-TEST_PACKAGES := $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python3 openssl postfix libnss-wrapper mandoc zsh fish bsdextrautils
+TEST_PACKAGES := $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python3 openssl postfix libnss-wrapper mandoc zsh fish bsdextrautils systemd haproxy
 
 SWIFT := swift
 RELEASE := .build/release/gatepost

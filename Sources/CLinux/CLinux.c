@@ -4,8 +4,10 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 void clinux_name_thread(const char *name) {
     char cut[16] = {0};
@@ -18,4 +20,16 @@ void clinux_trim_heap(void) { malloc_trim(0); }
 bool clinux_forbid_dumps(void) {
     struct rlimit none = {0, 0};
     return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0;
+}
+
+int clinux_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
+
+void clinux_eventfd_raise(int descriptor) {
+    unsigned long long one = 1;
+    if (write(descriptor, &one, sizeof one) < 0) return;  // full: it is raised already
+}
+
+void clinux_eventfd_clear(int descriptor) {
+    unsigned long long count;
+    if (read(descriptor, &count, sizeof count) < 0) return;  // clear already
 }

@@ -1,3 +1,4 @@
+internal import Glibc
 package import NIOCore
 import NIOPosix
 
@@ -6,9 +7,19 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     package var host: String
     package var port: Int
 
+    /// A listening socket that somebody else has opened and handed over.
+    package let descriptor: Int32?
+
     package init(host: String, port: Int) {
         self.host = host
         self.port = port
+        descriptor = nil
+    }
+
+    /// Takes over a listening socket; it is closed with the channel that `bind` makes of it.
+    package init(descriptor: Int32) {
+        self.descriptor = descriptor
+        (host, port) = localName(of: descriptor)
     }
 
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
@@ -27,7 +38,7 @@ extension ListenAddress {
         on group: any EventLoopGroup, initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws(ListenFailure) -> any Channel {
         do {
-            return try await ServerBootstrap(group: group)
+            let bootstrap = ServerBootstrap(group: group)
                 .serverChannelOption(.backlog, value: 1024)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .childChannelOption(.socketOption(.so_keepalive), value: 1)
@@ -35,9 +46,36 @@ extension ListenAddress {
                 .childChannelOption(.maxMessagesPerRead, value: 1)
                 .childChannelOption(.recvAllocator, value: ReceiveAllocator())
                 .childChannelInitializer(initializer)
-                .bind(host: host, port: port).get()
+            guard let descriptor else { return try await bootstrap.bind(host: host, port: port).get() }
+            return try await bootstrap.withBoundSocket(descriptor).get()
         } catch {
             throw ListenFailure(address: self, reason: String(describing: error))
+        }
+    }
+}
+
+/// The address a socket is bound to; what is no internet socket has its number for a name.
+private func localName(of descriptor: Int32) -> (host: String, port: Int) {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let found = withUnsafeMutablePointer(to: &storage) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) == 0 }
+    }
+    let unknown = (host: "socket \(descriptor)", port: 0)
+    guard found else { return unknown }
+    return withUnsafePointer(to: &storage) { pointer in
+        switch Int32(pointer.pointee.ss_family) {
+        case AF_INET:
+            pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { address in
+                let octets = withUnsafeBytes(of: address.pointee.sin_addr) { Array($0) }
+                return (AddressOctets(octets: octets).text, Int(UInt16(bigEndian: address.pointee.sin_port)))
+            }
+        case AF_INET6:
+            pointer.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { address in
+                let octets = withUnsafeBytes(of: address.pointee.sin6_addr) { Array($0) }
+                return (AddressOctets(octets: octets).text, Int(UInt16(bigEndian: address.pointee.sin6_port)))
+            }
+        default: unknown
         }
     }
 }

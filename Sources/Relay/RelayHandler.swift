@@ -20,6 +20,7 @@ final class RelayHandler: ChannelDuplexHandler {
     private var context: ChannelHandlerContext?
     private var deadline: Deadline?
     private var peerName = "stranger"
+    private var certificate: PeerCertificate?
     private var clientAddress = ""
     private var isShuttingDown = false
     private var isReadHeld = false
@@ -79,6 +80,13 @@ final class RelayHandler: ChannelDuplexHandler {
         switch event {
         case TLSEvent.handshakeCompleted(let session) as TLSEvent:
             secured(session)
+        case is RevocationsChanged:
+            if let certificate, certificate.isTrusted, shared.tls.current.revocations?.condemns(certificate) == true {
+                shared.logger.warning(
+                    "connection ended: its certificate does not count any more",
+                    metadata: ["client": "\(clientAddress)", "peer": "\(peerName)"])
+                end(with: Reply(421, EnhancedCode(4, 7, 0), "Your certificate has been revoked."))
+            }
         case is ShutdownRequested:
             isShuttingDown = true
             if !dialogue.isInTransaction, !dialogue.isAwaitingAnswer {
@@ -131,7 +139,7 @@ final class RelayHandler: ChannelDuplexHandler {
         deadline?.move(to: Self.handshakeLimit)
         do {
             try context.pipeline.syncOperations.addHandler(
-                TLSHandler(context: shared.tls, mode: .server), position: .first)
+                TLSHandler(context: shared.tls.current, mode: .server), position: .first)
         } catch {
             errorCaught(context: context, error: error)
         }
@@ -139,6 +147,7 @@ final class RelayHandler: ChannelDuplexHandler {
 
     private func secured(_ session: TLSSession) {
         var peer = RelayDialogue.Peer.stranger
+        certificate = session.peer
         if let certificate = session.peer {
             switch certificate.verification {
             case .trusted:

@@ -36,7 +36,7 @@ package actor RelayServer {
 
     /// - Parameter tls: must ask for a client certificate signed by the pool's authority, without requiring one.
     package init(
-        configuration: Configuration, tls: TLSContext, route: any Route, group: any EventLoopGroup, logger: Logger
+        configuration: Configuration, tls: TLSContextSource, route: any Route, group: any EventLoopGroup, logger: Logger
     ) {
         self.configuration = configuration
         self.group = group
@@ -61,6 +61,9 @@ package actor RelayServer {
         }
     }
 
+    /// The revocation list is another one: connections of certificates that it names end.
+    package func revocationsChanged() { connections.broadcast(RevocationsChanged()) }
+
     /// The ports that were opened, in the order of the configuration.
     package var ports: [Int] { listeners.compactMap { $0.localAddress?.port } }
 
@@ -74,10 +77,13 @@ package actor RelayServer {
     }
 }
 
+/// Sent to every connection when the revocation list has changed.
+struct RevocationsChanged: Sendable {}
+
 /// What all of a relay's connections share.
 struct RelayShared: Sendable {
     let dialogue: RelayDialogue.Configuration
-    let tls: TLSContext
+    let tls: TLSContextSource
     let route: any Route
     let logger: Logger
 }

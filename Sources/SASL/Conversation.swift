@@ -25,18 +25,19 @@ final class Conversation {
 
     /// `isBindingRequired`: the mechanism is a -PLUS one.
     init?(
-        verifier: SCRAMVerifier?, passwordMatches: Bool, channelBinding: [UInt8]?, isBindingRequired: Bool
+        verifier: SCRAMVerifier?, passwordMatches: Bool, channelBinding: (ChannelBindings.Kind, [UInt8])?,
+        isBindingRequired: Bool
     ) {
         self.verifier = verifier
         self.passwordMatches = passwordMatches
-        if let channelBinding {
-            let data = UnsafeMutablePointer<UInt8>.allocate(capacity: channelBinding.count)
-            data.initialize(from: channelBinding, count: channelBinding.count)
+        if let (kind, octets) = channelBinding {
+            let data = UnsafeMutablePointer<UInt8>.allocate(capacity: octets.count)
+            data.initialize(from: octets, count: octets.count)
             let binding = UnsafeMutablePointer<sasl_channel_binding_t>.allocate(capacity: 1)
             binding.initialize(
                 to: sasl_channel_binding_t(
-                    name: channelBindingName.pointer, critical: isBindingRequired ? 1 : 0,
-                    len: UInt(channelBinding.count), data: data))
+                    name: kind.libraryName.pointer, critical: isBindingRequired ? 1 : 0,
+                    len: UInt(octets.count), data: data))
             self.binding = binding
             bindingData = data
         } else {
@@ -134,5 +135,16 @@ struct ImmortalName: @unchecked Sendable {
     }
 }
 
-/// RFC 9266 §2. The only binding that is offered: `tls-unique` does not exist in TLS 1.3.
+/// RFC 9266 §2.
 let channelBindingName = ImmortalName("tls-exporter")
+/// RFC 5929 §4.
+private let serverEndPointName = ImmortalName("tls-server-end-point")
+
+extension ChannelBindings.Kind {
+    fileprivate var libraryName: ImmortalName {
+        switch self {
+        case .exporter: channelBindingName
+        case .serverEndPoint: serverEndPointName
+        }
+    }
+}

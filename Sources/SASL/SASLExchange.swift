@@ -53,17 +53,17 @@ package final class SASLExchange {
     }
 
     private let mechanism: SASLMechanism
-    private let channelBinding: [UInt8]?
+    private let channelBindings: ChannelBindings
     private let isAvailable: Bool
     private var state = State.fresh
 
-    /// `channelBinding`: the connection's `tls-exporter` data (RFC 9266), also for mechanisms that do not use it, or
-    /// downgrades go unseen; nil takes -PLUS away.
-    package init(server: SASLServer, mechanism: SASLMechanism, channelBinding: [UInt8]?) {
+    /// `channelBindings`: what the connection has, also for mechanisms that use none, or downgrades go unseen; where it
+    /// has nothing, there is no -PLUS.
+    package init(server: SASLServer, mechanism: SASLMechanism, channelBindings: ChannelBindings) {
         self.mechanism = mechanism
-        self.channelBinding = channelBinding
+        self.channelBindings = channelBindings
         isAvailable =
-            server.mechanisms.contains(mechanism) && (mechanism != .scramSHA256Plus || channelBinding != nil)
+            server.mechanisms.contains(mechanism) && (mechanism != .scramSHA256Plus || !channelBindings.isEmpty)
     }
 
     /// `initialResponse`: nil if the client sent none, empty if it sent `=`.
@@ -155,7 +155,8 @@ package final class SASLExchange {
         let name = message.name
         guard
             let conversation = Conversation(
-                verifier: nil, passwordMatches: matches, channelBinding: channelBinding, isBindingRequired: false)
+                verifier: nil, passwordMatches: matches, channelBinding: bindingForLibrary(nil),
+                isBindingRequired: false)
         else { return fail(.temporary, "libsasl2 makes no connection", name) }
         var outcome: Conversation.Outcome
         if mechanism == .plain {
@@ -180,7 +181,7 @@ package final class SASLExchange {
     private func read(clientFirst octets: [UInt8]) -> Step {
         do throws(SCRAMFault) {
             let first = try SCRAMClientFirst(
-                parsing: octets, isPlus: mechanism == .scramSHA256Plus, offersPlus: channelBinding != nil)
+                parsing: octets, isPlus: mechanism == .scramSHA256Plus, bindings: channelBindings)
             state = .findingVerifier(first)
             return .lookUp(loginName: first.name.text)
         } catch {
@@ -191,7 +192,7 @@ package final class SASLExchange {
     private func challenge(_ first: SCRAMClientFirst, _ verifier: SCRAMVerifier) -> Step {
         guard
             let conversation = Conversation(
-                verifier: verifier, passwordMatches: false, channelBinding: channelBinding,
+                verifier: verifier, passwordMatches: false, channelBinding: bindingForLibrary(first.binding),
                 isBindingRequired: mechanism == .scramSHA256Plus)
         else { return fail(.temporary, "libsasl2 makes no connection", first.name) }
         let outcome = conversation.start(mechanism.rawValue, first.forLibrary)
@@ -214,7 +215,7 @@ package final class SASLExchange {
         do throws(SCRAMFault) {
             try check(
                 clientFinal: octets, gs2Header: first.gs2Header,
-                channelBinding: mechanism == .scramSHA256Plus ? channelBinding ?? [] : [], nonce: nonce)
+                channelBinding: first.binding.flatMap { channelBindings.data(of: $0) } ?? [], nonce: nonce)
         } catch {
             return fail(.credentials, error.reason, first.name)
         }
@@ -235,6 +236,14 @@ package final class SASLExchange {
             return fail(.temporary, "libsasl2 took its word back: \(complaint(of: conversation, outcome))", name)
         }
         return succeed(name, conversation)
+    }
+
+    /// The binding the client chose, or the strongest there is.
+    private func bindingForLibrary(_ chosen: ChannelBindings.Kind?) -> (ChannelBindings.Kind, [UInt8])? {
+        guard let kind = chosen ?? channelBindings.strongest, let data = channelBindings.data(of: kind) else {
+            return nil
+        }
+        return (kind, data)
     }
 
     // MARK: Ends

@@ -17,18 +17,20 @@ struct SCRAMClientFirst {
     let gs2Header: [UInt8]
     let name: LoginName
     let nonce: [UInt8]
+    /// What the exchange is bound to, by the client's word: with -PLUS always, else never.
+    let binding: ChannelBindings.Kind?
     private let octets: [UInt8]
     private let flag: [UInt8]
 
-    /// `isPlus`: the mechanism's name. `offersPlus`: a channel binding is there, so -PLUS was offered.
-    init(parsing octets: [UInt8], isPlus: Bool, offersPlus: Bool) throws(SCRAMFault) {
+    /// `isPlus`: the mechanism's name. `bindings`: what is there; where there is one, -PLUS was offered.
+    init(parsing octets: [UInt8], isPlus: Bool, bindings: ChannelBindings) throws(SCRAMFault) {
         self.octets = octets
         guard octets.count <= Self.longest else { throw SCRAMFault(reason: "client-first is too long") }
         let parts = octets.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
         guard parts.count >= 4 else { throw SCRAMFault(reason: "client-first has too few parts") }
         guard parts.count == 4 else { throw SCRAMFault(reason: "client-first has extensions") }
         flag = Array(parts[0])
-        try Self.check(flag: flag, isPlus: isPlus, offersPlus: offersPlus)
+        binding = try Self.binding(flag: flag, isPlus: isPlus, bindings: bindings)
         gs2Header = Array(octets[..<parts[2].startIndex])
 
         guard parts[2].starts(with: "n=".utf8) else { throw SCRAMFault(reason: "client-first names no user") }
@@ -53,17 +55,30 @@ struct SCRAMClientFirst {
         name.isPossible ? octets : flag + Array(",,n=\(name.text),r=".utf8) + nonce
     }
 
-    private static func check(flag: [UInt8], isPlus: Bool, offersPlus: Bool) throws(SCRAMFault) {
-        switch String(decoding: flag, as: UTF8.self) {
+    private static func binding(
+        flag: [UInt8], isPlus: Bool, bindings: ChannelBindings
+    ) throws(SCRAMFault) -> ChannelBindings.Kind? {
+        let text = String(decoding: flag, as: UTF8.self)
+        switch text {
         case "n":
             // libsasl2 2.1.28 takes this one.
             if isPlus { throw SCRAMFault(reason: "-PLUS without channel binding (n)") }
+            return nil
         case "y":
             if isPlus { throw SCRAMFault(reason: "-PLUS without channel binding (y)") }
-            if offersPlus { throw SCRAMFault(reason: "downgrade: the client was not shown that -PLUS is offered (y)") }
-        case "p=tls-exporter":
+            if !bindings.isEmpty {
+                throw SCRAMFault(reason: "downgrade: the client was not shown that -PLUS is offered (y)")
+            }
+            return nil
+        default:
+            guard text.hasPrefix("p="), let kind = ChannelBindings.Kind(rawValue: String(text.dropFirst(2))) else {
+                throw SCRAMFault(reason: "an unknown channel binding, or no gs2-header")
+            }
             if !isPlus { throw SCRAMFault(reason: "channel binding without -PLUS (p)") }
-        default: throw SCRAMFault(reason: "an unknown channel binding, or no gs2-header")
+            guard bindings.data(of: kind) != nil else {
+                throw SCRAMFault(reason: "this connection has no \(kind.rawValue)")
+            }
+            return kind
         }
     }
 

@@ -145,7 +145,7 @@ package struct SubmissionDialogue {
         case closed
     }
 
-    let configuration: Configuration
+    var configuration: Configuration
     private let startsSecured: Bool
     var state = State.connected
     var core: ServerCore
@@ -210,8 +210,11 @@ package struct SubmissionDialogue {
     // MARK: Answers
 
     /// TLS is up: nothing said before counts any more (RFC 3207 §4.2).
-    package mutating func secured() {
+    ///
+    /// - Parameter mechanisms: those that this connection has, where they are fewer than the configuration's.
+    package mutating func secured(mechanisms: [String]? = nil) {
         guard case .handshaking = state else { return }
+        if let mechanisms { configuration.mechanisms = mechanisms }
         core.reader.discard()
         state = .reading(.secured(nil))
     }

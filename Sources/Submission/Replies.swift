@@ -5,6 +5,15 @@ import SMTP
 extension Reply {
     static let shuttingDown = Reply(421, EnhancedCode(4, 3, 2), "The service is shutting down; please try again.")
     static let idleTooLong = Reply(421, EnhancedCode(4, 4, 2), "Idle for too long; closing the connection.")
+    static let tooSlow = Reply(421, EnhancedCode(4, 4, 2), "The message comes too slowly; closing the connection.")
+    static let tooManyConnections = Reply(421, EnhancedCode(4, 3, 2), "Too many connections; please try again later.")
+    static let tooManyConnectionsFromAddress = Reply(
+        421, EnhancedCode(4, 7, 0), "Too many connections from your address; please try again later.")
+    static let tooManyAttempts = Reply(
+        454, EnhancedCode(4, 7, 0), "Too many failed logins lately; please try again in a minute.")
+    /// To clear text where TLS begins at once, and to silence there: the commonest mistake there is.
+    static let beginsWithTLS = Reply(
+        554, EnhancedCode(5, 5, 1), "This port begins with TLS; for STARTTLS use port 587")
     static let tooManyFailures = Reply(421, EnhancedCode(4, 7, 0), "Too many failed logins; closing the connection.")
 
     /// One answer for an unknown user, a wrong secret and a revoked credential (RFC 4954 §6, CWE-204).

@@ -10,15 +10,12 @@ import Tenancy
 // AUTH (RFC 4954) on the event loop: libsasl2 never blocks once the verifier has been fetched. Only the fetch and a
 // PBKDF2 that no digest answers happen elsewhere.
 extension SubmissionHandler {
-    /// A connection that fails this often is closed (RFC 4954 §9 wants at least three attempts).
-    private static let maxFailures = 5
-
     func authenticate(mechanism name: String, initialResponse: [UInt8]?, into output: inout ByteBuffer) {
         guard let mechanism = SASLMechanism(rawValue: name), shared.sasl.mechanisms.contains(mechanism) else {
             dialogue.refuse(.mechanismUnavailable, into: &output)
             return
         }
-        let exchange = SASLExchange(server: shared.sasl, mechanism: mechanism, channelBinding: channelBinding())
+        let exchange = SASLExchange(server: shared.sasl, mechanism: mechanism, channelBindings: channelBindings())
         self.exchange = exchange
         self.mechanism = name
         take(exchange.start(initialResponse: initialResponse), into: &output)
@@ -32,9 +29,13 @@ extension SubmissionHandler {
         take(exchange.respond(response), into: &output)
     }
 
-    /// RFC 9266: what ties a SCRAM exchange to this very TLS connection.
-    private func channelBinding() -> [UInt8]? {
-        try? context?.pipeline.syncOperations.handler(type: TLSHandler.self).channelBinding()
+    /// What ties a SCRAM exchange to this very TLS connection (RFC 9266), or to this certificate (RFC 5929).
+    func channelBindings() -> ChannelBindings {
+        guard let handler = try? context?.pipeline.syncOperations.handler(type: TLSHandler.self) else {
+            return ChannelBindings()
+        }
+        return ChannelBindings(
+            exporter: try? handler.channelBinding(), serverEndPoint: handler.serverEndPointBinding())
     }
 
     private func take(_ step: SASLExchange.Step, into output: inout ByteBuffer) {
@@ -51,6 +52,14 @@ extension SubmissionHandler {
     private func lookUp(_ name: String) {
         guard let eventLoop = context?.eventLoop else { return }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        guard shared.doorkeeper.permission(login: name, address: visit.group) == .attempt else {
+            exchange = nil
+            logRefusal(.tooManyAttempts, login: name, reason: "too many failures of this name or address lately")
+            eventLoop.scheduleTask(in: .seconds(1)) {
+                bound.value.answer { output in bound.value.dialogue.refuse(.tooManyAttempts, into: &output) }
+            }
+            return
+        }
         let directory = shared.directory
         let (now, address) = (shared.acceptor.clock.now, clientAddress)
         Task {
@@ -108,15 +117,32 @@ extension SubmissionHandler {
         case .mechanismUnavailable: reply = .mechanismUnavailable
         case .temporary: reply = .authenticationUnavailable
         }
-        if reply.code == 535 { failedAuthentications += 1 }
+        logRefusal(reply, login: login, reason: reason)
+        guard reply.code == 535, let eventLoop = context?.eventLoop else {
+            return dialogue.refuse(reply, into: &output)
+        }
+        failedAuthentications += 1
+        let judged = shared.doorkeeper.failed(
+            login: login, address: visit.group, onConnection: failedAuthentications)
+        // The answer waits, and with it all that is pipelined behind; no thread does.
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: judged.delay) { bound.value.refuseLogin(reply, ends: judged.ends) }
+    }
+
+    private func refuseLogin(_ reply: Reply, ends: Bool) {
+        answer { output in
+            dialogue.refuse(reply, into: &output)
+            if ends { dialogue.terminate(.tooManyFailures, into: &output) }
+        }
+    }
+
+    private func logRefusal(_ reply: Reply, login: String?, reason: String) {
         shared.logger.info(
             "login refused",
             metadata: [
                 "client": "\(clientAddress)", "reply": "\(reply.code)", "login": "\(login ?? "")",
                 "reason": "\(reason)",
             ])
-        dialogue.refuse(reply, into: &output)
-        if failedAuthentications >= Self.maxFailures { dialogue.terminate(.tooManyFailures, into: &output) }
     }
 
     private func succeeded(_ name: String, into output: inout ByteBuffer) {
@@ -139,6 +165,7 @@ extension SubmissionHandler {
             return
         }
         self.login = login
+        visit.authenticated(as: login.name, shared.doorkeeper)
         shared.directory.uses.note(login, from: clientAddress, at: shared.acceptor.clock.now)
         dialogue.authenticated(
             limits: .init(

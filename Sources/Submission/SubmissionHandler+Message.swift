@@ -1,8 +1,8 @@
-import Cryptography
 import Ledger
 import Logging
 import MailMessage
 import NIOCore
+import NIOPosix
 import Postgres
 import SMTP
 import TLS
@@ -43,15 +43,39 @@ extension SubmissionHandler {
         guard let login, let eventLoop = context?.eventLoop else {
             return dialogue.refuse(.credentialsInvalid, into: &output)
         }
+        let work = Preparation(
+            envelope: envelope, content: content, now: shared.acceptor.clock.now.microseconds / 1_000_000,
+            hostname: shared.configuration.hostname,
+            credentialID: login.resubmission ? login.credentialID : nil)
+        guard content.readableBytes > Preparation.inlineLimit else {
+            return judge(work.run(), envelope, size: content.readableBytes, login, into: &output)
+        }
+        // Milliseconds that the loop's other sessions would wait for.
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        shared.threads.submit { state in
+            // A pool that closes says so; the session is then ended by the same shutdown.
+            guard case .active = state else { return }
+            let outcome = work.run()
+            eventLoop.execute {
+                bound.value.answer { output in
+                    bound.value.judge(outcome, envelope, size: content.readableBytes, login, into: &output)
+                }
+            }
+        }
+    }
+
+    private func judge(
+        _ outcome: Result<Preparation.Outcome, MessageFault>, _ envelope: SubmissionDialogue.Envelope, size: Int,
+        _ login: Login, into output: inout ByteBuffer
+    ) {
+        guard let eventLoop = context?.eventLoop else { return }
         let prepared: PreparedMessage
-        do throws(MessageFault) {
-            prepared = try PreparedMessage(
-                content: content, now: shared.acceptor.clock.now.microseconds / 1_000_000,
-                hostname: shared.configuration.hostname,
-                options: Fixups.Options(isInternationalized: envelope.parameters.isInternationalized))
-        } catch {
-            refused(error.reply, sender: envelope.sender)
-            return dialogue.refuse(error.reply, into: &output)
+        let digest: [UInt8]?
+        switch outcome {
+        case .success(let done): (prepared, digest) = (done.message, done.digest)
+        case .failure(let fault):
+            refused(fault.reply, sender: envelope.sender)
+            return dialogue.refuse(fault.reply, into: &output)
         }
         if let foreign = prepared.authors.first(where: { !login.senderDomains.contains($0.name) }) {
             let reply = Reply.domainNotYours(foreign.name, in: "The From field")
@@ -59,16 +83,16 @@ extension SubmissionHandler {
             return dialogue.refuse(reply, into: &output)
         }
         guard let author = prepared.authors.first else { preconditionFailure("a message without an author is a fault") }
-        let size = content.readableBytes
+        var parameters = envelope.parameters
+        parameters.isInternationalized = envelope.needsInternationalization(
+            hasEightBitHeader: prepared.hasEightBitHeader)
         let request = AcceptRequest(
             tenantID: login.tenantID, credentialID: login.credentialID, loginID: login.loginID,
             tenantSlug: login.tenant, credentialName: login.credential, poolID: login.poolID, sender: envelope.sender,
-            fromDomain: author, recipients: envelope.recipients, parameters: envelope.parameters,
+            fromDomain: author, recipients: envelope.recipients, parameters: parameters,
             otherAuthorDomains: Array(prepared.authors.dropFirst()), content: prepared.content,
-            resubmissionDigest: login.resubmission && prepared.hadMessageID
-                ? resubmissionDigest(envelope, content, login) : nil,
-            trace: trace(envelope), clientAddress: clientAddress, heloName: envelope.heloName,
-            messageIDHeader: prepared.messageID, isEightBit: prepared.isEightBit)
+            resubmissionDigest: digest, trace: trace(envelope), clientAddress: clientAddress,
+            heloName: envelope.heloName, messageIDHeader: prepared.messageID, isEightBit: prepared.isEightBit)
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         shared.acceptor.submit(request, on: eventLoop) { verdict in
             bound.value.decided(verdict, envelope, size: size, messageID: prepared.messageID)
@@ -123,24 +147,11 @@ extension SubmissionHandler {
         let clientAddress = clientAddress
         let tlsVersion = session?.version
         let cipher = session?.cipher
+        let name = envelope.protocolName
         return { id, now in
             TraceField.received(
-                heloName: envelope.heloName, clientAddress: clientAddress, protocol: "ESMTPSA", tlsVersion: tlsVersion,
+                heloName: envelope.heloName, clientAddress: clientAddress, protocol: name, tlsVersion: tlsVersion,
                 cipher: cipher, hostname: hostname, queueID: "\(id)", date: now)
         }
-    }
-
-    /// LEDGER, "Resubmission": the same credential, envelope and content, hashed as the client sent it.
-    private func resubmissionDigest(
-        _ envelope: SubmissionDialogue.Envelope, _ content: ByteBuffer, _ login: Login
-    ) -> [UInt8] {
-        var hash = SHA256()
-        // No part holds a NUL, so none can be mistaken for another.
-        hash.update("\(login.credentialID)\0\(envelope.sender)\0".utf8)
-        for recipient in envelope.recipients {
-            hash.update("\(recipient.mailbox)\0".utf8)
-        }
-        hash.update(content.readableBytesView)
-        return hash.finalize()
     }
 }

@@ -15,15 +15,14 @@ final class SubmissionHandler: ChannelDuplexHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// From the first octet to a successful AUTH (THREATS, "one octet a minute").
-    static let authenticationLimit = TimeAmount.seconds(60)
-    static let handshakeLimit = TimeAmount.seconds(10)
-
     let shared: SubmissionShared
     var dialogue: SubmissionDialogue
     var context: ChannelHandlerContext?
     var session: TLSSession?
-    var clientAddress = ""
+    let visit: Visit
+    var clientAddress: String { visit.clientAddress }
+    private let port: Int
+    private let isImplicitTLS: Bool
     /// Whom this session acts for, once AUTH has succeeded.
     var login: Login?
     /// Who it will be if the AUTH under way succeeds; nil: nobody has that name, or may not be told from nobody.
@@ -35,12 +34,20 @@ final class SubmissionHandler: ChannelDuplexHandler {
     /// Why the session must end as soon as the answer it waits for has been given.
     private var ending: Reply?
     private var deadline: Deadline?
+    private var handshakeDeadline: Deadline?
+    private var writeDeadline: Deadline?
     private var isClosing = false
     private var isReadHeld = false
+    private var hasReceived = false
+    /// What the message under way holds of the budget, and how fast it must come.
+    var body = BodyProgress()
 
-    init(shared: SubmissionShared) {
+    init(shared: SubmissionShared, visit: Visit, port: Int, isImplicitTLS: Bool) {
         self.shared = shared
-        dialogue = SubmissionDialogue(configuration: shared.dialogue, security: .plaintext)
+        self.visit = visit
+        self.port = port
+        self.isImplicitTLS = isImplicitTLS
+        dialogue = SubmissionDialogue(configuration: shared.dialogue, security: isImplicitTLS ? .tls : .plaintext)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -49,9 +56,10 @@ final class SubmissionHandler: ChannelDuplexHandler {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        deadline?.cancel()
-        deadline = nil
+        for timer in [deadline, handshakeDeadline, writeDeadline] { timer?.cancel() }
+        (deadline, handshakeDeadline, writeDeadline) = (nil, nil, nil)
         exchange = nil
+        body.end()
         if let login { shared.sessions.leave(tenant: login.tenantID) }
         login = nil
         self.context = nil
@@ -64,24 +72,45 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     private func begin(_ context: ChannelHandlerContext) {
         guard deadline == nil else { return }
-        clientAddress = context.remoteAddress?.ipAddress ?? "unknown"
-        deadline = Deadline(after: Self.authenticationLimit, on: context.eventLoop) { [weak self] in self?.timedOut() }
+        let limit = TimeAmount(shared.configuration.authenticationTimeout)
+        deadline = Deadline(after: limit, on: context.eventLoop) { [weak self] in self?.timedOut() }
+        if isImplicitTLS { watchHandshake(context) } else { greet(context) }
+    }
+
+    private func greet(_ context: ChannelHandlerContext) {
         var output = context.channel.allocator.buffer(capacity: 128)
         dialogue.greeting(into: &output)
         context.writeAndFlush(wrapOutboundOut(output), promise: nil)
     }
 
+    private func watchHandshake(_ context: ChannelHandlerContext) {
+        let limit = TimeAmount(shared.configuration.handshakeTimeout)
+        handshakeDeadline = Deadline(after: limit, on: context.eventLoop) { [weak self] in
+            guard let self else { return }
+            shared.logger.info(
+                "handshake refused: it took too long", metadata: ["client": "\(clientAddress)"])
+            self.context?.close(promise: nil)
+        }
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
         guard !isClosing else { return }
-        if login != nil { moveDeadline() }
+        if !hasReceived, session == nil, bytes.getInteger(at: bytes.readerIndex, as: UInt8.self) == 0x16 {
+            shared.logger.info(
+                "TLS hello on a port that begins in the clear; its client should use STARTTLS here, or port 465",
+                metadata: ["client": "\(clientAddress)", "port": .stringConvertible(port)])
+        }
+        hasReceived = true
+        body.received(bytes.readableBytes)
         dialogue.receive(&bytes)
         advance()
+        if login != nil { moveDeadline() }
     }
 
     /// No more is read while an answer is awaited or replies wait unread: memory stays bounded.
     func read(context: ChannelHandlerContext) {
-        if !isClosing, dialogue.isAwaitingAnswer || !context.channel.isWritable {
+        if !isClosing, dialogue.isAwaitingAnswer || body.isHeld || !context.channel.isWritable {
             isReadHeld = true
         } else {
             context.read()
@@ -89,6 +118,17 @@ final class SubmissionHandler: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        writeDeadline?.cancel()
+        writeDeadline = nil
+        if !context.channel.isWritable {
+            let limit = TimeAmount(shared.configuration.writeTimeout)
+            writeDeadline = Deadline(after: limit, on: context.eventLoop) { [weak self] in
+                guard let self else { return }
+                shared.logger.info(
+                    "connection refused: it does not read its replies", metadata: ["client": "\(clientAddress)"])
+                self.context?.close(mode: .all, promise: nil)
+            }
+        }
         releaseRead()
         context.fireChannelWritabilityChanged()
     }
@@ -97,7 +137,10 @@ final class SubmissionHandler: ChannelDuplexHandler {
         switch event {
         case TLSEvent.handshakeCompleted(let session) as TLSEvent:
             self.session = session
-            dialogue.secured()
+            handshakeDeadline?.cancel()
+            handshakeDeadline = nil
+            visit.endHandshake(shared.doorkeeper)
+            secured(context)
         case let change as DirectoryChange:
             directoryChanged(change)
         case is ShutdownRequested:
@@ -107,8 +150,22 @@ final class SubmissionHandler: ChannelDuplexHandler {
         }
     }
 
+    private func secured(_ context: ChannelHandlerContext) {
+        var configuration = shared.dialogue
+        if channelBindings().isEmpty { configuration.mechanisms.removeAll { $0.hasSuffix("-PLUS") } }
+        if isImplicitTLS {
+            dialogue = SubmissionDialogue(configuration: configuration, security: .tls)
+            greet(context)
+        } else {
+            dialogue.secured(mechanisms: configuration.mechanisms)
+        }
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        shared.logger.debug("connection failed", metadata: ["client": "\(clientAddress)", "error": "\(error)"])
+        let isHandshake = if case TLSError.handshake = error { true } else { false }
+        shared.logger.log(
+            level: isHandshake ? .info : .debug, isHandshake ? "handshake failed" : "connection failed",
+            metadata: ["client": "\(clientAddress)", "error": "\(error)"])
         context.close(promise: nil)
     }
 
@@ -128,7 +185,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
                 continueAuthentication(with: response, into: &output)
             case .authenticationCancelled:
                 exchange = nil
-            case .sender(let path, _):
+            case .sender(let path, let declaredSize):
+                body.declared = declaredSize
                 judge(sender: path, into: &output)
             case .recipient(_, let count):
                 judge(recipients: count, into: &output)
@@ -144,6 +202,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
             if dialogue.isAwaitingAnswer { break }
         }
         write(&output)
+        updateBody()
         if let ending, !dialogue.isAwaitingAnswer, !dialogue.isInTransaction { end(with: ending) }
     }
 
@@ -164,36 +223,62 @@ final class SubmissionHandler: ChannelDuplexHandler {
         releaseRead()
     }
 
+    /// Keeps the budget and the minimum rate in step with what the dialogue holds.
+    private func updateBody() {
+        guard let context else { return }
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let eventLoop = context.eventLoop
+        body.update(
+            isReceiving: dialogue.isReceivingContent, isDeciding: dialogue.isAwaitingAnswer,
+            held: dialogue.bufferedBytes, budget: shared.budget, rate: shared.configuration.minDataRate
+        ) {
+            eventLoop.execute {
+                bound.value.body.resume()
+                bound.value.releaseRead()
+            }
+        }
+    }
+
     private func startTLS(_ context: ChannelHandlerContext) {
         // Nothing read in the clear may be acted on inside TLS (CVE-2011-0411).
         dialogue.discardInput()
+        guard visit.beginHandshake(shared.doorkeeper) else {
+            shared.logger.info("handshake refused: too many are under way", metadata: ["client": "\(clientAddress)"])
+            return context.close(promise: nil)
+        }
+        watchHandshake(context)
         do {
             try context.pipeline.syncOperations.addHandler(
-                TLSHandler(context: shared.tls, mode: .server), position: .first)
+                TLSHandler(context: shared.tls.current, mode: .server), position: .first)
         } catch {
             errorCaught(context: context, error: error)
         }
     }
 
     func moveDeadline() {
-        deadline?.move(to: TimeAmount(shared.configuration.commandTimeout))
+        let patience = TimeAmount(shared.configuration.commandTimeout)
+        guard let paidUntil = body.paidUntil else {
+            deadline?.move(to: patience)
+            return
+        }
+        deadline?.move(to: min(patience, max(.milliseconds(100), paidUntil - .now())))
     }
 
     private func timedOut() {
         // While we are the ones who owe an answer, the client is not idle.
-        if dialogue.isAwaitingAnswer {
+        if dialogue.isAwaitingAnswer || body.isHeld {
             deadline = context.map { context in
                 Deadline(after: .seconds(30), on: context.eventLoop) { [weak self] in self?.timedOut() }
             }
         } else {
-            end(with: .idleTooLong)
+            end(with: body.isTooSlow ? .tooSlow : .idleTooLong)
         }
     }
 
     private func releaseRead() {
-        guard let context, isReadHeld, isClosing || (!dialogue.isAwaitingAnswer && context.channel.isWritable) else {
-            return
-        }
+        guard let context, isReadHeld,
+            isClosing || (!dialogue.isAwaitingAnswer && !body.isHeld && context.channel.isWritable)
+        else { return }
         isReadHeld = false
         context.read()
     }

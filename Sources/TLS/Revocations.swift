@@ -15,9 +15,16 @@ package struct Revocations: Sendable {
 
     /// Reads every list of the file into a certificate store. Never fails: a file that cannot be read leaves the store
     /// without a list, and a store that must look at one trusts nobody then.
-    init(_ path: String, into store: OpaquePointer?) {
+    ///
+    /// - Parameter isOptional: where there is no file at all, nothing has been taken back.
+    init(_ path: String, isOptional: Bool, into store: OpaquePointer?) {
         self.path = path
         stamp = FileStamp(of: path)
+        if isOptional, stamp == nil {
+            (serials, nextUpdate, fault) = ([], nil, nil)
+            return
+        }
+        X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK))
         var serials: Set<String> = []
         var nextUpdate: Int64?
         do throws(TLSError) {

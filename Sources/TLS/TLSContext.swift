@@ -42,9 +42,11 @@ package final class TLSContext: @unchecked Sendable {
     ///     `clientAuthorities`: a resumed session would carry the judgement of an older handshake.
     ///   - revocations: a file of revocation lists, PEM. Where it is missing, broken or past its next update, every
     ///     client's certificate is untrusted, for nobody knows which of them still count.
+    ///   - revocationsAreOptional: a file that is not there yet says that nothing has been taken back so far.
     package static func server(
         certificateChain: String, privateKey: String, clientAuthorities: String? = nil, minimum: Version = .tls12,
-        alternatives: [TLSIdentity] = [], ticketKeys: TicketKeys? = nil, revocations: String? = nil
+        alternatives: [TLSIdentity] = [], ticketKeys: TicketKeys? = nil, revocations: String? = nil,
+        revocationsAreOptional: Bool = false
     ) throws(TLSError) -> TLSContext {
         let context = try TLSContext(
             method: TLS_server_method(), minimum: minimum, identity: (certificateChain, privateKey),
@@ -63,7 +65,11 @@ package final class TLSContext: @unchecked Sendable {
             // A resumed session would carry the judgement of an older handshake.
             SSL_CTX_set_options(pointer, copenssl_op_no_ticket)
             SSL_CTX_set_num_tickets(pointer, 0)
-            if let revocations { context.revocations = heed(revocations, pointer) }
+            if let revocations {
+                // From now on a certificate must be known not to have been taken back.
+                context.revocations = Revocations(
+                    revocations, isOptional: revocationsAreOptional, into: SSL_CTX_get_cert_store(pointer))
+            }
         } else {
             SSL_CTX_set_num_tickets(pointer, 1)
             if let ticketKeys {
@@ -94,13 +100,6 @@ package final class TLSContext: @unchecked Sendable {
         try TLSContext(
             method: TLS_server_method(), minimum: minimum, identity: (identity.certificateChain, identity.privateKey),
             authorities: nil)
-    }
-
-    /// From now on a certificate must be known not to have been revoked.
-    private static func heed(_ path: String, _ pointer: OpaquePointer) -> Revocations {
-        let store = SSL_CTX_get_cert_store(pointer)
-        X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK))
-        return Revocations(path, into: store)
     }
 
     /// For the connecting side. With `authorities` the server's certificate must be signed by one of them and name the

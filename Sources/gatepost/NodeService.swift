@@ -15,31 +15,49 @@ import ServiceLifecycle
 import Submission
 import TLS
 import Tenancy
+import UnixSignals
 
 /// One running node: the roles it was asked for, wired together, started and ended in the right order.
 final class NodeService: Service {
-    private let settings: Settings
+    private let live: LiveSettings
+    private let load: @Sendable () throws -> Settings
+    private let sockets: [String: [Int32]]
     private let roles: Set<Serve.Role>
     private let logger: Logger
     private let group: MultiThreadedEventLoopGroup
     private let threads: NIOThreadPool
+    private let budget: BodyBudget
+    private var settings: Settings { live.current }
+    private let watched = WatchedCertificates()
 
+    /// - Parameters:
+    ///   - sockets: what the service manager has opened, by name; they go before the settings' addresses.
+    ///   - load: reads the settings again, for SIGHUP.
     /// - Throws: `Failure` where the settings lack what a role needs.
-    init(_ settings: Settings, roles: Set<Serve.Role>, logger: Logger) throws(Failure) {
-        self.settings = settings
+    init(
+        _ settings: Settings, roles: Set<Serve.Role>, sockets: [String: [Int32]] = [:], logger: Logger,
+        load: @escaping @Sendable () throws -> Settings
+    ) throws(Failure) {
+        live = LiveSettings(settings)
+        self.load = load
+        self.sockets = sockets
         self.roles = roles
         self.logger = logger
         group = MultiThreadedEventLoopGroup(numberOfThreads: settings.submission.threads ?? System.coreCount)
         threads = NIOThreadPool(numberOfThreads: 4)
+        budget = BodyBudget(limit: settings.submission.bodyMemory)
         if roles.contains(.submission) || roles.contains(.forwarder) { _ = try settings.database(as: .node) }
     }
 
     func run() async throws {
-        raiseDescriptorLimit()
+        checkDescriptorLimit()
+        if !clinux_forbid_dumps() { logger.warning("core files could not be forbidden") }
         threads.start()
         let relay = roles.contains(.relay) ? try makeRelay() : nil
         try await relay?.start()
         let front = roles.contains(.submission) || roles.contains(.forwarder) ? try await makeFront() : nil
+        let watching = Task { [watched, logger] in await watched.watch(relay: relay, logger: logger) }
+        defer { watching.cancel() }
         do {
             try await front?.submission?.start()
         } catch {
@@ -51,7 +69,22 @@ final class NodeService: Service {
             metadata: [
                 "node": "\(settings.node.name)", "roles": "\(roles.map(\.rawValue).sorted().joined(separator: " "))",
             ])
+        ServiceManager.ready()
+        let reloading = Task { [self] in
+            for await _ in await UnixSignalsSequence(trapping: .sighup) { await reload(front?.submission) }
+        }
+        let alive = Task {
+            guard let pause = ServiceManager.watchdogInterval else { return }
+            while (try? await Task.sleep(for: pause)) != nil {
+                // A loop that hangs gives no sign of life.
+                guard (try? await group.next().submit {}.get()) != nil else { return }
+                ServiceManager.alive()
+            }
+        }
         try? await gracefulShutdown()
+        ServiceManager.stopping()
+        reloading.cancel()
+        alive.cancel()
         logger.notice("shutting down", metadata: ["grace": "\(settings.shutdown.grace.text)"])
         await front?.stop(grace: settings.shutdown.grace)
         await relay?.stop(grace: settings.shutdown.grace)
@@ -60,25 +93,62 @@ final class NodeService: Service {
         logger.notice("stopped")
     }
 
+    /// SIGHUP: what can change while sessions go on does, and the log says by name what cannot.
+    private func reload(_ submission: SubmissionServer?) async {
+        ServiceManager.reloading()
+        defer { ServiceManager.ready() }
+        let new: Settings
+        do {
+            new = try load()
+        } catch {
+            logger.error("settings could not be read; those of before stay", metadata: ["reason": "\(error)"])
+            return watched.reload(logger: logger)
+        }
+        let changes = Settings.changes(from: settings, to: new)
+        live.replace(by: new)
+        new.log.apply()
+        budget.setLimit(new.submission.bodyMemory)
+        await submission?.reconfigure(new.submission.configuration)
+        watched.reload(logger: logger)
+        logger.notice("settings read", metadata: ["changed": .array(changes.applied.map { .string($0) })])
+        if !changes.needRestart.isEmpty {
+            logger.warning(
+                "some changed settings need a restart",
+                metadata: ["keys": .array(changes.needRestart.map { .string($0) })])
+        }
+    }
+
+    /// The service manager's sockets of that name, else the settings' addresses.
+    private func addresses(_ name: String, _ configured: [HostPort]) -> [ListenAddress] {
+        sockets[name]?.map(ListenAddress.init(descriptor:)) ?? configured.map(ListenAddress.init)
+    }
+
     private func makeRelay() throws(Failure) -> RelayServer {
         let relay = settings.relay
-        let certificate = try relay.certificate.required("relay.certificate", "the relay's own certificate")
-        let privateKey = try relay.privateKey.required("relay.private-key", "the key of relay.certificate")
-        let authorities = try relay.authorities.required(
+        _ = try relay.certificate.required("relay.certificate", "the relay's own certificate")
+        _ = try relay.privateKey.required("relay.private-key", "the key of relay.certificate")
+        _ = try relay.authorities.required(
             "relay.authorities", "the pool's authority, which says whose mail is taken")
         let directory = try relay.fileDirectory.required(
             "relay.file-directory", "the folder that the route `file` writes to")
-        let tls: TLSContext
+        let tls: TLSContextSource
         let route: FileRoute
         do {
-            tls = try TLSContext.server(
-                certificateChain: certificate, privateKey: privateKey, clientAuthorities: authorities, minimum: .tls13)
+            tls = try TLSContextSource { [live] () throws(TLSError) in
+                let (relay, pki) = (live.current.relay, live.current.pki)
+                return try TLSContext.server(
+                    certificateChain: relay.certificate ?? "", privateKey: relay.privateKey ?? "",
+                    clientAuthorities: relay.authorities ?? "", minimum: .tls13,
+                    revocations: relay.revocations ?? "\(pki.directory)/crl.pem",
+                    revocationsAreOptional: relay.revocations == nil)
+            }
             route = try FileRoute(directory: directory, threads: threads)
         } catch {
             throw Failure("\(error)")
         }
+        watched.add(tls, "relay")
         return RelayServer(
-            configuration: .init(listen: relay.listen.map(ListenAddress.init), hostname: relay.hostname), tls: tls,
+            configuration: .init(listen: addresses("relay", relay.listen), hostname: relay.hostname), tls: tls,
             route: route, group: group, logger: Logger(label: "relay"))
     }
 
@@ -103,34 +173,47 @@ final class NodeService: Service {
             ? Acceptor(
                 .init(database: database), owner: delivery?.owner, clock: clock, logger: Logger(label: "accept"),
                 onAccepted: { messages in delivery?.forwarder.take(messages) }) : nil
+        var submission: SubmissionServer?
+        if let acceptor {
+            let tickets = try await ticketKeys(lookUps)
+            submission = try makeSubmission(acceptor: acceptor, directory: directory, tickets: tickets)
+        }
         let front = FrontEnd(
-            submission: try acceptor.map { acceptor throws(Failure) in
-                try makeSubmission(acceptor: acceptor, directory: directory)
-            }, acceptor: acceptor, delivery: delivery, listener: listener, lookUps: lookUps, watching: watching,
+            submission: submission, acceptor: acceptor, delivery: delivery, listener: listener, lookUps: lookUps,
+            watching: watching,
             noting: acceptor.map { _ in Task { await directory.uses.run() } })
         return front
     }
 
-    private func makeSubmission(acceptor: Acceptor, directory: Directory) throws(Failure) -> SubmissionServer {
+    private func makeSubmission(
+        acceptor: Acceptor, directory: Directory, tickets: TicketKeys
+    ) throws(Failure) -> SubmissionServer {
         let submission = settings.submission
-        let certificate = try submission.certificate.required("submission.certificate", "the server's certificate")
-        let privateKey = try submission.privateKey.required(
+        _ = try submission.certificate.required("submission.certificate", "the server's certificate")
+        _ = try submission.privateKey.required(
             "submission.private-key", "the key of submission.certificate")
-        let tls: TLSContext
+        let tls: TLSContextSource
         let sasl: SASLServer
         do {
-            tls = try TLSContext.server(certificateChain: certificate, privateKey: privateKey)
+            tls = try TLSContextSource { [live] () throws(TLSError) in
+                let submission = live.current.submission
+                let folder = submission.certificates
+                return try TLSContext.server(
+                    certificateChain: submission.certificate ?? "", privateKey: submission.privateKey ?? "",
+                    alternatives: try folder.map { folder throws(TLSError) in try TLSIdentity.all(in: folder) } ?? [],
+                    ticketKeys: tickets)
+            }
             sasl = try SASLServer.shared()
         } catch {
             throw Failure("\(error)")
         }
+        watched.add(tls, "submission")
+        var configuration = submission.configuration
+        configuration.listen = addresses("submission", submission.listen)
+        configuration.listenTLS = addresses("submissions", submission.listenTLS)
         return SubmissionServer(
-            configuration: .init(
-                listen: submission.listen.map(ListenAddress.init), hostname: submission.hostname,
-                maxConnections: submission.maxConnections, commandTimeout: submission.commandTimeout,
-                maxMessageSize: submission.maxMessageSize, maxRecipients: submission.maxRecipients), tls: tls,
-            sasl: sasl, directory: directory, acceptor: acceptor, group: group, threads: threads,
-            logger: Logger(label: "submission"))
+            configuration: configuration, tls: tls, budget: budget, sasl: sasl, directory: directory,
+            acceptor: acceptor, group: group, threads: threads, logger: Logger(label: "submission"))
     }
 
     private func makeDelivery(
@@ -166,6 +249,13 @@ final class NodeService: Service {
             queue: queue, owner: owner, upkeep: Upkeep(database, logger: Logger(label: "upkeep")), logger: logger)
     }
 
+    /// The secret that all nodes of the cluster seal session tickets with.
+    private func ticketKeys(_ lookUps: DatabasePool) async throws -> TicketKeys {
+        let secret = try await lookUps.query("SELECT ledger.secret('ticket') AS secret").first?.bytesOrNil("secret")
+        guard let secret else { throw Failure("the cluster has no secret `ticket`; was it migrated?") }
+        return try TicketKeys(secret: secret)
+    }
+
     /// A node may be started before its database: it waits, and says so once. A schema that does not fit ends it.
     private func waitForSchema(_ database: DatabaseConfiguration) async throws {
         let connection = DatabaseConnection(database, name: "schema check")
@@ -187,11 +277,20 @@ final class NodeService: Service {
     }
 
     /// A session costs a descriptor; the usual soft limit of 1,024 is for programs that use select().
-    private func raiseDescriptorLimit() {
+    private func checkDescriptorLimit() {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
         limit.rlim_cur = limit.rlim_max
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        // Besides: the database, relays, files.
+        let wanted = (roles.contains(.submission) ? settings.submission.maxConnections : 0) + 1000
+        if limit.rlim_max < UInt(wanted) {
+            logger.warning(
+                "the limit of open files is too low for submission.max-connections",
+                metadata: [
+                    "limit": .stringConvertible(Int(clamping: limit.rlim_max)), "wanted": .stringConvertible(wanted),
+                ])
+        }
     }
 }
 

@@ -15,7 +15,9 @@ struct Serve: AsyncParsableCommand {
               gatepost serve --role relay          deliver; needs no database
 
             SIGTERM ends it in good order: no new connections, 421 to idle sessions, messages under way are
-            finished (`shutdown.grace`), what is still queued is free for other nodes at once.
+            finished (`shutdown.grace`), what is still queued is free for other nodes at once. SIGHUP reads
+            certificates, log level, limits and lists again; no session ends, and the log says what needs a restart.
+            It tells systemd when it is ready (Type=notify) and takes sockets from it (Config/systemd).
             """)
 
     @OptionGroup var common: CommonOptions
@@ -29,7 +31,10 @@ struct Serve: AsyncParsableCommand {
         let settings = try common.settings()
         settings.log.start()
         let logger = Logger(label: "gatepost")
-        let node = try NodeService(settings, roles: role.map { [$0] } ?? Set(Role.allCases), logger: logger)
+        let node = try NodeService(
+            settings, roles: role.map { [$0] } ?? Set(Role.allCases), sockets: try ServiceManager.takeSockets(),
+            logger: logger, load: { [common] in try common.settings() })
+        defer { LogWriter.standardError.finish() }
         let group = ServiceGroup(
             configuration: .init(
                 services: [.init(service: node, successTerminationBehavior: .gracefullyShutdownGroup)],

@@ -19,7 +19,7 @@ final class Site: Sendable {
 
     var ca: String { "\(folder)/pki/ca.pem" }
     var outbox: String { "\(folder)/outbox" }
-    private var settings: String { "\(folder)/gatepost.yaml" }
+    var settings: String { "\(folder)/gatepost.yaml" }
 
     /// The binary beside the test bundle.
     static let binary: String = {
@@ -67,6 +67,7 @@ final class Site: Sendable {
           owner-url: "\(database.tcpURL())"
         submission:
           listen: ["127.0.0.1:1"]
+          listen-tls: none
           hostname: mail.gate.example
           certificate: \(folder)/pki/server.pem
           private-key: \(folder)/pki/server.key
@@ -168,7 +169,7 @@ final class Site: Sendable {
         let tlsPort = FreePort.find()
         var command = [
             "env", "SWIFT_BACKTRACE=enable=no", "GATEPOST_SUBMISSION_LISTEN=127.0.0.1:\(port)",
-            "LATER=1",
+            "GATEPOST_SUBMISSION_LISTEN_TLS=127.0.0.1:\(tlsPort)",
         ]
         if let databasePort {
             command.append("GATEPOST_DATABASE_URL=\(database.tcpURL(as: .node, port: databasePort))")

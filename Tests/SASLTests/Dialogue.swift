@@ -39,7 +39,8 @@ final class Dialogue {
     private(set) var failure: SASLFailure?
 
     init(_ mechanism: SASLMechanism, binding: [UInt8]? = binding) throws {
-        exchange = SASLExchange(server: try .shared(), mechanism: mechanism, channelBinding: binding)
+        exchange = SASLExchange(
+            server: try .shared(), mechanism: mechanism, channelBindings: ChannelBindings(exporter: binding))
     }
 
     func start(_ initialResponse: String?) -> Seen { start(octets: initialResponse.map { Array($0.utf8) }) }

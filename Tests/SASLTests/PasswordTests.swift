@@ -135,7 +135,8 @@ import Testing
                     let right = number % 2 == 0
                     var wrong = 0
                     for _ in 0..<100 {
-                        let exchange = SASLExchange(server: server, mechanism: .plain, channelBinding: nil)
+                        let exchange = SASLExchange(
+                            server: server, mechanism: .plain, channelBindings: ChannelBindings())
                         let message = "\0acme.k7m2q9\0\(right ? secret : otherSecret)"
                         guard case .lookUp(let name) = exchange.start(initialResponse: Array(message.utf8)) else {
                             wrong += 1

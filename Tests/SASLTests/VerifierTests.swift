@@ -61,7 +61,7 @@ import Testing
 
     @Test func `nothing that holds a secret shows it when described, dumped or reflected`() throws {
         let stored = StoredVerifier(secret: "gp_TheSecret".utf8)
-        let exchange = SASLExchange(server: try .shared(), mechanism: .plain, channelBinding: nil)
+        let exchange = SASLExchange(server: try .shared(), mechanism: .plain, channelBindings: ChannelBindings())
         _ = exchange.start(initialResponse: Array("\0acme.k7m2q9\0gp_TheSecret".utf8))
         let imported = StoredVerifier(scram: stored.scram, digest: nil)
         guard case .derive(let check) = exchange.provide(imported) else {

@@ -1,24 +1,39 @@
 import Glibc
 import Logging
+import Synchronization
 
 /// swift-log's records as lines on the standard error, each in one `write`, so that processes sharing it do not
 /// mix theirs.
 struct LineLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
-    var logLevel: Logger.Level
+    /// Set where a logger is to differ from the process's level.
+    private var ownLevel: Logger.Level?
+    private let level: @Sendable () -> Logger.Level
     private let label: String
     private let isJSON: Bool
-    private let output: @Sendable (String) -> Void
+    private let output: @Sendable (_ line: String, _ source: String?, _ time: UTCTime) -> Void
 
+    /// - Parameters:
+    ///   - level: asked at each record, so that a reload may change it.
+    ///   - output: takes a line, and whom it is about if a stranger can cause it as often as he likes.
     init(
-        label: String, level: Logger.Level, isJSON: Bool,
-        output: @escaping @Sendable (String) -> Void = { write($0, to: STDERR_FILENO) }
+        label: String, isJSON: Bool, level: @escaping @Sendable () -> Logger.Level,
+        output: @escaping @Sendable (_ line: String, _ source: String?, _ time: UTCTime) -> Void
     ) {
         self.label = label
-        self.logLevel = level
         self.isJSON = isJSON
+        self.level = level
         self.output = output
+    }
+
+    init(label: String, level: Logger.Level, isJSON: Bool, output: @escaping @Sendable (String) -> Void) {
+        self.init(label: label, isJSON: isJSON, level: { level }, output: { line, _, _ in output(line) })
+    }
+
+    var logLevel: Logger.Level {
+        get { ownLevel ?? level() }
+        set { ownLevel = newValue }
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -31,11 +46,23 @@ struct LineLogHandler: LogHandler {
         if let metadataProvider { all.merge(metadataProvider.get()) { _, new in new } }
         if let metadata = event.metadata { all.merge(metadata) { _, new in new } }
         if let error = event.error { all["error"] = .string(String(describing: error)) }
+        let (now, message) = (UTCTime.now(), event.message.description)
         let line =
             isJSON
-            ? LogLine.json(at: .now(), event.level, label, event.message.description, all)
-            : LogLine.text(at: .now(), event.level, label, event.message.description, all)
-        output(line)
+            ? LogLine.json(at: now, event.level, label, message, all)
+            : LogLine.text(at: now, event.level, label, message, all)
+        output(line, FloodSummary.source(event.level, message, all), now)
+    }
+}
+
+/// The least severity that is written, for every logger of the process.
+enum LogLevel {
+    private static let level = Atomic<Int>(Logger.Level.allCases.firstIndex(of: .info) ?? 0)
+
+    static var current: Logger.Level { Logger.Level.allCases[level.load(ordering: .relaxed)] }
+
+    static func set(_ new: Logger.Level) {
+        level.store(Logger.Level.allCases.firstIndex(of: new) ?? 0, ordering: .relaxed)
     }
 }
 
@@ -48,21 +75,44 @@ extension Settings.Log {
             case .text: false
             case .json: true
             }
-        let level = level
-        LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, isJSON: isJSON) }
+        LogLevel.set(level)
+        let writer = LogWriter.standardError
+        writer.start(linesPerMinute: refusalsPerMinute) { source, count in
+            let metadata: Logger.Metadata = ["client": "\(source)", "lines": .stringConvertible(count)]
+            let make = isJSON ? LogLine.json : LogLine.text
+            return make(.now(), .warning, "log", "lines left out", metadata)
+        }
+        LoggingSystem.bootstrap { label in
+            LineLogHandler(label: label, isJSON: isJSON, level: { LogLevel.current }) { line, source, time in
+                writer.write(line, source: source, at: time.microseconds)
+            }
+        }
+    }
+
+    /// Takes over what may change while the process runs: level and limit of refusals.
+    func apply() {
+        LogLevel.set(level)
+        LogWriter.standardError.setLimit(linesPerMinute: refusalsPerMinute)
     }
 }
 
 /// Writes all of a text; what cannot be written is lost, for there is nobody left to tell.
 func write(_ text: String, to descriptor: Int32) {
     var text = text
-    text.withUTF8 { bytes in
-        var rest = UnsafeRawBufferPointer(bytes)
-        while !rest.isEmpty {
-            let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return }
-            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: descriptor) }
+}
+
+func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) {
+    var rest = bytes
+    while !rest.isEmpty {
+        let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
+        if count < 0, errno == EINTR { continue }
+        if count < 0, errno == EAGAIN {
+            var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            _ = Glibc.poll(&poll, 1, 1000)
+            continue
         }
+        guard count > 0 else { return }
+        rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
 }

@@ -164,6 +164,8 @@ extension KnownKey {
         case .countOrAuto(let range): "auto|\(range.lowerBound)-\(range.upperBound)"
         case .boolean: "true|false"
         case .addresses: "[host:port]"
+        case .addressesOrNone: "[host:port]|none"
+        case .networksOrNone: "[network]|none"
         case .choice(let words): words.joined(separator: "|")
         }
     }

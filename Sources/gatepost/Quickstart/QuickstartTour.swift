@@ -96,6 +96,7 @@ final class QuickstartTour: Sendable {
               owner-url: \(quoted(postgres.url(user: PrivatePostgres.serverUser)))
             submission:
               listen: ["\(Self.submission)"]
+              listen-tls: none
               hostname: localhost
               certificate: \(quoted(folder.pki + "/server.pem"))
               private-key: \(quoted(folder.pki + "/server.key"))

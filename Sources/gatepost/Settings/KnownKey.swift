@@ -32,7 +32,9 @@ struct KnownKey: Sendable {
 
 extension KnownKey {
     /// Every setting, in the order of the file.
-    static let all: [KnownKey] = [
+    static let all: [KnownKey] = first + submission + further
+
+    private static let first: [KnownKey] = [
         KnownKey(
             "node.name", .text, example: "gate-1",
             "Name of this node in logs and as a holder of leases. Default: the machine's host name."),
@@ -49,35 +51,9 @@ extension KnownKey {
         KnownKey(
             "database.password-file", .path, example: "/etc/gatepost/database.password",
             "File (mode 0600) with the password for all three. Default: none; GATEPOST_DATABASE_PASSWORD goes first."),
+    ]
 
-        KnownKey(
-            "submission.listen", .addresses, "0.0.0.0:587",
-            "Addresses to take mail on, host:port, a list."),
-        KnownKey(
-            "submission.hostname", .hostName, example: "smtp.example.com",
-            "Name in the greeting and in Received. Default: the machine's host name."),
-        KnownKey(
-            "submission.certificate", .path, example: "/etc/gatepost/pki/server.pem",
-            "Certificate chain for STARTTLS, PEM. No default: the submission role needs it."),
-        KnownKey(
-            "submission.private-key", .path, example: "/etc/gatepost/pki/server.key",
-            "Its private key, PEM, mode 0600. No default: the submission role needs it."),
-        KnownKey(
-            "submission.threads", .countOrAuto(1...256), "auto",
-            "Event loops, 1 to 256; `auto` is one for each processor."),
-        KnownKey(
-            "submission.max-connections", .count(1...1_000_000), "10000",
-            "Connections at a time on this node; the next is told 421."),
-        KnownKey(
-            "submission.command-timeout", .duration, "5m",
-            "How long a client may be silent before 421 (ms, s, m, h, d)."),
-        KnownKey(
-            "submission.max-message-size", .size(1024...60 << 20), "50MiB",
-            "Largest message that any tenant may send through this node, announced as SIZE (KiB, MiB; at most 60MiB)."),
-        KnownKey(
-            "submission.max-recipients", .count(1...100_000), "1000",
-            "Most recipients of one message that any tenant may have on this node."),
-
+    private static let further: [KnownKey] = [
         KnownKey(
             "forwarder.certificate", .path, example: "/etc/gatepost/pki/forwarder.pem",
             "Client certificate that opens the relays' gate, PEM. No default: the forwarder role needs it."),
@@ -116,6 +92,10 @@ extension KnownKey {
             "relay.authorities", .path, example: "/etc/gatepost/pki/ca.pem",
             "Authorities that forwarders must be certified by, PEM. No default: the relay role needs it."),
         KnownKey(
+            "relay.revocations", .path, example: "/etc/gatepost/pki/crl.pem",
+            "Revocation lists, PEM, looked at again every second; missing or out of date, no forwarder is let in. "
+                + "Default: crl.pem in pki.directory where there is one."),
+        KnownKey(
             "relay.route", .choice(["file"]), "file",
             "Where mail goes from here: `file` writes each message into relay.file-directory."),
         KnownKey(
@@ -132,6 +112,9 @@ extension KnownKey {
         KnownKey(
             "log.level", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), "info",
             "Least severity to log."),
+        KnownKey(
+            "log.refusals-per-minute", .count(1...1_000_000), "60",
+            "Lines a minute about refused input from one address; what goes beyond is counted and summed up."),
 
         KnownKey(
             "shutdown.grace", .duration, "30s",

@@ -1,3 +1,5 @@
+import Tenancy
+
 /// What a setting takes, and how its text becomes a value.
 enum SettingKind: Equatable, Sendable {
     case text, path, hostName, databaseURL
@@ -8,9 +10,12 @@ enum SettingKind: Equatable, Sendable {
     case countOrAuto(ClosedRange<Int>)
     case boolean
     case addresses
+    /// Lists that may be empty: `none`, or `[]`.
+    case addressesOrNone, networksOrNone
     case choice([String])
 
-    var isList: Bool { self == .durations || self == .addresses }
+    var isList: Bool { [.durations, .addresses, .addressesOrNone, .networksOrNone].contains(self) }
+    private var mayBeEmpty: Bool { self == .addressesOrNone || self == .networksOrNone }
 }
 
 /// A setting's value once its text has been understood.
@@ -21,6 +26,7 @@ enum SettingValue: Equatable, Sendable {
     case count(Int?)
     case boolean(Bool)
     case addresses([HostPort])
+    case texts([String])
 }
 
 /// Why a text is no value for its setting: what was expected, in words that follow "expected".
@@ -33,8 +39,9 @@ struct SettingProblem: Error, Equatable {
 extension SettingKind {
     /// - Throws: what was expected instead.
     func value(_ items: [String]) throws(SettingProblem) -> SettingValue {
+        let items = mayBeEmpty && items == ["none"] ? [] : items
         if isList {
-            guard !items.isEmpty else { throw SettingProblem(expected: "at least one item") }
+            guard mayBeEmpty || !items.isEmpty else { throw SettingProblem(expected: "at least one item") }
         } else {
             guard items.count == 1 else { throw SettingProblem(expected: "one value, not a list") }
         }
@@ -73,7 +80,13 @@ extension SettingKind {
             case "false", "no", "off": return .boolean(false)
             default: throw SettingProblem(expected: "true or false")
             }
-        case .addresses:
+        case .networksOrNone:
+            for (number, item) in items.enumerated() where (try? Tenancy.Network(parsing: item)) == nil {
+                throw SettingProblem(
+                    expected: "an address or a network like 192.0.2.0/24 or 2001:db8::/32", item: number)
+            }
+            return .texts(items)
+        case .addresses, .addressesOrNone:
             var addresses: [HostPort] = []
             for (number, item) in items.enumerated() {
                 guard let address = HostPort(parsing: item) else {

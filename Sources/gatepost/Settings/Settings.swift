@@ -17,17 +17,6 @@ struct Settings: Sendable {
         var passwordFile: String?
     }
 
-    struct Submission: Sendable {
-        var listen: [HostPort]
-        var hostname: String
-        var certificate, privateKey: String?
-        /// nil: one for each processor.
-        var threads: Int?
-        var maxConnections: Int
-        var commandTimeout: Duration
-        var maxMessageSize, maxRecipients: Int
-    }
-
     struct Forwarder: Sendable {
         var certificate, privateKey, authorities: String?
         var smarthostAuthorities: String?
@@ -40,7 +29,7 @@ struct Settings: Sendable {
         enum Route: String, Sendable { case file }
         var listen: [HostPort]
         var hostname: String
-        var certificate, privateKey, authorities: String?
+        var certificate, privateKey, authorities, revocations: String?
         var route: Route
         var fileDirectory: String?
     }
@@ -49,6 +38,7 @@ struct Settings: Sendable {
     struct Log: Sendable {
         var format: LogFormat
         var level: Logger.Level
+        var refusalsPerMinute: Int
     }
     struct Shutdown: Sendable { var grace: Duration }
 
@@ -60,6 +50,8 @@ struct Settings: Sendable {
     var pki: PKI
     var log: Log
     var shutdown: Shutdown
+    /// Every value by its key, for telling what a reload has changed.
+    var byKey: [String: SettingValue]
 
     init(_ values: SettingsValues, password: Redacted?, machineName: String) {
         node = Node(name: values.text("node.name") ?? machineName)
@@ -68,15 +60,7 @@ struct Settings: Sendable {
         database = Database(
             url: url, adminURL: adminURL, ownerURL: values.text("database.owner-url") ?? adminURL, password: password,
             passwordFile: values.path("database.password-file"))
-        submission = Submission(
-            listen: values.addresses("submission.listen"),
-            hostname: values.text("submission.hostname") ?? machineName,
-            certificate: values.path("submission.certificate"), privateKey: values.path("submission.private-key"),
-            threads: values.optionalCount("submission.threads"),
-            maxConnections: values.count("submission.max-connections"),
-            commandTimeout: values.duration("submission.command-timeout"),
-            maxMessageSize: values.count("submission.max-message-size"),
-            maxRecipients: values.count("submission.max-recipients"))
+        submission = Submission(values, machineName: machineName)
         forwarder = Forwarder(
             certificate: values.path("forwarder.certificate"), privateKey: values.path("forwarder.private-key"),
             authorities: values.path("forwarder.authorities"),
@@ -86,11 +70,15 @@ struct Settings: Sendable {
         relay = Relay(
             listen: values.addresses("relay.listen"), hostname: values.text("relay.hostname") ?? machineName,
             certificate: values.path("relay.certificate"), privateKey: values.path("relay.private-key"),
-            authorities: values.path("relay.authorities"), route: values.word("relay.route"),
+            authorities: values.path("relay.authorities"), revocations: values.path("relay.revocations"),
+            route: values.word("relay.route"),
             fileDirectory: values.path("relay.file-directory"))
         pki = PKI(directory: values.path("pki.directory") ?? "")
-        log = Log(format: values.word("log.format"), level: values.word("log.level"))
+        log = Log(
+            format: values.word("log.format"), level: values.word("log.level"),
+            refusalsPerMinute: values.count("log.refusals-per-minute"))
         shutdown = Shutdown(grace: values.duration("shutdown.grace"))
+        byKey = values.all
     }
 }
 

@@ -77,6 +77,17 @@ struct SettingsValues: Sendable {
         return addresses
     }
 
+    func texts(_ path: String) -> [String] {
+        guard case .texts(let texts)? = value(path) else { preconditionFailure("\(path) is no list") }
+        return texts
+    }
+
+    /// Every setting's value, for telling what a reload has changed.
+    var all: [String: SettingValue] {
+        Dictionary(
+            uniqueKeysWithValues: KnownKey.all.compactMap { key in value(key.path).map { (key.path, $0) } })
+    }
+
     func optionalCount(_ path: String) -> Int? {
         guard case .count(let count)? = value(path) else { preconditionFailure("\(path) is no number") }
         return count

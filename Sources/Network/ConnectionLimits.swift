@@ -1,0 +1,66 @@
+/// Who may come in: connections of a node, those of one address, and handshakes under way. Pure counts.
+///
+/// The limit for one address is for those on whom nobody has logged in yet: a customer's hundred workers behind one
+/// address are let in as they log in, and one that floods is stopped. A part of all is kept for addresses from which
+/// somebody has logged in before, so that strangers cannot fill the house.
+package struct ConnectionLimits: Sendable {
+    package struct Figures: Sendable, Hashable {
+        package var connections: Int
+        package var perAddress: Int
+        package var handshakes: Int
+
+        package init(connections: Int, perAddress: Int, handshakes: Int) {
+            self.connections = connections
+            self.perAddress = perAddress
+            self.handshakes = handshakes
+        }
+
+        /// What strangers may take of `connections`.
+        var forStrangers: Int { connections - connections / 10 }
+        var handshakesForStrangers: Int { handshakes - handshakes / 4 }
+    }
+
+    package enum Verdict: Sendable, Hashable {
+        case admitted
+        case tooManyFromAddress
+        case tooMany
+    }
+
+    package var figures: Figures
+    package private(set) var connections = 0
+    package private(set) var handshakes = 0
+    private var waiting: [AddressGroup: Int] = [:]
+
+    package init(_ figures: Figures) { self.figures = figures }
+
+    package mutating func enter(from address: AddressGroup, isKnown: Bool) -> Verdict {
+        let mine = waiting[address, default: 0]
+        if mine >= figures.perAddress { return .tooManyFromAddress }
+        if connections >= (isKnown ? figures.connections : figures.forStrangers) { return .tooMany }
+        connections += 1
+        waiting[address] = mine + 1
+        return .admitted
+    }
+
+    /// Somebody has logged in: the connection counts among all of them only.
+    package mutating func authenticated(from address: AddressGroup) {
+        guard let mine = waiting[address] else { return }
+        waiting[address] = mine > 1 ? mine - 1 : nil
+    }
+
+    package mutating func leave(from address: AddressGroup, wasAuthenticated: Bool) {
+        connections -= 1
+        if !wasAuthenticated { authenticated(from: address) }
+    }
+
+    package mutating func beginHandshake(isKnown: Bool) -> Bool {
+        guard handshakes < (isKnown ? figures.handshakes : figures.handshakesForStrangers) else { return false }
+        handshakes += 1
+        return true
+    }
+
+    package mutating func endHandshake() { handshakes -= 1 }
+
+    /// How many addresses are counted just now. For tests: what has left must not be remembered.
+    package var countedAddresses: Int { waiting.count }
+}

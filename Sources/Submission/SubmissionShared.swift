@@ -1,0 +1,62 @@
+import Ledger
+import Logging
+import NIOCore
+import NIOPosix
+import Network
+import SASL
+import SMTP
+import Synchronization
+import TLS
+import Tenancy
+
+/// What all sessions of a node share.
+final class SubmissionShared: Sendable {
+    let tls: TLSContextSource
+    let budget: BodyBudget
+    let sasl: SASLServer
+    let directory: Directory
+    let acceptor: Acceptor
+    let threads: NIOThreadPool
+    let logger: Logger
+    let sessions = SessionCounter()
+    let doorkeeper: Doorkeeper
+    private let live: Mutex<SubmissionConfiguration>
+
+    init(
+        configuration: SubmissionConfiguration, tls: TLSContextSource, budget: BodyBudget, sasl: SASLServer,
+        directory: Directory, acceptor: Acceptor, threads: NIOThreadPool, logger: Logger
+    ) {
+        self.tls = tls
+        self.budget = budget
+        self.sasl = sasl
+        self.directory = directory
+        self.acceptor = acceptor
+        self.threads = threads
+        self.logger = logger
+        doorkeeper = Doorkeeper(configuration.guesses, configuration.connectionLimits)
+        live = Mutex(configuration)
+    }
+
+    /// As it is now: a reload may change it between two looks.
+    var configuration: SubmissionConfiguration { live.withLock { $0 } }
+
+    func reconfigure(_ configuration: SubmissionConfiguration) {
+        live.withLock { $0 = configuration }
+        doorkeeper.change(configuration.guesses, configuration.connectionLimits)
+    }
+
+    /// Whether connections from there begin with a PROXY header.
+    func isBalancer(_ address: String) -> Bool {
+        let networks = configuration.proxyFrom
+        guard !networks.isEmpty, let octets = Tenancy.Network.octets(of: address) else { return false }
+        return networks.contains { $0.contains(octets) }
+    }
+
+    var dialogue: SubmissionDialogue.Configuration {
+        let configuration = configuration
+        return SubmissionDialogue.Configuration(
+            hostname: configuration.hostname, maxMessageSize: configuration.maxMessageSize,
+            maxRecipients: configuration.maxRecipients, mechanisms: sasl.mechanisms.map(\.rawValue),
+            lineEndings: configuration.normalisesLineEndings ? .normalise : .strict)
+    }
+}

@@ -1,0 +1,33 @@
+import Synchronization
+
+extension Settings {
+    /// What a reload (SIGHUP) takes over while the process runs.
+    private static func isReloadable(_ key: String) -> Bool {
+        switch key {
+        case "submission.listen", "submission.listen-tls", "submission.threads": false
+        case "relay.certificate", "relay.private-key", "relay.authorities", "relay.revocations",
+            "forwarder.certificate",
+            "forwarder.private-key", "forwarder.authorities", "pki.directory", "log.level", "log.refusals-per-minute",
+            "shutdown.grace":
+            true
+        default: key.hasPrefix("submission.")
+        }
+    }
+
+    /// The keys whose values differ: those that a reload takes over, and those that only a restart does.
+    static func changes(from old: Settings, to new: Settings) -> (applied: [String], needRestart: [String]) {
+        let keys = Set(old.byKey.keys).union(new.byKey.keys).filter { old.byKey[$0] != new.byKey[$0] }.sorted()
+        return (keys.filter(isReloadable), keys.filter { !isReloadable($0) })
+    }
+}
+
+/// The settings as they are now.
+final class LiveSettings: Sendable {
+    private let settings: Mutex<Settings>
+
+    init(_ settings: Settings) { self.settings = Mutex(settings) }
+
+    var current: Settings { settings.withLock { $0 } }
+
+    func replace(by new: Settings) { settings.withLock { $0 = new } }
+}

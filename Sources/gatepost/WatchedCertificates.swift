@@ -1,0 +1,69 @@
+import Glibc
+import Logging
+import Relay
+import Synchronization
+import TLS
+
+/// The certificates this node answers with: read again at a reload, watched for their end, and, at a relay, for what
+/// their authority has taken back.
+final class WatchedCertificates: Sendable {
+    private let sources = Mutex<[(source: TLSContextSource, role: String)]>([])
+
+    func add(_ source: TLSContextSource, _ role: String) { sources.withLock { $0.append((source, role)) } }
+
+    /// Reads all files again. Where some are no good, what was read before goes on, and the log says which.
+    func reload(logger: Logger) {
+        for (source, role) in sources.withLock({ $0 }) {
+            do throws(TLSError) {
+                try source.reload()
+                logger.notice(
+                    "certificates read",
+                    metadata: [
+                        "role": "\(role)", "files": .array(source.current.certificates.map { .string($0.file) }),
+                    ])
+            } catch {
+                logger.error(
+                    "certificates could not be read; those of before stay in use",
+                    metadata: ["role": "\(role)", "reason": "\(error)"])
+            }
+        }
+    }
+
+    /// Until cancelled: revocation lists every second, ends every hour.
+    func watch(relay: RelayServer?, logger: Logger) async {
+        var expiry = ExpiryWatch()
+        var seconds = 0
+        var complaint: String?
+        repeat {
+            for (source, role) in sources.withLock({ $0 }) {
+                do throws(TLSError) {
+                    if try source.reloadIfRevocationsChanged() {
+                        logger.notice("revocation list read", metadata: ["role": "\(role)"])
+                        await relay?.revocationsChanged()
+                    }
+                    complaint = nil
+                } catch {
+                    if complaint != "\(error)" {
+                        logger.error("revocation list could not be read", metadata: ["reason": "\(error)"])
+                    }
+                    complaint = "\(error)"
+                }
+                if seconds % 3600 == 0, let fault = source.current.revocations?.fault {
+                    logger.error("no forwarder is let in: no revocation list", metadata: ["reason": "\(fault)"])
+                }
+            }
+            if seconds % 3600 == 0 {
+                let certificates = sources.withLock { $0.flatMap { $0.source.current.certificates } }
+                for warning in expiry.due(certificates, now: Int64(time(nil))) {
+                    logger.warning(
+                        warning.daysLeft < 0 ? "certificate has expired" : "certificate expires soon",
+                        metadata: [
+                            "file": "\(warning.file)", "days": .stringConvertible(warning.daysLeft),
+                            "end": "\(warning.endText)",
+                        ])
+                }
+            }
+            seconds += 1
+        } while (try? await Task.sleep(for: .seconds(1))) != nil
+    }
+}
