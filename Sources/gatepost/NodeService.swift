@@ -110,7 +110,7 @@ final class NodeService: Service {
         budget.setLimit(new.submission.bodyMemory)
         await submission?.reconfigure(new.submission.configuration)
         watched.reload(logger: logger)
-        logger.notice("settings read", metadata: ["changed": .array(changes.applied.map { .string($0) })])
+        logger.notice("reloaded", metadata: ["changed": .array(changes.applied.map { .string($0) })])
         if !changes.needRestart.isEmpty {
             logger.warning(
                 "some changed settings need a restart",

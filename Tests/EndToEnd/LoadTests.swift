@@ -35,7 +35,7 @@ extension EndToEnd {
         @Test func `500 messages of 25 MB at once are all accepted within the memory for bodies`() async throws {
             let site = try await Site()
             let credential = try site.tenant(
-                "acme", "--daily", "unlimited", "--sessions", "1000", "--message-size", "30MiB")
+                "acme", "--daily", "unlimited", "--sessions", "1000", "--max-message-size", "30MiB")
             let budget = 192
             let server = try await site.serve(
                 "submission", environment: ["GATEPOST_SUBMISSION_BODY_MEMORY=\(budget)MiB"])
