@@ -1,8 +1,8 @@
 # Gatepost. `make` lists the targets; each installs what it needs (Debian, Ubuntu) or names what is missing.
 
-BUILD_PACKAGES := libpq-dev libssl-dev libsasl2-dev libidn2-dev libunistring-dev
+BUILD_PACKAGES := libpq-dev libssl-dev libsasl2-dev libidn2-dev libunistring-dev libunbound-dev
 RUN_PACKAGES := $(BUILD_PACKAGES) libsasl2-modules postgresql util-linux
-TEST_PACKAGES := $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python3 openssl postfix libnss-wrapper mandoc zsh fish bsdextrautils systemd haproxy
+TEST_PACKAGES := $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python3 openssl postfix libnss-wrapper mandoc zsh fish bsdextrautils systemd haproxy nsd
 
 SWIFT := swift
 RELEASE := .build/release/gatepost

@@ -55,6 +55,9 @@ let package = Package(
         module("TLS", ["COpenSSL", "Cryptography", nioCore]),
         module("Network", [nioCore, nioPosix]),
         module("SASL", ["CLibSASL", "Cryptography"]),
+        // libunbound.pc asks for a libevent.pc that libunbound-dev does not bring: the module map links by itself.
+        .systemLibrary(name: "CUnbound", providers: [.apt(["libunbound-dev"])]),
+        module("DNS", ["CUnbound"]),
         .target(name: "CSQL", path: "SQL/CSQL"),
         .target(
             name: "SQL", dependencies: ["CSQL"], path: "SQL",
@@ -88,9 +91,9 @@ let package = Package(
         .executableTarget(
             name: "gatepost",
             dependencies: [
-                "Cryptography", "SMTP", "MailMessage", "TLS", "SASL", "SQL", "Postgres", "Tenancy", "Ledger",
-                "Submission",
-                "Delivery", "Forwarding", "Relay", "SubmissionClient", "Network", "CLinux", nioCore, nioPosix, logging,
+                "Cryptography", "SMTP", "MailMessage", "TLS", "SASL", "DNS", "SQL", "Postgres", "Tenancy",
+                "Ledger", "Submission", "Delivery", "Forwarding", "Relay", "SubmissionClient", "Network", "CLinux",
+                nioCore, nioPosix, logging,
                 serviceLifecycle, "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -108,6 +111,7 @@ let package = Package(
         tests("TLSTests", ["TLS", "Cryptography", nioCore, nioPosix, nioEmbedded]),
         tests("NetworkTests", ["Network", nioCore]),
         tests("SASLTests", ["SASL", "Cryptography"]),
+        tests("DNSTests", ["DNS"]),
         tests("PostgresTests", ["Postgres", "SQL"]),
         tests("SQLTests", ["SQL", "Postgres"]),
         tests("TenancyTests", ["Tenancy", "Postgres", "Cryptography", "SASL"]),
@@ -127,7 +131,7 @@ let package = Package(
         tests(
             "CommandTests",
             [
-                "gatepost", "Tenancy", "Postgres", logging,
+                "gatepost", "Tenancy", "Postgres", "DNS", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], exclude: ["Goldens"]),
         tests("EndToEnd", ["Postgres"]),

@@ -104,6 +104,11 @@ CREATE FUNCTION admin.relay_set(os_user text, pool text, host text, port integer
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION admin.tenant_contents(slug text) RETURNS TABLE(credentials bigint, domains bigint, messages bigint, recipients bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
 CREATE FUNCTION admin.tenant_create(os_user text, slug text, limits jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(id bigint, created boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1183,6 +1188,9 @@ GRANT ALL ON FUNCTION admin.relay_remove(os_user text, pool text, host text, por
 
 REVOKE ALL ON FUNCTION admin.relay_set(os_user text, pool text, host text, port integer, terms jsonb, secret text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.relay_set(os_user text, pool text, host text, port integer, terms jsonb, secret text) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.tenant_contents(slug text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.tenant_contents(slug text) TO gatepost_admin;
 
 REVOKE ALL ON FUNCTION admin.tenant_create(os_user text, slug text, limits jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.tenant_create(os_user text, slug text, limits jsonb) TO gatepost_admin;

@@ -73,6 +73,9 @@ static const char functions_admin_relay_remove[] = {
 static const char functions_admin_relay_set[] = {
 #embed "../functions/admin_relay_set.sql" suffix(, 0)
 };
+static const char functions_admin_tenant_contents[] = {
+#embed "../functions/admin_tenant_contents.sql" suffix(, 0)
+};
 static const char functions_admin_tenant_create[] = {
 #embed "../functions/admin_tenant_create.sql" suffix(, 0)
 };
@@ -224,6 +227,7 @@ static const struct sql_file functions[] = {
     {"admin_relay_drain", functions_admin_relay_drain},
     {"admin_relay_remove", functions_admin_relay_remove},
     {"admin_relay_set", functions_admin_relay_set},
+    {"admin_tenant_contents", functions_admin_tenant_contents},
     {"admin_tenant_create", functions_admin_tenant_create},
     {"admin_tenant_delete", functions_admin_tenant_delete},
     {"admin_tenant_purge", functions_admin_tenant_purge},

@@ -10,9 +10,10 @@ struct CredentialCommands: ParsableCommand {
             Examples:
               gatepost credential issue acme --label "web shop"
               gatepost credential list acme
+              gatepost credential rotate acme.k7m2q9 --grace 72h
               gatepost credential revoke acme.k7m2q9 --yes
             """,
-        subcommands: [Issue.self, List.self, Revoke.self])
+        subcommands: [Issue.self, List.self, ShowOne.self, Rotate.self, Revoke.self])
 
     struct Issue: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

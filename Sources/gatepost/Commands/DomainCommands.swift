@@ -9,24 +9,27 @@ struct DomainCommands: ParsableCommand {
         discussion: """
             Examples:
               gatepost domain add acme acme.example --trust
+              gatepost domain verify acme acme.example
               gatepost domain list acme
               gatepost domain remove acme acme.example --yes
             """,
-        subcommands: [Add.self, List.self, Remove.self])
+        subcommands: [Add.self, List.self, Verify.self, Remove.self])
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "add", abstract: "Give a tenant a domain to send from.",
             discussion: """
-                With --trust it counts at once, on your word. Without, it is listed and refused until it is verified.
+                With --trust it counts at once, on your word. Without, it is listed and refused until its owner has \
+                published a token in DNS and `domain verify` has seen it.
 
-                Example:
+                Examples:
+                  gatepost domain add acme bücher.example
                   gatepost domain add acme acme.example --trust
                 """)
 
         @OptionGroup var common: CommonOptions
         @Argument(transform: ArgumentText.slug) var tenant: String
-        @Argument(help: "In ASCII: acme.example, xn--bcher-kva.example.", transform: ArgumentText.domain)
+        @Argument(help: "acme.example, bücher.example, xn--bcher-kva.example.", transform: ArgumentText.domain)
         var domain: String
         @Flag(help: "It is the tenant's: you vouch for it.") var trust = false
 
@@ -40,10 +43,13 @@ struct DomainCommands: ParsableCommand {
                     "domain \(domain) \(answer.changed ? "added to" : "was there already for") \(tenant)"
                         + (isVerified ? "\n" : ", not verified\n"))
                 if !isVerified {
+                    let proof = DomainProof(domain: domain, token: record?.token ?? "")
                     desk.output.note(
                         """
-                        Mail from \(domain) is refused until it is verified. Proof by DNS comes with a later version; \
-                        if you know it is theirs: gatepost domain add \(tenant) \(domain) --trust
+                        Mail from \(domain) is refused until it is verified. Its owner publishes
+                          \(proof.line)
+                        and then: gatepost domain verify \(tenant) \(domain)
+                        If you know it is theirs: gatepost domain add \(tenant) \(domain) --trust
                         """)
                 } else if answer.changed {
                     desk.output.note("next: gatepost credential issue \(tenant)")
@@ -113,7 +119,8 @@ extension DomainRecord {
     var json: JSON {
         [
             "tenant": .string(tenant), "domain": .string(domain), "verified": .bool(verifiedAt != nil),
-            "verified_at": verifiedAt.json, "verified_by": .string(verifiedBy), "created_at": createdAt.json,
+            "verified_at": verifiedAt.json, "verified_by": .string(verifiedBy), "token": .string(token),
+            "created_at": createdAt.json,
         ]
     }
 }

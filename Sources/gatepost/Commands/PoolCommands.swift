@@ -11,7 +11,7 @@ struct PoolCommands: ParsableCommand {
             Example:
               gatepost pool create marketing
             """,
-        subcommands: [Create.self, List.self])
+        subcommands: [Create.self, List.self, ShowOne.self, Delete.self])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -59,6 +59,69 @@ struct PoolCommands: ParsableCommand {
                         ]
                     },
                     row: { [$0.name, String($0.members), String($0.tenants)] })
+            }
+        }
+    }
+
+    struct ShowOne: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "show", abstract: "One pool: its members and its tenants.",
+            discussion: """
+                Example:
+                  gatepost pool show default
+                """)
+
+        @OptionGroup var common: CommonOptions
+        @Argument(transform: ArgumentText.slug) var name: String
+
+        func run() async throws {
+            try await Desk.sit(common, about: .pool(name)) { desk in
+                let relays = try await desk.administration.relays(of: name)
+                let tenants = try await desk.administration.tenants().filter { $0.pool == name }.map(\.slug)
+                var table = Table([
+                    .left("ADDRESS"), .left("PROTOCOL"), .left("TLS"), .right("WEIGHT"), .right("CONNECTIONS"),
+                    .left("STATUS"), .left("USER"),
+                ])
+                for relay in relays {
+                    table.add([
+                        relay.address, relay.wire, relay.tls, String(relay.weight),
+                        relay.connections.map { String($0) } ?? "default", relay.status, relay.username ?? "-",
+                    ])
+                }
+                desk.output.show(
+                    [
+                        "pool": .string(name), "members": .array(relays.map(\.json)), "tenants": .strings(tenants),
+                    ],
+                    Table.properties([
+                        "pool": name, "members": String(relays.count),
+                        "tenants": tenants.isEmpty ? "none" : tenants.joined(separator: ", "),
+                    ]) + (relays.isEmpty ? "" : "\n" + table.text(for: .output)))
+                if relays.isEmpty { desk.output.note("next: gatepost relay add \(name) HOST:PORT") }
+            }
+        }
+    }
+
+    struct Delete: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "delete", abstract: "Remove a pool that nobody uses.",
+            discussion: """
+                Refused while tenants or members use it; the pool default stays.
+
+                Example:
+                  gatepost pool delete marketing --yes
+                """)
+
+        @OptionGroup var common: CommonOptions
+        @OptionGroup var confirmation: Confirmation
+        @Argument(transform: ArgumentText.slug) var name: String
+
+        func run() async throws {
+            try await Desk.sit(common, about: .pool(name)) { desk in
+                try confirmation.ask("Delete the pool \(name)")
+                guard try await desk.administration.deletePool(name) else {
+                    throw AdministrationError.notFound("no pool `\(name)`")
+                }
+                desk.output.show(["pool": .string(name), "deleted": .bool(true)], "pool \(name) deleted\n")
             }
         }
     }

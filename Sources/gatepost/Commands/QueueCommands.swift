@@ -11,8 +11,9 @@ struct QueueCommands: ParsableCommand {
               gatepost queue list
               gatepost queue list --all --tenant acme --json
               gatepost queue show 01920e3c-7b1a-7c55-9d0e-2f4b8a6c1e90
+              gatepost queue retry 01920e3c-7b1a-7c55-9d0e-2f4b8a6c1e90
             """,
-        subcommands: [List.self, ShowOne.self, Cancel.self])
+        subcommands: [List.self, ShowOne.self, Retry.self, Cancel.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -73,25 +74,62 @@ struct QueueCommands: ParsableCommand {
         }
     }
 
+    struct Retry: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "retry", abstract: "Try a deferred message again at once.",
+            discussion: """
+                Its recipients are due now and the next free forwarder takes them; the schedule goes on after that.
+
+                Examples:
+                  gatepost queue retry 01920e3c-7b1a-7c55-9d0e-2f4b8a6c1e90
+                  gatepost queue retry 01920e3c-7b1a-7c55-9d0e-2f4b8a6c1e90 b@example.net
+                """)
+
+        @OptionGroup var common: CommonOptions
+        @Argument(transform: ArgumentText.message) var id: MessageID
+        @Argument(help: "Only this one: its address, or its number in `queue show`.") var recipient: String?
+
+        func run() async throws {
+            try await Desk.sit(common) { desk in
+                let numbers = try await desk.numbers(of: recipient, in: id)
+                let retries = try await desk.administration.retry(id, numbers: numbers)
+                func count(_ verdict: String) -> Int { retries.count { $0.verdict == verdict } }
+                desk.output.show(
+                    [
+                        "id": .string(id.description), "due": .number(count("due")),
+                        "under_way": .number(count("under way")), "cancelled": .number(count("cancelled")),
+                        "final": .number(count("final")),
+                    ],
+                    "message \(id): \(count("due")) due now, \(count("under way")) under way, "
+                        + "\(count("final") + count("cancelled")) final already\n")
+            }
+        }
+    }
+
     struct Cancel: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "cancel", abstract: "Take a message back before it is delivered, and refund it.",
             discussion: """
                 What is being delivered at this moment is only marked: if it is not delivered now, it is not tried again.
 
-                Example:
+                Examples:
                   gatepost queue cancel 01920e3c-7b1a-7c55-9d0e-2f4b8a6c1e90 --yes
+                  gatepost queue cancel 01920e3c-7b1a-7c55-9d0e-2f4b8a6c1e90 b@example.net --yes
                 """)
 
         @OptionGroup var common: CommonOptions
         @OptionGroup var confirmation: Confirmation
         @Argument(transform: ArgumentText.message) var id: MessageID
+        @Argument(help: "Only this one: its address, or its number in `queue show`.") var recipient: String?
         @Option(help: "Why, for the audit.", transform: ArgumentText.line) var reason: String?
 
         func run() async throws {
             try await Desk.sit(common) { desk in
-                try confirmation.ask("Cancel \(id): what is not delivered yet never will be. Go on")
-                let outcomes = try await desk.administration.cancel(id, reason: reason)
+                let numbers = try await desk.numbers(of: recipient, in: id)
+                try confirmation.ask(
+                    "Cancel \(id)\(recipient.map { " for " + $0.printable } ?? ""): what is not delivered yet never will be. "
+                        + "Go on")
+                let outcomes = try await desk.administration.cancel(id, reason: reason, numbers: numbers)
                 func count(_ verdict: String) -> Int { outcomes.count { $0.verdict == verdict } }
                 if outcomes.contains(where: { $0.verdict == "unknown" }) {
                     throw Failure("no message `\(id)`", hint: "`gatepost queue list` lists them")
@@ -105,6 +143,22 @@ struct QueueCommands: ParsableCommand {
                         + "\(count("final")) final already\n")
             }
         }
+    }
+}
+
+extension Desk {
+    /// The number of a message's recipient, given by address or number; nil: all of them.
+    fileprivate func numbers(of recipient: String?, in id: MessageID) async throws -> [Int64]? {
+        guard let recipient else { return nil }
+        let recipients = try await administration.message(id).recipients
+        let number = Int(plainDigits: recipient).map { Int64($0) }
+        let found = recipients.filter { $0.address == recipient || $0.number == number }
+        guard !found.isEmpty else {
+            throw Failure(
+                "message \(id) has no recipient `\(recipient.printable)`",
+                hint: "`gatepost queue show \(id)` lists them")
+        }
+        return found.map(\.number)
     }
 }
 

@@ -10,57 +10,68 @@ struct RelayCommands: ParsableCommand {
               gatepost relay add default relay-1.example.com:2525
               gatepost relay drain default relay-1.example.com:2525
             """,
-        subcommands: [Add.self, List.self, Drain.self, Remove.self])
+        subcommands: [Add.self, List.self, Set.self, Drain.self, Remove.self])
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "add", abstract: "Put a relay into a pool.",
             discussion: """
-                The relay's certificate must be signed by the pool's authority and name HOST. A draining member takes \
-                mail again.
+                Gatepost's own relays speak lmtp with mutual TLS: their certificate must be signed by the pool's authority \
+                and name HOST. Any other smarthost is smtp. A member that is there already changes in what is given, and \
+                takes mail again.
 
-                Example:
+                Examples:
                   gatepost relay add default relay-1.example.com:2525 --weight 2
+                  gatepost relay add default smtp.example.net:587 --protocol smtp --username u --password-file pw
                 """)
 
         @OptionGroup var common: CommonOptions
         @Argument(transform: ArgumentText.slug) var pool: String
         @Argument(help: "Where it listens.", transform: ArgumentText.address) var address: HostPort
-        @Option(help: "lmtp, Gatepost's own relays; smtp comes with a later version.") var `protocol` = "lmtp"
-        @Option(help: "mutual: each side shows a certificate of the pool's authority.") var tls = "mutual"
-        @Option(
-            help: ArgumentHelp("Its share beside the other members', 1 to 1000.", valueName: "n"),
-            transform: ArgumentText.weight)
-        var weight: Int64 = 1
-
-        func validate() throws {
-            switch `protocol` {
-            case "lmtp": break
-            case "smtp":
-                throw ValidationError(
-                    "relays of protocol smtp (smarthosts) cannot be used yet: a later version delivers to them; "
-                        + "use lmtp with mutual TLS, which `gatepost serve --role relay` speaks")
-            default: throw ValidationError("'\(`protocol`)' is no protocol for a relay: expected lmtp or smtp")
-            }
-            switch tls {
-            case "mutual": break
-            case "none", "verify":
-                throw ValidationError(
-                    "a relay of protocol lmtp needs --tls mutual: the certificate is what opens its gate")
-            default: throw ValidationError("'\(tls)' is no way of TLS: expected mutual, verify or none")
-            }
-        }
+        @OptionGroup var options: RelayOptions
 
         func run() async throws {
+            let terms = try options.terms()
             try await Desk.sit(common, about: .pool(pool)) { desk in
-                var terms = RelayTerms()
-                (terms.wire, terms.tls, terms.weight) = (`protocol`, tls, weight)
                 let changed = try await desk.administration.addRelay(
                     pool, host: address.host, port: address.port, terms)
                 let record = try await desk.relay(pool, address)
                 desk.output.show(
                     record?.json ?? .null,
                     changed ? "relay \(address) added to \(pool)\n" : "relay \(address) was in \(pool) already\n")
+            }
+        }
+    }
+
+    struct Set: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "set", abstract: "Change a member; what is not given stays.",
+            discussion: """
+                Examples:
+                  gatepost relay set default relay-1.example.com:2525 --weight 5 --undrain
+                  gatepost relay set default smtp.example.net:587 --username u --password-file /etc/gatepost/relay.pw
+                """)
+
+        @OptionGroup var common: CommonOptions
+        @Argument(transform: ArgumentText.slug) var pool: String
+        @Argument(transform: ArgumentText.address) var address: HostPort
+        @OptionGroup var options: RelayOptions
+        @Flag(help: "A draining member takes mail again.") var undrain = false
+
+        func run() async throws {
+            var terms = try options.terms()
+            if undrain { terms.isDraining = false }
+            guard !terms.isEmpty else {
+                throw Failure(
+                    "nothing to set", hint: "see `gatepost relay set --help` for what there is", .usage)
+            }
+            try await Desk.sit(common, about: .pool(pool)) { desk in
+                let changed = try await desk.administration.setRelay(
+                    pool, host: address.host, port: address.port, terms)
+                let record = try await desk.relay(pool, address)
+                desk.output.show(
+                    record?.json ?? .null,
+                    changed ? "relay \(address) of \(pool) changed\n" : "relay \(address) of \(pool) was so already\n")
             }
         }
     }
@@ -83,11 +94,14 @@ struct RelayCommands: ParsableCommand {
                     try await desk.administration.relays(of: pool),
                     [
                         .key("POOL"), .key("ADDRESS"), .left("PROTOCOL"), .left("TLS"), .right("WEIGHT"),
-                        .left("STATUS"),
+                        .left("STATUS"), .right("CONNECTIONS"), .left("USER"),
                     ],
                     empty: "no relays yet; add one with `gatepost relay add \(pool ?? "POOL") HOST:PORT`", json: \.json
                 ) { relay in
-                    [relay.pool, relay.address, relay.wire, relay.tls, String(relay.weight), relay.status]
+                    [
+                        relay.pool, relay.address, relay.wire, relay.tls, String(relay.weight), relay.status,
+                        relay.connections.map { String($0) } ?? "default", relay.username ?? "-",
+                    ]
                 }
             }
         }
@@ -95,7 +109,7 @@ struct RelayCommands: ParsableCommand {
 
     struct Drain: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "drain", abstract: "Give a member nothing new; `relay add` makes it active again.",
+            commandName: "drain", abstract: "Give a member nothing new; `relay set --undrain` lets it take mail again.",
             discussion: """
                 Example:
                   gatepost relay drain default relay-1.example.com:2525
@@ -151,12 +165,14 @@ extension Desk {
 }
 
 extension RelayRecord {
+    /// The password is in none of these: the database gives it to nodes only.
     var address: String { HostPort(host: host, port: Int(port)).description }
 
     var json: JSON {
         [
             "pool": .string(pool), "address": .string(address), "host": .string(host), "port": .number(port),
             "protocol": .string(wire), "tls": .string(tls), "weight": .number(weight), "status": .string(status),
+            "connections": .number(connections), "server_name": .string(serverName), "username": .string(username),
         ]
     }
 }

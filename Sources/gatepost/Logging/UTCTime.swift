@@ -1,15 +1,12 @@
 import Glibc
+import Postgres
 
 /// An instant as operators read it: ISO 8601, UTC, to the millisecond.
 struct UTCTime: Hashable, Sendable {
     /// Since 1970-01-01T00:00:00Z.
     var microseconds: Int64
 
-    static func now() -> UTCTime {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return UTCTime(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
-    }
+    static func now() -> UTCTime { UTCTime(microseconds: Instant.now.microseconds) }
 
     /// `2026-08-05T10:15:30.123Z`.
     var text: String { clock + "." + Self.digits(milliseconds, 3) + "Z" }

@@ -83,7 +83,7 @@ struct ManualPage: Sendable {
             roff.macro("Sh SYNOPSIS")
             roff.literal(leaves.map(\.usage))
             roff.macro("Sh DESCRIPTION")
-            if leaves.count > 1 {
+            if !command.children.isEmpty {
                 roff.body(command.text)
                 for leaf in leaves {
                     roff.macro("Ss \(Roff.escaped(leaf.path))")

@@ -1,4 +1,5 @@
 import Postgres
+import SMTP
 import Tenancy
 
 /// Why an argument is refused; goes on after the library's "The value … is invalid for …: ".
@@ -26,15 +27,12 @@ enum ArgumentText {
         return text
     }
 
-    /// A sender domain, as an A-label in lower case.
+    /// A sender domain, as A-labels in lower case; U-labels are taken (IDNA2008).
     static func domain(_ text: String) throws -> String {
-        guard text.unicodeScalars.allSatisfy(\.isASCII) else {
-            throw ArgumentProblem("expected the domain's ASCII form, like xn--bcher-kva.example")
+        let name = text.hasSuffix(".") ? String(text.dropLast()) : text
+        guard let domain = try? Domain(parsing: name).name, domain.contains(".") else {
+            throw ArgumentProblem("expected a domain like acme.example")
         }
-        let domain = (text.hasSuffix(".") ? String(text.dropLast()) : text).lowercased()
-        guard HostPort.isHostName(domain), domain.contains("."),
-            domain.split(separator: ".").last?.first?.isNumber == false
-        else { throw ArgumentProblem("expected a domain like acme.example") }
         return domain
     }
 

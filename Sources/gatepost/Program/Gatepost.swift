@@ -27,7 +27,8 @@ struct Gatepost: AsyncParsableCommand {
             CommandGroup(
                 name: "Delivery",
                 subcommands: [QueueCommands.self, PoolCommands.self, RelayCommands.self, AuthorityCommands.self]),
-            CommandGroup(name: "Database", subcommands: [MigrateCommand.self, MaintainCommand.self]),
+            CommandGroup(
+                name: "Database", subcommands: [MigrateCommand.self, MaintainCommand.self, AuditCommands.self]),
             CommandGroup(name: "This program", subcommands: [ManCommand.self, CompletionCommand.self]),
         ])
 }

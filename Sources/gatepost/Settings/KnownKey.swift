@@ -103,6 +103,13 @@ extension KnownKey {
             "Folder of the `file` route, one .eml for each message. No default: that route needs it."),
 
         KnownKey(
+            "dns.servers", .addresses, example: "192.0.2.53:53",
+            "Resolvers, address:port, a list (`domain verify`). Default: those of /etc/resolv.conf."),
+        KnownKey(
+            "dns.port", .count(1...65_535), "53",
+            "Port that a zone's own name servers are asked at."),
+
+        KnownKey(
             "pki.directory", .path, "/etc/gatepost/pki",
             "Folder of the pool's own authority (`gatepost ca`)."),
 

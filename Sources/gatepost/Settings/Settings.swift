@@ -34,6 +34,11 @@ struct Settings: Sendable {
         var fileDirectory: String?
     }
 
+    struct DNS: Sendable {
+        /// Empty: the system's.
+        var servers: [HostPort]
+        var port: Int
+    }
     struct PKI: Sendable { var directory: String }
     struct Log: Sendable {
         var format: LogFormat
@@ -47,6 +52,7 @@ struct Settings: Sendable {
     var submission: Submission
     var forwarder: Forwarder
     var relay: Relay
+    var dns: DNS
     var pki: PKI
     var log: Log
     var shutdown: Shutdown
@@ -73,6 +79,7 @@ struct Settings: Sendable {
             authorities: values.path("relay.authorities"), revocations: values.path("relay.revocations"),
             route: values.word("relay.route"),
             fileDirectory: values.path("relay.file-directory"))
+        dns = DNS(servers: values.addressesOrNone("dns.servers"), port: values.count("dns.port"))
         pki = PKI(directory: values.path("pki.directory") ?? "")
         log = Log(
             format: values.word("log.format"), level: values.word("log.level"),

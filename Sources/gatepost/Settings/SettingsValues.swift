@@ -72,6 +72,11 @@ struct SettingsValues: Sendable {
         return durations
     }
 
+    /// Of a list without a default: empty where nobody sets it.
+    func addressesOrNone(_ path: String) -> [HostPort] {
+        if case .addresses(let addresses)? = value(path) { addresses } else { [] }
+    }
+
     func addresses(_ path: String) -> [HostPort] {
         guard case .addresses(let addresses)? = value(path) else { preconditionFailure("\(path) is no list") }
         return addresses

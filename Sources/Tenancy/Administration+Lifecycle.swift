@@ -1,0 +1,93 @@
+package import Postgres
+internal import SASL
+
+// How credentials change their secrets, domains prove whose they are, and tenants go.
+
+extension Administration {
+    /// A second secret of a credential, under a login name of its own. The secret is in no other place than here.
+    package struct Rotation: Sendable {
+        /// `acme.k7m2q9.2`.
+        package var username: String
+        package var secret: Secret
+        /// When the older secrets end, by the database's clock.
+        package var olderEnd: Instant?
+    }
+
+    /// - Parameter grace: how long the older secrets go on.
+    package func rotateCredential(_ name: String, grace: Duration) async throws(AdministrationError) -> Rotation {
+        let secret = Secret.make()
+        let verifier = secret.verifier()
+        let answer = try await repeated(
+            "SELECT login, ends_at FROM admin.credential_rotate($1, $2, $3, $4, $5::text::interval)",
+            [
+                .text(user), .text(name), .text(verifier.scram.encoded), .optional(verifier.digest),
+                .text("\(grace.components.seconds) seconds"),
+            ])
+        do {
+            guard let row = answer.rows.first else { throw AdministrationError.failed("the database gave no answer") }
+            return Rotation(
+                username: try row.string("login"), secret: secret, olderEnd: try row.timestampOrNil("ends_at"))
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+
+    /// - Parameter token: as it was seen in DNS; the database compares it with the domain's, under the lock.
+    /// - Returns: false where it was verified already.
+    package func domainVerified(
+        _ domain: String, of slug: String, token: String
+    ) async throws(AdministrationError) -> Bool {
+        try await change(
+            "SELECT admin.domain_verified($1, $2, $3, $4)", [.text(user), .text(slug), .text(domain), .text(token)]
+        ).mayHaveChanged
+    }
+
+    /// What goes with a tenant.
+    package struct TenantContents: Sendable, Hashable {
+        package var credentials, domains: Int64
+        /// What still waits.
+        package var messages, recipients: Int64
+    }
+
+    package func contents(of slug: String) async throws(AdministrationError) -> TenantContents {
+        let rows = try await read(
+            "SELECT credentials, domains, messages, recipients FROM admin.tenant_contents($1)", [.text(slug)]
+        ) { row in
+            TenantContents(
+                credentials: try row.int64("credentials"), domains: try row.int64("domains"),
+                messages: try row.int64("messages"), recipients: try row.int64("recipients"))
+        }
+        guard let contents = rows.first else { throw .notFound("no tenant `\(slug)`") }
+        return contents
+    }
+
+    /// What became of a deleted tenant's queue.
+    package struct Purge: Sendable, Hashable {
+        package var changed = false
+        package var credentials: Int64 = 0
+        package var cancelled: Int64 = 0
+        /// Under way at that moment: delivered or cancelled by upkeep.
+        package var marked: Int64 = 0
+    }
+
+    /// Nothing more is accepted of it when this has begun; then its queue is cancelled, part by part. A repeat goes on.
+    package func deleteTenant(_ slug: String) async throws(AdministrationError) -> Purge {
+        let deleted = try await repeated(
+            "SELECT changed, credentials FROM admin.tenant_delete($1, $2)", [.text(user), .text(slug)])
+        do {
+            var purge = Purge()
+            purge.changed = try deleted.rows.first?.bool("changed") ?? false || deleted.wasInDoubt
+            purge.credentials = try deleted.rows.first?.int64("credentials") ?? 0
+            while true {
+                let part = try await repeated(
+                    "SELECT messages, cancelled, marked FROM admin.tenant_purge($1, $2, 1000)",
+                    [.text(user), .text(slug)])
+                guard let row = part.rows.first, try row.int64("messages") > 0 else { return purge }
+                purge.cancelled += try row.int64("cancelled")
+                purge.marked += try row.int64("marked")
+            }
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+}

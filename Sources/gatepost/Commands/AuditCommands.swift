@@ -1,0 +1,89 @@
+import ArgumentParser
+import Postgres
+import Tenancy
+
+/// `gatepost audit …`: who changed what.
+struct AuditCommands: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "audit", abstract: "Who changed what, and when.",
+        discussion: """
+            Each change leaves a line in its own transaction. Nobody but the database's owner can alter one.
+
+            Examples:
+              gatepost audit list --tenant acme
+              gatepost audit list --since 7d --json
+            """,
+        subcommands: [List.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "list", abstract: "Changes, newest first.",
+            discussion: """
+                Examples:
+                  gatepost audit list --tenant acme
+                  gatepost audit list --since 2026-11-01 --limit 1000 --json
+                """)
+
+        @OptionGroup var common: CommonOptions
+        @Option(help: "Only what was done to this tenant.", transform: ArgumentText.slug) var tenant: String?
+        @Option(help: ArgumentHelp("Nothing older: 7d, 2026-11-01, …", valueName: "time")) var since: String?
+        @Option(
+            help: ArgumentHelp("At most this many lines.", valueName: "n"), transform: ArgumentText.lines)
+        var limit: Int64 = 100
+
+        /// Rows asked for at a time.
+        private static let pageSize: Int64 = 500
+
+        func validate() throws { _ = try start() }
+
+        private func start() throws -> Instant? {
+            do {
+                return try since.map { try ArgumentText.past($0, now: .now) }
+            } catch let problem as ArgumentProblem {
+                throw ValidationError(
+                    "The value '\(since ?? "")' is invalid for '--since <time>': \(problem.description)")
+            }
+        }
+
+        func run() async throws {
+            let start = try start()
+            try await Desk.sit(common, about: tenant.map { .tenant($0) } ?? .other) { desk in
+                var left = limit
+                var last: Int64?
+                while left > 0 {
+                    let page = try await desk.administration.audit(
+                        of: tenant, since: start, pageSize: min(left, Self.pageSize), before: last)
+                    if last == nil || !page.isEmpty {
+                        desk.output.list(
+                            page,
+                            [
+                                .left("AT"), .left("BY"), .left("ROLE"), .left("ACTION"), .left("OBJECT"),
+                                .left("DETAIL"),
+                            ],
+                            empty: "no changes", json: \.json, row: \.row)
+                    }
+                    guard page.count == Int(min(left, Self.pageSize)), let final = page.last else { return }
+                    left -= Int64(page.count)
+                    last = final.id
+                }
+            }
+        }
+    }
+}
+
+extension AuditRecord {
+    fileprivate var json: JSON {
+        [
+            "id": .number(id), "at": at.json, "os_user": .string(operatingSystemUser),
+            "database_user": .string(databaseUser), "tenant": .string(tenant), "action": .string(action),
+            "object": .string(object), "detail": .string(detail),
+        ]
+    }
+
+    fileprivate var row: [String] {
+        [
+            Show.time(at.microseconds), operatingSystemUser, databaseUser, action, object,
+            detail == "{}" ? "" : detail,
+        ]
+    }
+}
