@@ -2,7 +2,9 @@
 
 BUILD_PACKAGES := libpq-dev libssl-dev libsasl2-dev libidn2-dev libunistring-dev libunbound-dev
 RUN_PACKAGES := $(BUILD_PACKAGES) libsasl2-modules postgresql util-linux
-TEST_PACKAGES := $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python3 openssl postfix libnss-wrapper mandoc zsh fish bsdextrautils systemd haproxy nsd
+TEST_PACKAGES := $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python3 python3-pip openssl postfix \
+  libnss-wrapper mandoc zsh fish bsdextrautils systemd haproxy nsd php-cli php-symfony-mailer ruby-actionmailer \
+  nodejs node-nodemailer openjdk-17-jdk-headless libjakarta-mail-java
 
 SWIFT := swift
 RELEASE := .build/release/gatepost

@@ -146,7 +146,8 @@ extension Desk {
     fileprivate func place(_ username: String, _ tenant: String) async throws -> Snippet.Place {
         let domain = try await administration.domains(of: tenant).first { $0.verifiedAt != nil }?.domain
         return Snippet.Place(
-            host: settings.submission.hostname, port: settings.submission.listen.first?.port ?? 587, tlsPort: nil,
+            host: settings.submission.hostname, port: settings.submission.listen.first?.port ?? 587,
+            tlsPort: settings.submission.listenTLS.first?.port,
             username: username, sender: "app@\(domain ?? "YOUR-DOMAIN")")
     }
 }
