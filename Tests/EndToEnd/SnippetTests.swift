@@ -13,7 +13,8 @@ extension EndToEnd {
             try site.gatepost("domain", "add", slug, "\(slug).example", "--trust")
             let issued = try site.run([
                 "env", "GATEPOST_SUBMISSION_HOSTNAME=localhost", "GATEPOST_SUBMISSION_LISTEN=127.0.0.1:\(server.port)",
-                "GATEPOST_SUBMISSION_LISTEN_TLS=127.0.0.1:\(server.tlsPort)", Site.binary, "credential", "issue", slug, "--for", client, "--json", "--config",
+                "GATEPOST_SUBMISSION_LISTEN_TLS=127.0.0.1:\(server.tlsPort)", Site.binary, "credential", "issue", slug,
+                "--for", client, "--json", "--config",
                 "\(site.folder)/gatepost.yaml",
             ])
             try #require(issued.status == 0, "\(issued.standardError)")
