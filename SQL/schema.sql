@@ -343,6 +343,7 @@ CREATE FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint,
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
+    SET enable_sort TO 'off'
     SET enable_incremental_sort TO 'off'
     AS ...;
 

@@ -169,8 +169,10 @@ import Testing
         try await fixture.main.query(
             """
             INSERT INTO gatepost.recipient (tenant_id, message_id, number, next_attempt, state, address, domain)
-            SELECT tenant_id, message_id, g + 1, ledger.clock() + interval '1 hour', 'deferred', 'a@b.example', 'b.example'
-            FROM gatepost.recipient, generate_series(1, 100000) g WHERE message_id = $1::uuid
+            SELECT r.tenant_id, o.id, g, ledger.clock() + interval '1 hour', 'deferred', 'a@b.example', 'b.example'
+            FROM gatepost.recipient r,
+                 (SELECT gatepost.uuid_new(ledger.clock()) AS id FROM generate_series(1, 1000) OFFSET 0) o,
+                 generate_series(1, 100) g WHERE r.message_id = $1::uuid
             """, [.text(sent.id)])
         let before = try await read(fixture)
         #expect(try await claim(fixture) == [[1]])
