@@ -73,7 +73,10 @@ let package = Package(
             ]),
         module(
             "Delivery",
-            ["SMTP", "MailMessage", "TLS", "Network", "SASL", "Cryptography", nioCore, nioPosix]),
+            [
+                "SMTP", "MailMessage", "TLS", "Network", "SASL", "Cryptography", nioCore, nioPosix,
+                .product(name: "DequeModule", package: "swift-collections"),
+            ]),
         module(
             "Forwarding",
             [
@@ -119,7 +122,7 @@ let package = Package(
         tests("SubmissionTests", ["Submission", "SMTP", "Ledger", "Tenancy", "Postgres", "Network", nioCore]),
         tests(
             "DeliveryTests",
-            ["Delivery", "SMTP", "MailMessage", "SASL", "TLS", "Cryptography", nioCore, nioPosix]),
+            ["Delivery", "SMTP", "MailMessage", "SASL", "TLS", "Cryptography", nioCore, nioPosix], exclude: ["Peers"]),
         tests("ForwardingTests", ["Forwarding", "SMTP", "Ledger", "Postgres", nioCore]),
         tests("RelayTests", ["Relay", "SMTP", nioCore, nioPosix]),
         tests(

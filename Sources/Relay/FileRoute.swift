@@ -32,7 +32,7 @@ package struct FileRoute: Route {
         let reply: Reply
         do {
             let name = try await threads.runIfActive { try store(envelope, content) }
-            reply = Reply(250, EnhancedCode(2, 0, 0), "Ok: filed as \(name)")
+            reply = Reply(250, EnhancedCode(2, 0, 0), "\(RemoteReply.filedText)\(name)")
         } catch let failure as FileRouteFailure {
             reply =
                 failure.isDiskFull

@@ -29,3 +29,10 @@ package struct RemoteReply: Hashable, Sendable, CustomStringConvertible {
         "\(code) \(enhanced.map { "\($0) " } ?? "")\(text) (in reply to \(command))"
     }
 }
+
+extension RemoteReply {
+    /// What our own relay says of a message that goes no further: it is filed where its recipients find it.
+    package static let filedText = "Ok: filed as "
+
+    package var saysFiled: Bool { isPositive && text.hasPrefix(Self.filedText) }
+}

@@ -129,10 +129,8 @@ final class NodeService: Service {
         _ = try relay.privateKey.required("relay.private-key", "the key of relay.certificate")
         _ = try relay.authorities.required(
             "relay.authorities", "the pool's authority, which says whose mail is taken")
-        let directory = try relay.fileDirectory.required(
-            "relay.file-directory", "the folder that the route `file` writes to")
         let tls: TLSContextSource
-        let route: FileRoute
+        let route = try makeRoute(relay, threads: threads, on: group.next())
         do {
             tls = try TLSContextSource { [live] () throws(TLSError) in
                 let (relay, pki) = (live.current.relay, live.current.pki)
@@ -142,7 +140,6 @@ final class NodeService: Service {
                     revocations: relay.revocations ?? "\(pki.directory)/crl.pem",
                     revocationsAreOptional: relay.revocations == nil)
             }
-            route = try FileRoute(directory: directory, threads: threads)
         } catch {
             throw Failure("\(error)")
         }
@@ -383,7 +380,7 @@ extension Failure {
 }
 
 extension String? {
-    fileprivate func required(_ key: String, _ what: String) throws(Failure) -> String {
+    func required(_ key: String, _ what: String) throws(Failure) -> String {
         guard let self else { throw .missing(key, what) }
         return self
     }

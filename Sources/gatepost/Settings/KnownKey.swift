@@ -96,11 +96,29 @@ extension KnownKey {
             "Revocation lists, PEM, looked at again every second; missing or out of date, no forwarder is let in. "
                 + "Default: crl.pem in pki.directory where there is one."),
         KnownKey(
-            "relay.route", .choice(["file"]), "file",
-            "Where mail goes from here: `file` writes each message into relay.file-directory."),
+            "relay.route", .choice(["file", "smarthost"]), "file",
+            "Where mail goes from here: `file` writes each message into relay.file-directory, `smarthost` sends it on to relay.smarthost while the forwarder waits."),
         KnownKey(
             "relay.file-directory", .path, example: "/var/lib/gatepost/outbox",
             "Folder of the `file` route, one .eml for each message. No default: that route needs it."),
+        KnownKey(
+            "relay.smarthost", .text, example: "smtp.example.net:587",
+            "Mail server of the `smarthost` route, host:port; on port 465 TLS comes first. No default: that route needs it."),
+        KnownKey(
+            "relay.smarthost-tls", .choice(["none", "opportunistic", "require", "verify"]), "verify",
+            "Its TLS: `none`; `opportunistic`, in the clear if need be; `require`, any certificate; `verify`, its own."),
+        KnownKey(
+            "relay.smarthost-authorities", .path, "/etc/ssl/certs/ca-certificates.crt",
+            "Authorities that relay.smarthost must be certified by (`verify`), PEM."),
+        KnownKey(
+            "relay.smarthost-username", .text, example: "acme",
+            "Name to log in with there. Default: none; then nobody logs in."),
+        KnownKey(
+            "relay.smarthost-password-file", .path, example: "/etc/gatepost/smarthost.password",
+            "File (mode 0600) with the password for it. Default: none."),
+        KnownKey(
+            "relay.smarthost-connections", .count(1...1000), "10",
+            "Connections at a time to relay.smarthost; what comes beyond waits."),
 
         KnownKey(
             "dns.servers", .addresses, example: "192.0.2.53:53",

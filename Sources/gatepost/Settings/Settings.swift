@@ -1,3 +1,4 @@
+import Delivery
 import Logging
 
 /// What the operator decides outside the database: addresses, certificates, time limits, logging.
@@ -26,12 +27,15 @@ struct Settings: Sendable {
     }
 
     struct Relay: Sendable {
-        enum Route: String, Sendable { case file }
+        enum Route: String, Sendable { case file, smarthost }
         var listen: [HostPort]
         var hostname: String
         var certificate, privateKey, authorities, revocations: String?
         var route: Route
         var fileDirectory: String?
+        var smarthost, smarthostUsername, smarthostPasswordFile, smarthostAuthorities: String?
+        var smarthostTLS: TLSMode
+        var smarthostConnections: Int
     }
 
     struct DNS: Sendable {
@@ -78,7 +82,12 @@ struct Settings: Sendable {
             certificate: values.path("relay.certificate"), privateKey: values.path("relay.private-key"),
             authorities: values.path("relay.authorities"), revocations: values.path("relay.revocations"),
             route: values.word("relay.route"),
-            fileDirectory: values.path("relay.file-directory"))
+            fileDirectory: values.path("relay.file-directory"), smarthost: values.text("relay.smarthost"),
+            smarthostUsername: values.text("relay.smarthost-username"),
+            smarthostPasswordFile: values.path("relay.smarthost-password-file"),
+            smarthostAuthorities: values.path("relay.smarthost-authorities"),
+            smarthostTLS: values.word("relay.smarthost-tls"),
+            smarthostConnections: values.count("relay.smarthost-connections"))
         dns = DNS(servers: values.addressesOrNone("dns.servers"), port: values.count("dns.port"))
         pki = PKI(directory: values.path("pki.directory") ?? "")
         log = Log(

@@ -1,0 +1,47 @@
+package import Delivery
+package import NIOCore
+package import SMTP
+
+/// The `smarthost` route: everything goes on to one other mail server, while the forwarder waits, and what that server
+/// says of each recipient is the answer.
+package struct SmarthostRoute: Route {
+    private let client: NextHopClient
+    private let name: String
+
+    /// - Parameter name: the server's, for the replies.
+    package init(_ client: NextHopClient, name: String) {
+        self.client = client
+        self.name = name
+    }
+
+    @concurrent package func deliver(_ envelope: RelayDialogue.Envelope, content: ByteBuffer) async -> [Reply] {
+        let transaction = DeliveryDialogue.Transaction(
+            sender: envelope.sender, submitter: nil, recipients: envelope.recipients.map(Self.passedOn),
+            parameters: envelope.parameters, content: content,
+            isEightBit: content.readableBytesView.contains { $0 >= 0x80 })
+        return await client.deliver(transaction).map { Self.reply(to: $0, from: name) }
+    }
+
+    /// Who sent it here tells of success itself, for it cannot know what this server would do (RFC 3461 §5.2.2): asked
+    /// twice, the sender would hear it twice.
+    private static func passedOn(_ recipient: EnvelopeRecipient) -> EnvelopeRecipient {
+        var recipient = recipient
+        recipient.notify?.remove(.success)
+        return recipient
+    }
+
+    /// The remote's own code and words. 421 would end our connection, and a 5xx that is not about the message (its wish
+    /// for TLS or a login, 552 to a RCPT) is no refusal of it: both become 451.
+    static func reply(to outcome: DeliveryDialogue.Outcome, from name: String) -> Reply {
+        let remote = outcome.reply
+        let code: Int
+        switch outcome {
+        case .delivered, .bounced: code = remote.code
+        case .deferred: code = remote.code >= 500 || remote.code == 421 ? 451 : remote.code
+        }
+        let enhanced = remote.enhanced.flatMap { $0.statusClass == code / 100 ? $0 : nil }
+        return Reply(
+            code, enhanced ?? EnhancedCode(code / 100, 0, 0),
+            "\(name) said: \(remote.code) \(remote.text)".escaped(limit: 400))
+    }
+}

@@ -1,0 +1,74 @@
+import Delivery
+import NIOCore
+import NIOPosix
+import Relay
+import SASL
+import SMTP
+import TLS
+
+/// Where mail goes from a relay.
+///
+/// - Parameters:
+///   - threads: for the blocking calls of `file`.
+///   - eventLoop: for the connections of `smarthost`.
+func makeRoute(
+    _ relay: Settings.Relay, threads: NIOThreadPool, on eventLoop: any EventLoop
+) throws(Failure) -> any Route {
+    switch relay.route {
+    case .file:
+        let directory = try relay.fileDirectory.required(
+            "relay.file-directory", "the folder that the route `file` writes to")
+        do {
+            return try FileRoute(directory: directory, threads: threads)
+        } catch {
+            throw Failure("\(error)")
+        }
+    case .smarthost:
+        let (hop, tls) = try relay.nextHop()
+        return SmarthostRoute(
+            NextHopClient(
+                to: hop, hostname: relay.hostname, tls: tls, limit: relay.smarthostConnections, on: eventLoop),
+            name: hop.host)
+    }
+}
+
+extension Settings.Relay {
+    fileprivate func nextHop() throws(Failure) -> (NextHop, NextHopTLS) {
+        let text = try smarthost.required("relay.smarthost", "the mail server that the route `smarthost` sends to")
+        guard let address = HostPort(parsing: text) else {
+            throw Failure("`relay.smarthost` is '\(text.printable)'; expected host:port, like smtp.example.net:587")
+        }
+        let hop = NextHop(
+            host: address.host, port: address.port, wire: .smtp, tls: smarthostTLS, login: try login())
+        return (hop, try contexts())
+    }
+
+    private func contexts() throws(Failure) -> NextHopTLS {
+        do {
+            let unverified = try TLSContext.client(authorities: nil)
+            let verified = smarthostTLS == .verify ? try TLSContext.client(authorities: smarthostAuthorities) : nil
+            return NextHopTLS(unverified: { unverified }, verified: { verified }, mutual: { nil })
+        } catch {
+            throw Failure("\(error)")
+        }
+    }
+
+    private func login() throws(Failure) -> ClientLogin? {
+        switch (smarthostUsername, smarthostPasswordFile) {
+        case (nil, nil): return nil
+        case (.some, nil): throw .missing("relay.smarthost-password-file", "the password of relay.smarthost-username")
+        case (nil, .some): throw .missing("relay.smarthost-username", "whose password the file holds")
+        case (let username?, let file?):
+            let password: String
+            do {
+                password = try readSecretFile(file)
+            } catch {
+                throw Failure("\(error.path): \(error.reason)")
+            }
+            guard let login = ClientLogin(username: username, password: password) else {
+                throw Failure("`relay.smarthost-username` and its password cannot be used: they hold a NUL")
+            }
+            return login
+        }
+    }
+}
