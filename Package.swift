@@ -123,7 +123,7 @@ let package = Package(
         tests(
             "DeliveryTests",
             ["Delivery", "SMTP", "MailMessage", "SASL", "TLS", "Cryptography", nioCore, nioPosix], exclude: ["Peers"]),
-        tests("ForwardingTests", ["Forwarding", "SMTP", "Ledger", "Postgres", nioCore]),
+        tests("ForwardingTests", ["Forwarding", "MailMessage", "SMTP", "Ledger", "Postgres", nioCore]),
         tests("RelayTests", ["Relay", "SMTP", nioCore, nioPosix]),
         tests(
             "SubmissionClientTests",

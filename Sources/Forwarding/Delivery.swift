@@ -1,6 +1,7 @@
 import Delivery
 import Ledger
 import NIOCore
+import SASL
 import SMTP
 import Tenancy
 
@@ -34,7 +35,8 @@ extension NextHop {
     init(_ member: Member) {
         self.init(
             host: member.host, port: member.port, wire: member.wire == .lmtp ? .lmtp : .smtp,
-            tls: TLSMode(rawValue: member.tls.rawValue) ?? .verify)
+            tls: TLSMode(rawValue: member.tls.rawValue) ?? .verify, serverName: member.serverName,
+            login: member.login.flatMap { ClientLogin(username: $0.username, password: $0.password) })
     }
 }
 

@@ -16,29 +16,33 @@ package final class Forwarder: Sendable {
         /// The name in LHLO.
         package var hostname: String
         package var schedule: RetrySchedule
+        /// The age at which senders who asked for it hear that a recipient is still being tried (NOTIFY=DELAY).
+        package var delayWarning: Duration
         package var connectionsPerMember: Int
         /// Bounds of what is held in memory.
         package var maxMessages: Int
         package var maxOctets: Int
 
         package init(
-            hostname: String, schedule: RetrySchedule = .standard, connectionsPerMember: Int = 20,
+            hostname: String, schedule: RetrySchedule = .standard, delayWarning: Duration = .seconds(4 * 3600),
+            connectionsPerMember: Int = 20,
             maxMessages: Int = 5_000, maxOctets: Int = 128 << 20
         ) {
             self.hostname = hostname
             self.schedule = schedule
+            self.delayWarning = delayWarning
             self.connectionsPerMember = connectionsPerMember
             self.maxMessages = maxMessages
             self.maxOctets = maxOctets
         }
     }
 
-    private let configuration: Configuration
-    private let queue: Queue
+    let configuration: Configuration
+    let queue: Queue
     private let owner: Owner
     private let pools: PoolDirectory
     private let eventLoop: any EventLoop
-    private let logger: Logger
+    let logger: Logger
     private let held: Mutex<HeldMessages>
     private let core: NIOLoopBoundBox<ForwarderCore?>
 
@@ -65,14 +69,17 @@ package final class Forwarder: Sendable {
     }
 
     /// Takes messages that are leased to this node; those there is no room for are given back.
-    package func take(_ messages: [QueuedMessage]) {
+    package func take(_ messages: [QueuedMessage]) { take(messages, isClaimed: false) }
+
+    private func take(_ messages: [QueuedMessage], isClaimed: Bool) {
         var taken: [QueuedMessage] = []
         var returned: [Settlement] = []
+        var bodiless: [QueuedMessage] = []
         held.withLock { held in
             for message in messages {
                 if message.content.readableBytes == 0 {
-                    returned += settlements(of: message, .bounced, "the stored message is no longer there")
-                } else if held.add(message) {
+                    bodiless.append(message)
+                } else if held.add(message, isClaimed: isClaimed) {
                     taken.append(message)
                 } else {
                     returned += message.recipients.map { Settlement(.released(until: nil), of: $0.number, in: message) }
@@ -80,6 +87,7 @@ package final class Forwarder: Sendable {
             }
         }
         if !returned.isEmpty { queue.settle(returned) }
+        for message in bodiless { giveUp(message, "the stored message is no longer there") }
         guard !taken.isEmpty else { return }
         eventLoop.execute { [core, taken] in core.value?.take(taken) }
     }
@@ -90,7 +98,8 @@ package final class Forwarder: Sendable {
         let watching = Task { await self.watchPools() }
         await queue.poll(
             maxBytes: configuration.maxOctets / 2,
-            room: { self.held.withLock { $0.room } }, take: { self.take($0) })
+            room: { self.held.withLock { $0.room } }, pools: { await self.poolsWithRoom() },
+            take: { self.take($0, isClaimed: true) })
         let stopping = Task {
             try? await eventLoop.flatSubmit { [core, eventLoop] in
                 core.value?.stop() ?? eventLoop.makeSucceededVoidFuture()
@@ -103,6 +112,13 @@ package final class Forwarder: Sendable {
             group.cancelAll()
         }
         watching.cancel()
+    }
+
+    /// Nil: all of them.
+    private func poolsWithRoom() async -> [Int64]? {
+        guard let all = try? await pools.pools().keys else { return nil }
+        let free = held.withLock { held in all.filter { held.hasRoom(for: $0) } }
+        return free.count == all.count ? nil : Array(free)
     }
 
     /// What the lease holder must know before it claims rows again.
@@ -142,90 +158,7 @@ package final class Forwarder: Sendable {
     }
 
     private func finished(_ message: QueuedMessage, _ result: DeliveryResult) {
-        queue.settle(settlements(of: message, result))
+        settle(message, result)
         held.withLock { $0.finish(message.recipients.count, of: message) }
-    }
-}
-
-extension Forwarder {
-    private func settlements(of message: QueuedMessage, _ result: DeliveryResult) -> [Settlement] {
-        switch result {
-        case .answered(let outcomes, let relay, let tlsVersion, _):
-            zip(message.recipients, outcomes).map { recipient, outcome in
-                settlement(of: recipient, in: message, outcome, relay, tlsVersion, isInterruption: false)
-            }
-        case .interrupted(let outcomes, let relay):
-            zip(message.recipients, outcomes).map { recipient, outcome in
-                settlement(of: recipient, in: message, outcome, relay, nil, isInterruption: true)
-            }
-        case .noRelay(let reason, let wait):
-            isExpired(message)
-                ? settlements(of: message, .bounced, "expired: \(reason)")
-                : settlements(of: message, .released(until: queue.clock.now.advanced(by: wait)), reason)
-        }
-    }
-
-    /// The same, said by ourselves, for everyone.
-    private func settlements(
-        of message: QueuedMessage, _ outcome: Settlement.Outcome, _ reason: String
-    ) -> [Settlement] {
-        message.recipients.map { recipient in
-            let code: Int32 = outcome == .bounced ? 554 : 451
-            log(outcome, recipient, message, reply: "\(code) \(reason)", relay: "none", tlsVersion: nil)
-            return Settlement(
-                outcome, of: recipient.number, in: message, replyCode: code,
-                replyEnhanced: outcome == .bounced ? "5.4.7" : "4.4.1", reply: Array(reason.utf8))
-        }
-    }
-
-    private func settlement(
-        of recipient: QueuedMessage.Recipient, in message: QueuedMessage, _ outcome: DeliveryDialogue.Outcome,
-        _ relay: String, _ tlsVersion: String?, isInterruption: Bool
-    ) -> Settlement {
-        let reply = outcome.reply
-        let settled: Settlement.Outcome
-        switch outcome {
-        case .delivered: settled = .delivered
-        case .bounced: settled = .bounced
-        case .deferred:
-            let attempts = Int(recipient.attempts) + 1
-            // A relay that died in the middle is back soon: the first tries need not wait for the schedule.
-            let wait =
-                isInterruption && attempts <= 3
-                ? Duration.seconds(1 << attempts)
-                : configuration.schedule.wait(after: attempts, jitter: Double.random(in: 0...1))
-            settled = isExpired(message) ? .bounced : .deferred(until: queue.clock.now.advanced(by: wait))
-        }
-        log(
-            settled, recipient, message, reply: "\(reply.code) \(reply.text)", relay: relay, tlsVersion: tlsVersion)
-        return Settlement(
-            settled, of: recipient.number, in: message, replyCode: Int32(clamping: reply.code),
-            replyEnhanced: reply.enhanced.map { "\($0)" }, reply: Array(reply.text.utf8))
-    }
-
-    private func isExpired(_ message: QueuedMessage) -> Bool {
-        queue.clock.now >= message.acceptedAt.advanced(by: configuration.schedule.expiry)
-    }
-
-    private func log(
-        _ outcome: Settlement.Outcome, _ recipient: QueuedMessage.Recipient, _ message: QueuedMessage, reply: String,
-        relay: String, tlsVersion: String?
-    ) {
-        let (word, level): (String, Logger.Level) =
-            switch outcome {
-            case .delivered: ("delivered", .info)
-            case .bounced: ("bounced", .notice)
-            case .deferred: ("deferred", .info)
-            case .released: ("waiting for a relay", .info)
-            }
-        logger.log(
-            level: level, "\(word)",
-            metadata: [
-                "id": "\(message.id)", "tenant": "\(message.tenantSlug)", "credential": "\(message.credentialName)",
-                "client": "\(message.clientAddress ?? "")", "recipient": "\(recipient.mailbox)",
-                "attempt": .stringConvertible(recipient.attempts + 1), "relay": "\(relay)",
-                "tls": "\(tlsVersion ?? "")",
-                "reply": "\(reply)",
-            ])
     }
 }

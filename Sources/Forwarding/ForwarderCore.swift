@@ -61,8 +61,8 @@ final class ForwarderCore {
             state.name = pool.name
             for member in pool.members {
                 if let known = state.members.first(where: { $0.member.id == member.id }) {
-                    // Another address is another member: its connections lead to the old one.
-                    if known.member.host == member.host, known.member.port == member.port {
+                    // Another address, or way of speaking to it, is another member: its connections are the old one's.
+                    if NextHop(known.member) == NextHop(member) {
                         known.member = member
                         known.isLeaving = false
                     } else {
@@ -248,7 +248,8 @@ final class ForwarderCore {
             .answered(
                 done.compactMap { outcomes[$0] }, relay: connection.member.name,
                 tlsVersion: connection.hop?.tlsVersion,
-                tellsSenders: connection.hop?.capabilities?.dsn ?? false))
+                // Our own relays, which speak LMTP, make no reports: they have no queue.
+                tellsSenders: connection.member.member.wire == .smtp && connection.hop?.capabilities?.dsn ?? false))
         return open
     }
 

@@ -6,6 +6,7 @@ import Postgres
 struct HeldMessages {
     private struct Entry {
         var tenantID: Int64
+        var poolID: Int64
         var owner: MessageID
         var octets: Int
         /// Recipients without an outcome.
@@ -16,6 +17,7 @@ struct HeldMessages {
     let maxOctets: Int
     private var entries: [MessageID: Entry] = [:]
     private var octets = 0
+    private var uses: [Int64: (messages: Int, octets: Int)] = [:]
 
     init(maxMessages: Int, maxOctets: Int) {
         self.maxMessages = maxMessages
@@ -25,11 +27,23 @@ struct HeldMessages {
     /// How many more messages may be claimed.
     var room: Int { octets >= maxOctets ? 0 : max(0, maxMessages - entries.count) }
 
+    /// Whether more may be taken for a pool: it may hold as much as is still free, so that one pool's backlog has half of
+    /// the room, two have a third each, and there is always some for the others.
+    func hasRoom(for pool: Int64) -> Bool {
+        let use = uses[pool] ?? (0, 0)
+        return room > 0 && use.messages <= maxMessages - entries.count && use.octets <= maxOctets - octets
+    }
+
     /// Takes the message in, if there is room and it is not here already.
-    mutating func add(_ message: QueuedMessage) -> Bool {
-        guard room > 0, entries[message.id] == nil else { return false }
+    ///
+    /// - Parameter isClaimed: it was fetched for room that its pool had.
+    mutating func add(_ message: QueuedMessage, isClaimed: Bool = false) -> Bool {
+        guard isClaimed ? room > 0 : hasRoom(for: message.poolID), entries[message.id] == nil else { return false }
+        let use = uses[message.poolID] ?? (0, 0)
+        uses[message.poolID] = (use.messages + 1, use.octets + message.content.readableBytes)
         entries[message.id] = Entry(
-            tenantID: message.tenantID, owner: message.owner, octets: message.content.readableBytes,
+            tenantID: message.tenantID, poolID: message.poolID, owner: message.owner,
+            octets: message.content.readableBytes,
             open: message.recipients.count)
         octets += message.content.readableBytes
         return true
@@ -68,10 +82,14 @@ struct HeldMessages {
 
     mutating func removeAll() {
         entries = [:]
+        uses = [:]
         octets = 0
     }
 
     private mutating func remove(_ id: MessageID) {
-        if let entry = entries.removeValue(forKey: id) { octets -= entry.octets }
+        guard let entry = entries.removeValue(forKey: id) else { return }
+        octets -= entry.octets
+        let use = uses[entry.poolID] ?? (0, 0)
+        uses[entry.poolID] = use.messages <= 1 ? nil : (use.messages - 1, use.octets - entry.octets)
     }
 }

@@ -47,7 +47,7 @@ final class PoolState {
 
         var name: String { "\(member.host):\(member.port)" }
 
-        var hasRoom: Bool { !idle.isEmpty || connections.count < connectionLimit }
+        var hasRoom: Bool { !idle.isEmpty || connections.count < member.connections ?? connectionLimit }
         var takesMail: Bool { !isLeaving && !member.isDraining }
     }
 

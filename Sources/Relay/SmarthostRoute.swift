@@ -42,6 +42,6 @@ package struct SmarthostRoute: Route {
         let enhanced = remote.enhanced.flatMap { $0.statusClass == code / 100 ? $0 : nil }
         return Reply(
             code, enhanced ?? EnhancedCode(code / 100, 0, 0),
-            "\(name) said: \(remote.code) \(remote.text)".escaped(limit: 400))
+            String("\(name) said: \(remote.code) \(remote.text)".prefix(400)))
     }
 }

@@ -58,6 +58,8 @@ final class ClientConversation {
         var mechanism: UnsafePointer<CChar>?
         _ = sasl_client_start(connection, randomnessMechanismName, nil, nil, nil, &mechanism)
         guard hasGoodRandomness else { return nil }
+        // Only now: with a binding that must be used, no mechanism without one is asked.
+        if let binding, sasl_setprop(connection, SASL_CHANNEL_BINDING, binding) != SASL_OK { return nil }
     }
 
     deinit {
@@ -74,9 +76,7 @@ final class ClientConversation {
         // No security layer: TLS is underneath, or the mechanism sends nothing readable.
         var security = sasl_security_properties_t()
         security.security_flags = UInt32(SASL_SEC_NOANONYMOUS)
-        guard sasl_setprop(connection, SASL_SEC_PROPS, &security) == SASL_OK else { return false }
-        if let binding { return sasl_setprop(connection, SASL_CHANNEL_BINDING, binding) == SASL_OK }
-        return true
+        return sasl_setprop(connection, SASL_SEC_PROPS, &security) == SASL_OK
     }
 
     func start(_ mechanism: String) -> Outcome {
@@ -168,6 +168,8 @@ let initializeClientRandomness:
     ) -> Int32 = { _, _, version, plugins, count in
         var description = sasl_client_plug_t()
         description.mech_name = UnsafePointer(randomnessMechanismNameText.pointer)
+        // Or it would not even be asked.
+        description.security_flags = UInt32(SASL_SEC_NOANONYMOUS)
         description.mech_new = replaceClientRandomness
         let kept = UnsafeMutablePointer<sasl_client_plug_t>.allocate(capacity: 1)
         kept.initialize(to: description)

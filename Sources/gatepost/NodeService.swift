@@ -241,6 +241,7 @@ final class NodeService: Service {
                 configuration: .init(
                     hostname: settings.submission.hostname,
                     schedule: RetrySchedule(waits: forwarder.retry, expiry: forwarder.expireAfter),
+                    delayWarning: forwarder.delayWarning,
                     connectionsPerMember: forwarder.connectionsPerMember), queue: queue, owner: owner, pools: pools,
                 tls: tls, on: group.next(), logger: logger),
             queue: queue, owner: owner, upkeep: Upkeep(database, logger: Logger(label: "upkeep")), logger: logger)

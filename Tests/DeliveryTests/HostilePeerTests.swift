@@ -51,7 +51,7 @@ import Testing
             expected: ["ready", "deferred 421", "failed the connection was closed"]),
         Row(
             testDescription: "dropped at once", script: ["GREETING=@drop"],
-            expected: ["failed the connection was closed"]),
+            expected: ["failed greeting: 421 connection lost"]),
         Row(
             testDescription: "421 at the greeting", script: ["GREETING=421 4.3.2 full"],
             expected: ["failed greeting: 421 full"]),

@@ -73,6 +73,10 @@ extension KnownKey {
             "forwarder.expire-after", .duration, "5d",
             "Age at which a recipient still deferred is given up as bounced (ms, s, m, h, d)."),
         KnownKey(
+            "forwarder.delay-warning", .duration, "4h",
+            "Age at which senders who asked for it (NOTIFY=DELAY) hear that a recipient is still tried (ms, s, m, h, d)."
+        ),
+        KnownKey(
             "forwarder.connections-per-member", .count(1...1000), "10",
             "Connections at a time from this node to one relay."),
 
@@ -97,13 +101,15 @@ extension KnownKey {
                 + "Default: crl.pem in pki.directory where there is one."),
         KnownKey(
             "relay.route", .choice(["file", "smarthost"]), "file",
-            "Where mail goes from here: `file` writes each message into relay.file-directory, `smarthost` sends it on to relay.smarthost while the forwarder waits."),
+            "Where mail goes from here: `file` writes each message into relay.file-directory, `smarthost` sends it on to relay.smarthost while the forwarder waits."
+        ),
         KnownKey(
             "relay.file-directory", .path, example: "/var/lib/gatepost/outbox",
             "Folder of the `file` route, one .eml for each message. No default: that route needs it."),
         KnownKey(
             "relay.smarthost", .text, example: "smtp.example.net:587",
-            "Mail server of the `smarthost` route, host:port; on port 465 TLS comes first. No default: that route needs it."),
+            "Mail server of the `smarthost` route, host:port; on port 465 TLS comes first. No default: that route needs it."
+        ),
         KnownKey(
             "relay.smarthost-tls", .choice(["none", "opportunistic", "require", "verify"]), "verify",
             "Its TLS: `none`; `opportunistic`, in the clear if need be; `require`, any certificate; `verify`, its own."),

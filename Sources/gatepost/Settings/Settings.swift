@@ -22,7 +22,7 @@ struct Settings: Sendable {
         var certificate, privateKey, authorities: String?
         var smarthostAuthorities: String?
         var retry: [Duration]
-        var expireAfter: Duration
+        var expireAfter, delayWarning: Duration
         var connectionsPerMember: Int
     }
 
@@ -76,6 +76,7 @@ struct Settings: Sendable {
             authorities: values.path("forwarder.authorities"),
             smarthostAuthorities: values.path("forwarder.smarthost-authorities"),
             retry: values.durations("forwarder.retry"), expireAfter: values.duration("forwarder.expire-after"),
+            delayWarning: values.duration("forwarder.delay-warning"),
             connectionsPerMember: values.count("forwarder.connections-per-member"))
         relay = Relay(
             listen: values.addresses("relay.listen"), hostname: values.text("relay.hostname") ?? machineName,

@@ -1,0 +1,221 @@
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+extension EndToEnd {
+    /// Other people's mail servers as members of a pool: Postfix's own sink, and a real Postfix with TLS and logins.
+    @Suite struct PoolTests {
+        @Test(arguments: ["PLAIN", "SCRAM-SHA-256"])
+        func `a real Postfix is logged in to over verified TLS; what it refuses comes back as a report`(
+            mechanism: String
+        ) async throws {
+            let site = try await Site()
+            let sink = try await Sink(site)
+            let postfix = try await onThread { try Self.smarthost(site, relayingTo: sink.port, mechanism) }
+            try "a password with blanks".write(toFile: "\(site.folder)/password", atomically: true, encoding: .utf8)
+            chmod("\(site.folder)/password", 0o600)
+            try site.member(
+                postfix.port, "--tls", "verify", "--username", "acme", "--password-file", "\(site.folder)/password")
+            let credential = try site.tenant("acme")
+            let server = try await site.serve(
+                environment: ["GATEPOST_FORWARDER_SMARTHOST_AUTHORITIES=\(site.ca)"])
+            try site.send(
+                server, credential, to: ["good@remote.example", "bad@remote.example"], subject: "half of it")
+            #expect(
+                await eventually(within: .seconds(30)) { sink.messages.count >= 2 }, "\(server.log)\(postfix.log)")
+            #expect(postfix.log.contains("sasl_method=\(mechanism), sasl_username=acme"))
+            let message = try #require(
+                sink.messages.first { $0.contains("Subject: half of it\n") && $0.contains("good@") })
+            #expect(message.contains("with ESMTPSA"))
+            let report = try #require(sink.messages.first { $0.contains("multipart/report") }, "\(server.log)")
+            #expect(report.contains("X-Rcpt-Args: <news@acme.example>"))
+            #expect(report.contains("X-Mail-Args: <>"))
+            for line in [
+                "Auto-Submitted: auto-replied", "Final-Recipient: rfc822; bad@remote.example", "Action: failed",
+                "Status: 5.7.1", "Remote-MTA: dns; 127.0.0.1", "Subject: half of it",
+            ] {
+                #expect(report.contains("\n\(line)"), "\(line) in \(report)")
+            }
+            #expect(!report.contains("good@remote.example\nAction"))
+            #expect(sink.messages.count == 2)
+        }
+
+        @Test func `8-bit mail is converted for a server without 8BITMIME, and arrives the same`() async throws {
+            let site = try await Site()
+            let sink = try await Sink(site, "-8")
+            try site.member(sink.port, "--tls", "none")
+            let credential = try site.tenant("acme")
+            let server = try await site.serve()
+            try site.send(server, credential, to: ["a@remote.example"], subject: "eight", body: "Grüße\\r\\n.dot\\r\\n")
+            #expect(await eventually(within: .seconds(30)) { sink.messages.count == 1 }, "\(server.log)")
+            let message = try #require(sink.messages.first)
+            #expect(message.contains("Content-Transfer-Encoding: quoted-printable"))
+            #expect(message.contains("Gr=C3=BC=C3=9Fe\n.dot"))
+        }
+
+        @Test func `where STARTTLS is missing, require sends nothing, and opportunistic goes in the clear`()
+            async throws
+        {
+            let site = try await Site()
+            let sink = try await Sink(site)
+            try site.member(sink.port, "--tls", "require")
+            let credential = try site.tenant("acme")
+            let server = try await site.serve()
+            try site.send(server, credential, to: ["a@remote.example"], subject: "no TLS")
+            #expect(
+                await eventually(within: .seconds(30)) {
+                    server.log.contains("STARTTLS is required and not offered")
+                })
+            #expect(sink.messages.isEmpty)
+            try site.member(sink.port, "--tls", "opportunistic")
+            #expect(await eventually(within: .seconds(60)) { sink.messages.count == 1 }, "\(server.log)")
+        }
+
+        @Test func `a member is killed and another drained in mid-load: everything arrives`() async throws {
+            let site = try await Site()
+            let sinks = [try await Sink(site), try await Sink(site), try await Sink(site)]
+            for sink in sinks { try site.member(sink.port, "--tls", "none") }
+            let credential = try site.tenant("acme", "--daily", "unlimited", "--sessions", "100")
+            let server = try await site.serve()
+            let journalFile = "\(site.folder)/journal"
+            let load = try site.client(
+                "load.py", journalFile, site.ca, credential.username, credential.secretFile, "8", "600", "60",
+                "news@acme.example", "\(server.port)")
+            #expect(await eventually(within: .seconds(30)) { sinks.allSatisfy { $0.messages.count > 20 } })
+            sinks[0].kill()
+            try site.gatepost("relay", "drain", "default", "127.0.0.1:\(sinks[1].port)")
+            load.wait()
+            let journal = Journal(journalFile)
+            #expect(journal.acknowledged.count == 600)
+            var missing = Set(journal.acknowledged.keys)
+            #expect(
+                await eventually(within: .seconds(60), every: .milliseconds(200)) {
+                    let all = sinks.flatMap(\.messages).joined()
+                    missing = missing.filter { !all.contains($0) }
+                    return missing.isEmpty
+                }, "\(missing.count) missing")
+            #expect(
+                await eventually(within: .seconds(30)) { (try? site.gatepost("queue", "list", "--json")) == "" },
+                "nothing is left in the queue")
+            try await site.judge(journal, tenant: "acme", cap: nil)
+        }
+
+        @Test func `a relay's smarthost route answers with what the smarthost said`() async throws {
+            let site = try await Site()
+            let sink = try await Sink(site)
+            let credential = try site.tenant("acme")
+            let route = [
+                "GATEPOST_RELAY_ROUTE=smarthost", "GATEPOST_RELAY_SMARTHOST=127.0.0.1:\(sink.port)",
+                "GATEPOST_RELAY_SMARTHOST_TLS=none",
+            ]
+            let server = try await site.serve(environment: route)
+            try site.send(server, credential, to: ["a@remote.example"], subject: "through")
+            #expect(await eventually(within: .seconds(30)) { sink.messages.count == 1 }, "\(server.log)")
+            let refusing = try await Sink(
+                site, "-f", "RCPT", "-B", "550 5.1.1 nobody here", port: sink.port, after: sink)
+            try site.send(server, credential, to: ["b@remote.example"], subject: "refused")
+            #expect(
+                await eventually(within: .seconds(30)) { server.log.contains("127.0.0.1 said: 550 nobody here") },
+                "\(server.log)")
+            #expect(refusing.messages.isEmpty)
+        }
+
+        /// A Postfix that takes mail from those who log in, inside TLS, and passes it on; `bad@` it does not know.
+        private static func smarthost(_ site: Site, relayingTo sink: Int, _ mechanism: String) throws -> PrivatePostfix
+        {
+            let sasl = "/tmp/gatepost-sasl-\(UUID().uuidString)"
+            try FileManager.default.createDirectory(atPath: sasl, withIntermediateDirectories: true)
+            chmod(sasl, 0o755)
+            try """
+            pwcheck_method: auxprop
+            auxprop_plugin: sasldb
+            sasldb_path: \(sasl)/sasldb2
+            mech_list: \(mechanism)
+
+            """.write(toFile: "\(sasl)/smtpd.conf", atomically: true, encoding: .utf8)
+            try ChildProcess.run([
+                "sh", "-c",
+                "printf 'a password with blanks' | saslpasswd2 -p -c -f '\(sasl)/sasldb2' -u postfix.example acme",
+            ])
+            chmod("\(sasl)/sasldb2", 0o644)
+            return try PrivatePostfix(settings: [
+                "relayhost = [127.0.0.1]:\(sink)", "smtpd_tls_security_level = may", "smtpd_tls_auth_only = yes",
+                "smtpd_tls_cert_file = \(site.folder)/pki/server.pem",
+                "smtpd_tls_key_file = \(site.folder)/pki/server.key",
+                "smtpd_sasl_auth_enable = yes", "smtpd_sasl_type = cyrus", "smtpd_sasl_path = smtpd",
+                "cyrus_sasl_config_path = \(sasl)", "smtpd_sasl_local_domain = postfix.example",
+                "smtpd_relay_restrictions = permit_sasl_authenticated, reject",
+                "smtpd_recipient_restrictions = check_recipient_access inline:{ bad@remote.example = REJECT }, "
+                    + "permit_sasl_authenticated, reject",
+            ])
+        }
+    }
+}
+
+/// Postfix's smtp-sink: takes what comes, each message into a file.
+private final class Sink: Sendable {
+    let port: Int
+    private let folder: String
+    private let process: ChildProcess
+
+    init(_ site: Site, _ options: String..., port: Int = FreePort.find(), after former: Sink? = nil) async throws {
+        former?.kill()
+        self.port = port
+        folder = "\(site.folder)/sink-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        process = try ChildProcess(
+            ["smtp-sink"] + (geteuid() == 0 ? ["-u", "root"] : []) + options + [
+                "-d", "\(folder)/%s.", "127.0.0.1:\(port)", "100",
+            ], log: "\(folder)/../sink.log")
+        site.watch(process)
+        try #require(
+            await eventually(within: .seconds(20)) {
+                try site.run(["swaks", "--server", "127.0.0.1:\(port)", "--quit-after", "CONNECT"]).status == 0
+            })
+    }
+
+    deinit { kill() }
+
+    func kill() {
+        process.signal(SIGKILL)
+        process.wait()
+    }
+
+    var messages: [String] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).map { readFile("\(folder)/\($0)") }
+            .filter { $0.contains("X-Rcpt-Args") && $0.hasSuffix("\n") }
+    }
+}
+
+extension Site {
+    /// Makes a server on loopback the default pool's member, beside others made so; the relay of the site's own goes.
+    fileprivate func member(_ port: Int, _ options: String...) throws {
+        _ = try run([
+            Self.binary, "relay", "remove", "default", "127.0.0.1:\(relayPort)", "--yes", "--config", settings,
+        ])
+        let added = try run(
+            [
+                Self.binary, "relay", "add", "default", "127.0.0.1:\(port)", "--protocol", "smtp", "--config", settings,
+            ] + options)
+        try #require(added.status == 0, "\(added.standardError)")
+    }
+
+    fileprivate func send(
+        _ server: Server, _ credential: Credential, to recipients: [String], subject: String, body: String = "hello"
+    ) throws {
+        let list = recipients.map { "\"\($0)\"" }.joined(separator: ", ")
+        let script = """
+            import smtplib, ssl
+            context = ssl.create_default_context(cafile="\(ca)")
+            client = smtplib.SMTP("localhost", \(server.port), timeout=30)
+            client.starttls(context=context)
+            client.login("\(credential.username)", open("\(credential.secretFile)").read())
+            client.sendmail("news@acme.example", [\(list)],
+                "From: news@acme.example\\r\\nSubject: \(subject)\\r\\n\\r\\n\(body)".encode())
+            client.quit()
+            """
+        let sent = try run(["python3", "-c", script])
+        try #require(sent.status == 0, "\(sent.standardError)")
+    }
+}
