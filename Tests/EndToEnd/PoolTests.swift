@@ -138,6 +138,7 @@ extension EndToEnd {
                 "sh", "-c",
                 "printf 'a password with blanks' | saslpasswd2 -p -c -f '\(sasl)/sasldb2' -u postfix.example acme",
             ])
+            chmod("\(sasl)/smtpd.conf", 0o644)
             chmod("\(sasl)/sasldb2", 0o644)
             return try PrivatePostfix(settings: [
                 "relayhost = [127.0.0.1]:\(sink)", "smtpd_tls_security_level = may", "smtpd_tls_auth_only = yes",
@@ -146,7 +147,7 @@ extension EndToEnd {
                 "smtpd_sasl_auth_enable = yes", "smtpd_sasl_type = cyrus", "smtpd_sasl_path = smtpd",
                 "cyrus_sasl_config_path = \(sasl)", "smtpd_sasl_local_domain = postfix.example",
                 "smtpd_relay_restrictions = permit_sasl_authenticated, reject",
-                "smtpd_recipient_restrictions = check_recipient_access inline:{ bad@remote.example = REJECT }, "
+                "smtpd_recipient_restrictions = check_recipient_access inline:{bad@remote.example=REJECT}, "
                     + "permit_sasl_authenticated, reject",
             ])
         }
