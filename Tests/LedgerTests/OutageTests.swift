@@ -38,7 +38,7 @@ extension LedgerSuite {
                 let refused = await acceptor.submit([try acme.request()])
                 #expect(refused.unavailable == 1)
                 #expect(ContinuousClock.now - asked < .seconds(2))
-                #expect(!owner.mayFinish)
+                #expect(await eventually { !owner.mayFinish })
 
                 try await onThread { try cluster.start() }
                 #expect(await eventually(within: .seconds(10)) { await acceptor.submitOne(try? acme.request()) })
