@@ -217,19 +217,27 @@ final class NodeService: Service {
         _ database: DatabaseConfiguration, _ pools: PoolDirectory, _ clock: DatabaseClock
     ) throws(Failure) -> Delivery {
         let forwarder = settings.forwarder
-        let certificate = try forwarder.certificate.required(
+        _ = try forwarder.certificate.required(
             "forwarder.certificate", "the certificate that relays know this node by")
-        let privateKey = try forwarder.privateKey.required(
-            "forwarder.private-key", "the key of forwarder.certificate")
-        let authorities = try forwarder.authorities.required(
+        _ = try forwarder.privateKey.required("forwarder.private-key", "the key of forwarder.certificate")
+        _ = try forwarder.authorities.required(
             "forwarder.authorities", "the pool's authority, which says what a relay is")
         let tls: NextHopTLS
         do {
-            let mutual = try TLSContext.client(
-                authorities: authorities, certificateChain: certificate, privateKey: privateKey, minimum: .tls13)
+            let mutual = try TLSContextSource { [live] () throws(TLSError) in
+                let forwarder = live.current.forwarder
+                return try TLSContext.client(
+                    authorities: forwarder.authorities, certificateChain: forwarder.certificate,
+                    privateKey: forwarder.privateKey, minimum: .tls13)
+            }
+            let verified = try TLSContextSource { [live] () throws(TLSError) in
+                try TLSContext.client(authorities: live.current.forwarder.smarthostAuthorities)
+            }
             let unverified = try TLSContext.client(authorities: nil)
-            let verified = try TLSContext.client(authorities: forwarder.smarthostAuthorities)
-            tls = NextHopTLS(unverified: { unverified }, verified: { verified }, mutual: { mutual })
+            watched.add(mutual, "forwarder")
+            watched.add(verified, "forwarder to smarthosts")
+            tls = NextHopTLS(
+                unverified: { unverified }, verified: { verified.current }, mutual: { mutual.current })
         } catch {
             throw Failure("\(error)")
         }

@@ -6,8 +6,9 @@ extension Settings {
         switch key {
         case "submission.listen", "submission.listen-tls", "submission.threads": false
         case "relay.certificate", "relay.private-key", "relay.authorities", "relay.revocations",
-            "forwarder.certificate",
-            "forwarder.private-key", "forwarder.authorities", "pki.directory", "log.level", "log.refusals-per-minute",
+            "forwarder.certificate", "forwarder.private-key", "forwarder.authorities",
+            "forwarder.smarthost-authorities",
+            "pki.directory", "log.level", "log.refusals-per-minute",
             "shutdown.grace":
             true
         default: key.hasPrefix("submission.")
