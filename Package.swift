@@ -106,7 +106,8 @@ let package = Package(
             swiftSettings: settings),
 
         .target(
-            name: "TestSupport", dependencies: ["Postgres", "SQL", "Cryptography", nioCore], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["CLinux", "Postgres", "SQL", "Cryptography", nioCore],
+            path: "Tests/TestSupport",
             swiftSettings: settings),
         tests("CryptographyTests", ["Cryptography"]),
         tests("SMTPTests", ["SMTP", nioCore]),

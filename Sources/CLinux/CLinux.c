@@ -17,9 +17,15 @@ void clinux_name_thread(const char *name) {
 
 void clinux_trim_heap(void) { malloc_trim(0); }
 
+void clinux_map_large_blocks(void) { mallopt(M_MMAP_THRESHOLD, 1 << 20); }
+
 bool clinux_forbid_dumps(void) {
     struct rlimit none = {0, 0};
     return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0;
+}
+
+int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int lowest) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, lowest);
 }
 
 int clinux_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }

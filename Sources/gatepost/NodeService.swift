@@ -50,6 +50,9 @@ final class NodeService: Service {
     }
 
     func run() async throws {
+        // A reload that is asked for before anyone listens must not end the process, as it would by default.
+        signal(SIGHUP, SIG_IGN)
+        clinux_map_large_blocks()
         checkDescriptorLimit()
         if !clinux_forbid_dumps() { logger.warning("core files could not be forbidden") }
         threads.start()

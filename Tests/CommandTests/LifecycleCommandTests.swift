@@ -6,7 +6,7 @@ import Testing
 @testable import gatepost
 
 /// How credentials, tenants, pools and domains come, change and go, by the built binary.
-@Suite(.timeLimit(.minutes(5))) struct `Commands that change lives` {
+@Suite(.timeLimit(.minutes(10))) struct `Commands that change lives` {
     typealias Office = `An operator's commands`.Office
 
     @Test func `rotate a credential: two secrets for a time, one cap, each with its use`() async throws {

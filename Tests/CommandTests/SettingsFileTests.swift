@@ -3,7 +3,7 @@ import Testing
 @testable import gatepost
 
 /// The file's faults: every one of them, with line and column.
-@Suite(.timeLimit(.minutes(1))) struct `The settings file` {
+@Suite(.timeLimit(.minutes(10))) struct `The settings file` {
     struct Case: Sendable, CustomTestStringConvertible {
         var name: String
         var text: String

@@ -130,54 +130,7 @@ extension EndToEnd {
     }
 }
 
-/// Postfix's smtp-sink: takes what comes, each message into a file.
-private final class Sink: Sendable {
-    let port: Int
-    private let folder: String
-    private let process: ChildProcess
-
-    init(_ site: Site, _ options: String..., port: Int = FreePort.find(), after former: Sink? = nil) async throws {
-        former?.kill()
-        self.port = port
-        folder = "\(site.folder)/sink-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        process = try ChildProcess(
-            ["smtp-sink"] + (geteuid() == 0 ? ["-u", "root"] : []) + options + [
-                "-d", "\(folder)/%s.", "127.0.0.1:\(port)", "100",
-            ], log: "\(folder)/../sink.log")
-        site.watch(process)
-        try #require(
-            await eventually(within: .seconds(20)) {
-                try site.run(["swaks", "--server", "127.0.0.1:\(port)", "--quit-after", "CONNECT"]).status == 0
-            })
-    }
-
-    deinit { kill() }
-
-    func kill() {
-        process.signal(SIGKILL)
-        process.wait()
-    }
-
-    var messages: [String] {
-        ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).map { readFile("\(folder)/\($0)") }
-            .filter { $0.contains("X-Rcpt-Args") && $0.hasSuffix("\n") }
-    }
-}
-
 extension Site {
-    /// Makes a server on loopback the default pool's member, beside others made so; the relay of the site's own goes.
-    fileprivate func member(_ port: Int, _ options: String...) throws {
-        _ = try run([
-            Self.binary, "relay", "remove", "default", "127.0.0.1:\(relayPort)", "--yes", "--config", settings,
-        ])
-        let added = try run(
-            [
-                Self.binary, "relay", "add", "default", "127.0.0.1:\(port)", "--protocol", "smtp", "--config", settings,
-            ] + options)
-        try #require(added.status == 0, "\(added.standardError)")
-    }
-
     fileprivate func send(
         _ server: Server, _ credential: Credential, to recipients: [String], subject: String, body: String = "hello"
     ) throws {

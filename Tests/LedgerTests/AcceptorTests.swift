@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 extension LedgerSuite {
-    @Suite(.timeLimit(.minutes(3))) struct AcceptorTests {
+    @Suite(.timeLimit(.minutes(10))) struct AcceptorTests {
         @Test func `an accepted message is stored with its Received field, charged and named`() async throws {
             let fixture = try await Fixture()
             let acme = try await fixture.tenant(limits: #"{"daily":10}"#)

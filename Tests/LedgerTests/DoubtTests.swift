@@ -6,7 +6,7 @@ import Testing
 
 extension LedgerSuite {
     /// LEDGER, "A commit in doubt": acknowledged ⊆ stored ⊆ acknowledged + unknown, and used = Σ ledger = stored.
-    @Suite(.timeLimit(.minutes(3))) struct DoubtTests {
+    @Suite(.timeLimit(.minutes(10))) struct DoubtTests {
         @Test(arguments: CuttingProxy.Fault.allCases.filter { $0 != .holdReply })
         func `a call cut at any point is stored once and acknowledged`(fault: CuttingProxy.Fault) async throws {
             let fixture = try await Fixture()

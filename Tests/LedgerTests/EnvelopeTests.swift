@@ -7,7 +7,7 @@ import Testing
 
 extension LedgerSuite {
     /// What travels with a message, whose domains its authors may have, and reports on it.
-    @Suite(.timeLimit(.minutes(3))) struct EnvelopeTests {
+    @Suite(.timeLimit(.minutes(10))) struct EnvelopeTests {
         @Test func `what a client asked for comes back with the claim`() async throws {
             let fixture = try await Fixture()
             let acme = try await fixture.tenant()

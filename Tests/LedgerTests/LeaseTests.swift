@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 extension LedgerSuite {
-    @Suite(.timeLimit(.minutes(3))) struct LeaseTests {
+    @Suite(.timeLimit(.minutes(10))) struct LeaseTests {
         @Test func `an owner holds its lease, renews it and gives it up in good order`() async throws {
             let fixture = try await Fixture()
             let owner = fixture.owner()

@@ -6,7 +6,7 @@ import Testing
 
 extension LedgerSuite {
     /// A PostgreSQL of the test's own goes away under load and comes back.
-    @Suite(.timeLimit(.minutes(3))) struct OutageTests {
+    @Suite(.timeLimit(.minutes(10))) struct OutageTests {
         @Test func `stopped three ways under load, it is refused at once, back by itself, and all is exact`()
             async throws
         {

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 extension LedgerSuite {
-    @Suite(.timeLimit(.minutes(3))) struct QueueTests {
+    @Suite(.timeLimit(.minutes(10))) struct QueueTests {
         @Test func `what was accepted is claimed whole, settled and not seen again`() async throws {
             let fixture = try await Fixture()
             let acme = try await fixture.tenant()

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 @Suite struct ListenerTests {
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(10)))
     func `a listener hears, says when it lost the server, and hears again by itself`() async throws {
         let database = try await PrivateDatabase.createEmpty()
         let connection = database.connection()

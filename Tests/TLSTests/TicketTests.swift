@@ -19,8 +19,11 @@ import Testing
         let ticket = certificates.folder.path + "/session"
         func connect(_ server: LoopbackServer, _ option: String) throws -> String {
             let log = "\(certificates.folder.path)/log-\(server.port)"
+            // It stays until the handshake is over and, where one is to be kept, the ticket has come.
+            let isDone = option == "-sess_out" ? "[ -s '\(ticket)' ]" : "grep -q 'Cipher is' '\(log)'"
             let command =
-                "(sleep 0.5; echo QUIT) | openssl s_client -connect 127.0.0.1:\(server.port) \(option) \(ticket)"
+                "(for look in $(seq 3000); do \(isDone) && break; sleep 0.02; done; echo QUIT)"
+                + " | openssl s_client -connect 127.0.0.1:\(server.port) \(option) '\(ticket)'"
             try ChildProcess(["sh", "-c", command], log: log).wait()
             return readFile(log)
         }

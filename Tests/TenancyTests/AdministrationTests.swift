@@ -6,7 +6,7 @@ import Testing
 @testable import Tenancy
 
 /// Operators' changes against a database of the test's own.
-@Suite(.timeLimit(.minutes(2))) struct `An operator` {
+@Suite(.timeLimit(.minutes(10))) struct `An operator` {
     private func administration(
         _ database: PrivateDatabase, patience: Duration = .seconds(60)
     ) -> Administration {

@@ -5,7 +5,7 @@ import Testing
 @testable import Tenancy
 
 /// The directory, the listener and operators' changes together.
-@Suite(.timeLimit(.minutes(1))) struct `The directory's ear` {
+@Suite(.timeLimit(.minutes(10))) struct `The directory's ear` {
     @Test func `hears of a revocation, and of nothing while LISTEN is lost`() async throws {
         let database = try await PrivateDatabase.create()
         let admin = Administration(database.connection(as: .admin), user: "alice")

@@ -7,7 +7,7 @@ import Testing
 @testable import Tenancy
 
 /// The cache by itself: look-ups that a test answers, a clock that it moves.
-@Suite(.timeLimit(.minutes(1))) struct `The directory` {
+@Suite(.timeLimit(.minutes(10))) struct `The directory` {
     /// Stands for the database: counts who asks, and answers when told.
     private final class Answers: Sendable {
         private struct State {

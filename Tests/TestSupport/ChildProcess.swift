@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A process that a test started: spawned in a group of its own, signalled and awaited by its own id.
@@ -20,6 +21,9 @@ package struct ChildProcess: Sendable {
         }
         posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        // Nothing else of ours: a descriptor that another thread has just made is not closed on exec yet, and whoever
+        // waits for its end of file (Foundation's Process, for its child's end) would wait for this child's too.
+        clinux_spawn_close_from(&actions, 3)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

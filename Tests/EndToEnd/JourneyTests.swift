@@ -1,0 +1,140 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEnd {
+    /// What is asked for beyond plain SMTP, from the client to where the message ends.
+    @Suite struct JourneyTests {
+        private func send(_ kind: String, _ site: Site, _ server: Site.Server, _ credential: Site.Credential) throws {
+            let sent = try site.run([
+                "python3", Site.clients + "journey.py", kind, "\(server.port)", site.ca, credential.username,
+                credential.secretFile, "news@acme.example",
+            ])
+            #expect(sent.status == 0, "\(sent.standardError)")
+        }
+
+        @Test func `lines that end in CR or LF alone are refused, or made whole where the operator says so`()
+            async throws
+        {
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            let strict = try await site.serve()
+            let refused = try site.run([
+                "python3", Site.clients + "journey.py", "bare", "\(strict.port)", site.ca, credential.username,
+                credential.secretFile, "news@acme.example",
+            ])
+            #expect(refused.status != 0 && refused.standardError.contains("550"), "\(refused.standardError)")
+            strict.process.signal(SIGTERM)
+            strict.process.wait()
+            let server = try await site.serve(environment: ["GATEPOST_SUBMISSION_LINE_ENDINGS=normalise"])
+            try send("bare", site, server, credential)
+            let message = try await site.expectOne("Subject: bare")
+            #expect(message.hasSuffix("\r\n\r\none\r\ntwo\r\nthree\r\n"), "\(message)")
+        }
+
+        @Test func `a delivery that was to be told is told, with the words of the sender`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            let server = try await site.serve()
+            try send("success", site, server, credential)
+            let report = try await site.expectOne("multipart/report")
+            for line in [
+                "Return-Path: <>", "X-Envelope-To: news@acme.example", "Original-Envelope-Id: QQ+314",
+                "Original-Recipient: rfc822; first+one@remote.example", "Final-Recipient: rfc822; a@remote.example",
+                "Action: delivered", "Status: 2.", "text/rfc822-headers", "Subject: success",
+            ] {
+                #expect(report.contains(line), "\(line): \(report)")
+            }
+            #expect(!report.contains("hello"), "RET=HDRS")
+            let usage = try site.gatepost("usage", "acme", "--json")
+            #expect(usage.contains("\"used\":1"), "a report is not charged: \(usage)")
+        }
+
+        @Test func `an address in UTF-8 goes all the way, its domain as the DNS knows it`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            let server = try await site.serve()
+            try send("utf8", site, server, credential)
+            let message = try await site.expectOne("Subject: Grüße")
+            #expect(message.contains("X-Envelope-To: jürgen@xn--bcher-kva.example"), "\(message)")
+            #expect(message.contains("with UTF8SMTPSA"))
+        }
+
+        @Test func `binary goes octet by octet through our own relay`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            let server = try await site.serve()
+            try send("binary", site, server, credential)
+            _ = try await site.expectOne("Subject: binary")
+            let files = try FileManager.default.contentsOfDirectory(atPath: site.outbox).filter { $0.hasSuffix(".eml") }
+            let content = try Data(contentsOf: URL(fileURLWithPath: "\(site.outbox)/\(try #require(files.first))"))
+            var body = Data((0..<8).flatMap { _ in (0...255).map { UInt8($0) } })
+            body.append(Data("\r\n.\r\n\n.\n".utf8))
+            #expect(content.suffix(body.count) == body)
+        }
+
+        @Test func `a server that takes neither binary nor UTF-8 gets Base64, and the sender a report`() async throws {
+            let site = try await Site()
+            let sink = try await Sink(site)
+            try site.member(sink.port, "--tls", "none")
+            let credential = try site.tenant("acme")
+            let server = try await site.serve()
+            try send("binary", site, server, credential)
+            #expect(await eventually(within: .seconds(30)) { sink.messages.count == 1 }, "\(server.log.suffix(2000))")
+            let message = try #require(sink.messages.first)
+            #expect(message.lowercased().contains("content-transfer-encoding: base64"), "\(message)")
+            #expect(message.contains(Data((0..<57).map { UInt8($0) }).base64EncodedString()), "\(message)")
+            try send("utf8", site, server, credential)
+            #expect(await eventually(within: .seconds(30)) { sink.messages.count == 2 }, "\(server.log.suffix(2000))")
+            let report = try #require(sink.messages.first { $0.contains("multipart/report") })
+            #expect(report.contains("Status: 5.6.9"), "\(report)")
+            #expect(report.contains("X-Mail-Args: <>"), "\(report)")
+        }
+
+        @Test func `a forwarder's certificate is revoked: its open connections to the relay end, and none opens`()
+            async throws
+        {
+            let site = try await Site()
+            try await site.serve("relay")
+            let program = """
+                import smtplib, ssl, sys
+                context = ssl.create_default_context(cafile="\(site.ca)")
+                context.check_hostname = False
+                context.load_cert_chain("\(site.folder)/pki/forwarder.pem", "\(site.folder)/pki/forwarder.key")
+                def enter():
+                    relay = smtplib.SMTP("127.0.0.1", \(site.relayPort), timeout=60)
+                    relay.starttls(context=context)
+                    relay.ehlo()
+                    return relay
+                def mail(relay):
+                    return relay.docmd("MAIL FROM:<a@acme.example> AUTH=acme@submitter.invalid")
+                relay = enter()
+                print(mail(relay)[0], flush=True)
+                relay.rset()
+                sys.stdin.readline()
+                relay.sock.settimeout(10)
+                try:
+                    rest = relay.sock.recv(4096)
+                    print("ended", rest[:3].decode() or "closed", flush=True)
+                except TimeoutError:
+                    print("still open", flush=True)
+                print(mail(enter())[0], flush=True)
+                """
+            let output = "\(site.folder)/gate"
+            var ends: [Int32] = [-1, -1]
+            try #require(pipe(&ends) == 0)
+            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+            let client = try ChildProcess(["python3", "-c", program], log: output, input: ends[0])
+            site.watch(client)
+            close(ends[0])
+            #expect(await eventually { readFile(output).hasPrefix("250") }, "\(readFile(output))")
+            try site.gatepost("ca", "revoke", "forwarder", "--yes")
+            close(ends[1])
+            client.wait()
+            let lines = readFile(output).split(separator: "\n")
+            #expect(lines.count == 3, "\(lines)")
+            #expect(lines.dropFirst().first?.hasPrefix("ended") == true, "\(lines)")
+            #expect(lines.last == "550", "\(lines)")
+        }
+    }
+}
