@@ -124,7 +124,7 @@ let package = Package(
         tests(
             "DeliveryTests",
             ["Delivery", "SMTP", "MailMessage", "SASL", "TLS", "Cryptography", nioCore, nioPosix], exclude: ["Peers"]),
-        tests("ForwardingTests", ["Forwarding", "MailMessage", "SMTP", "Ledger", "Postgres", nioCore]),
+        tests("ForwardingTests", ["Forwarding", "MailMessage", "Network", "SMTP", "Ledger", "Postgres", nioCore]),
         tests("RelayTests", ["Relay", "SMTP", nioCore, nioPosix]),
         tests(
             "SubmissionClientTests",

@@ -46,7 +46,8 @@ struct Adaptation {
             refusals[place] = .bounced(
                 RemoteReply(
                     code: 553, enhanced: EnhancedCode(5, 6, 7),
-                    text: "the next hop takes no address with more than ASCII (SMTPUTF8)", command: "RCPT TO"))
+                    text: "the next hop takes no address with more than ASCII (SMTPUTF8)", command: "RCPT TO",
+                    isOurs: true))
         }
         transaction.parameters.isInternationalized = false
     }
@@ -69,7 +70,7 @@ struct Adaptation {
 
     /// Everyone who is not refused yet.
     private mutating func refuse(_ code: Int, _ enhanced: EnhancedCode, _ text: String) {
-        let reply = RemoteReply(code: code, enhanced: enhanced, text: text, command: "MAIL FROM")
+        let reply = RemoteReply(code: code, enhanced: enhanced, text: text, command: "MAIL FROM", isOurs: true)
         for place in refusals.indices where refusals[place] == nil { refusals[place] = .bounced(reply) }
     }
 }

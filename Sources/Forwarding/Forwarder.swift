@@ -5,6 +5,7 @@ package import Delivery
 package import Ledger
 package import Logging
 package import NIOCore
+package import Network
 import Postgres
 import SMTP
 import Synchronization
@@ -46,10 +47,12 @@ package final class Forwarder: Sendable {
     private let held: Mutex<HeldMessages>
     private let core: NIOLoopBoundBox<ForwarderCore?>
 
-    /// - Parameter tls: for every way of TLS that a member may ask for.
+    /// - Parameters:
+    ///   - tls: for every way of TLS that a member may ask for.
+    ///   - budget: what the process may hold of messages, its sessions' included.
     package init(
         configuration: Configuration, queue: Queue, owner: Owner, pools: PoolDirectory, tls: NextHopTLS,
-        on eventLoop: any EventLoop, logger: Logger
+        budget: BodyBudget, on eventLoop: any EventLoop, logger: Logger
     ) {
         self.configuration = configuration
         self.queue = queue
@@ -57,7 +60,9 @@ package final class Forwarder: Sendable {
         self.pools = pools
         self.eventLoop = eventLoop
         self.logger = logger
-        held = Mutex(HeldMessages(maxMessages: configuration.maxMessages, maxOctets: configuration.maxOctets))
+        held = Mutex(
+            HeldMessages(
+                maxMessages: configuration.maxMessages, maxOctets: configuration.maxOctets, budget: budget))
         core = .makeBoxSendingValue(nil, eventLoop: eventLoop)
         eventLoop.execute { [self] in
             core.value = ForwarderCore(

@@ -1,5 +1,6 @@
 import Ledger
 import NIOCore
+import Network
 import Postgres
 
 /// What this node holds in memory under its lease: bounded in number and octets, and never forgotten without a word.
@@ -15,30 +16,42 @@ struct HeldMessages {
 
     let maxMessages: Int
     let maxOctets: Int
+    /// Where sessions take the memory for their messages from: what is held here is not there for them.
+    let budget: BodyBudget?
     private var entries: [MessageID: Entry] = [:]
     private var octets = 0
     private var uses: [Int64: (messages: Int, octets: Int)] = [:]
 
-    init(maxMessages: Int, maxOctets: Int) {
+    init(maxMessages: Int, maxOctets: Int, budget: BodyBudget? = nil) {
+        self.budget = budget
         self.maxMessages = maxMessages
         self.maxOctets = maxOctets
     }
 
     /// How many more messages may be claimed.
-    var room: Int { octets >= maxOctets ? 0 : max(0, maxMessages - entries.count) }
+    var room: Int { octets >= maxOctets || budget?.isUsedUp == true ? 0 : space }
+    private var space: Int { octets >= maxOctets ? 0 : max(0, maxMessages - entries.count) }
 
     /// Whether more may be taken for a pool: it may hold as much as is still free, so that one pool's backlog has half of
     /// the room, two have a third each, and there is always some for the others.
     func hasRoom(for pool: Int64) -> Bool {
         let use = uses[pool] ?? (0, 0)
-        return room > 0 && use.messages <= maxMessages - entries.count && use.octets <= maxOctets - octets
+        return space > 0 && use.messages <= maxMessages - entries.count && use.octets <= maxOctets - octets
     }
 
     /// Takes the message in, if there is room and it is not here already.
     ///
     /// - Parameter isClaimed: it was fetched for room that its pool had.
     mutating func add(_ message: QueuedMessage, isClaimed: Bool = false) -> Bool {
-        guard isClaimed ? room > 0 : hasRoom(for: message.poolID), entries[message.id] == nil else { return false }
+        guard isClaimed ? space > 0 : hasRoom(for: message.poolID), entries[message.id] == nil else { return false }
+        if let budget {
+            // What was just accepted can be fetched again when there is room; what was fetched is in memory already.
+            if isClaimed {
+                budget.hold(message.content.readableBytes)
+            } else if !budget.take(message.content.readableBytes) {
+                return false
+            }
+        }
         let use = uses[message.poolID] ?? (0, 0)
         uses[message.poolID] = (use.messages + 1, use.octets + message.content.readableBytes)
         entries[message.id] = Entry(
@@ -81,6 +94,7 @@ struct HeldMessages {
     }
 
     mutating func removeAll() {
+        budget?.giveBack(octets)
         entries = [:]
         uses = [:]
         octets = 0
@@ -89,6 +103,7 @@ struct HeldMessages {
     private mutating func remove(_ id: MessageID) {
         guard let entry = entries.removeValue(forKey: id) else { return }
         octets -= entry.octets
+        budget?.giveBack(entry.octets)
         let use = uses[entry.poolID] ?? (0, 0)
         uses[entry.poolID] = use.messages <= 1 ? nil : (use.messages - 1, use.octets - entry.octets)
     }

@@ -24,7 +24,7 @@ struct SenderReport {
     ) -> DeliveryNotice.Recipient? {
         guard message.kind == .mail, message.sender != .null else { return nil }
         let wanted = recipient.envelope.notify ?? .failure
-        let remote = relay.map { String($0.prefix { $0 != ":" }) }
+        let remote = reply.isOurs ? nil : relay.map { String($0.prefix { $0 != ":" }) }
         switch outcome {
         case .bounced:
             guard wanted.contains(.failure) else { return nil }

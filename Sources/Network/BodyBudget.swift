@@ -73,6 +73,20 @@ package final class BodyBudget: Sendable {
         }
     }
 
+    /// The same without asking: for what a forwarder has fetched already.
+    package func hold(_ octets: Int) {
+        state.withLock { state in
+            state.others += octets
+            state.highest = max(state.highest, state.held + state.others)
+        }
+    }
+
+    /// Whether there is nothing left, or somebody waits: not the time to fetch more.
+    package var isUsedUp: Bool {
+        let limit = limit.withLock { $0 }
+        return state.withLock { $0.promised + $0.others >= limit || !$0.queue.isEmpty }
+    }
+
     package func giveBack(_ octets: Int) {
         state.withLock { $0.others -= octets }
         wakeWhoFits()

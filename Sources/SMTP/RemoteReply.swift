@@ -6,14 +6,17 @@ package struct RemoteReply: Hashable, Sendable, CustomStringConvertible {
     package let text: String
     /// What it answers: a verb, `greeting`, or `end of data`.
     package let command: String
+    /// Nobody said it: we knew what would be answered, and did not ask.
+    package let isOurs: Bool
 
     package static let maxTextLength = 1000
 
-    package init(code: Int, enhanced: EnhancedCode?, text: String, command: String) {
+    package init(code: Int, enhanced: EnhancedCode?, text: String, command: String, isOurs: Bool = false) {
         self.code = code
         self.enhanced = enhanced
         self.text = text.escaped(limit: Self.maxTextLength)
         self.command = command
+        self.isOurs = isOurs
     }
 
     init(code: Int, enhanced: EnhancedCode?, lines: [[UInt8]], command: String) {
@@ -21,12 +24,14 @@ package struct RemoteReply: Hashable, Sendable, CustomStringConvertible {
         self.enhanced = enhanced
         text = Array(lines.joined(separator: [.space])).escaped(limit: Self.maxTextLength)
         self.command = command
+        isOurs = false
     }
 
     package var isPositive: Bool { (200..<300).contains(code) }
 
     package var description: String {
-        "\(code) \(enhanced.map { "\($0) " } ?? "")\(text) (in reply to \(command))"
+        let said = "\(code) \(enhanced.map { "\($0) " } ?? "")\(text)"
+        return isOurs ? said : "\(said) (in reply to \(command))"
     }
 }
 

@@ -253,8 +253,11 @@ final class NodeService: Service {
                     hostname: settings.submission.hostname,
                     schedule: RetrySchedule(waits: forwarder.retry, expiry: forwarder.expireAfter),
                     delayWarning: forwarder.delayWarning,
-                    connectionsPerMember: forwarder.connectionsPerMember), queue: queue, owner: owner, pools: pools,
-                tls: tls, on: group.next(), logger: logger),
+                    connectionsPerMember: forwarder.connectionsPerMember,
+                    // Half at most, so that there is always room for what comes in.
+                    maxOctets: min(128 << 20, settings.submission.bodyMemory / 2)), queue: queue, owner: owner,
+                pools: pools,
+                tls: tls, budget: budget, on: group.next(), logger: logger),
             queue: queue, owner: owner, upkeep: Upkeep(database, logger: Logger(label: "upkeep")), logger: logger)
     }
 

@@ -89,6 +89,7 @@ extension EndToEnd {
             let report = try #require(sink.messages.first { $0.contains("multipart/report") })
             #expect(report.contains("Status: 5.6.9"), "\(report)")
             #expect(report.contains("X-Mail-Args: <>"), "\(report)")
+            #expect(!report.contains("said:"), "the server was not asked: \(report)")
         }
 
         @Test func `a forwarder's certificate is revoked: its open connections to the relay end, and none opens`()

@@ -1,5 +1,6 @@
 import Ledger
 import NIOCore
+import Network
 import Postgres
 import SMTP
 import Testing
@@ -31,6 +32,27 @@ import Testing
         let isAdded = held.add(try message(3, octets: 20))
         #expect(isAdded)
         #expect(held.room == 0)
+    }
+
+    @Test func `what is held counts in the budget that sessions take from, and is given back with the last outcome`()
+        throws
+    {
+        let budget = BodyBudget(limit: 100)
+        var held = HeldMessages(maxMessages: 10, maxOctets: 1000, budget: budget)
+        let (first, second, third) = (
+            try message(1, octets: 60), try message(2, octets: 60), try message(3, octets: 60)
+        )
+        let isFirstTaken = held.add(first)
+        let isSecondTaken = held.add(second)
+        #expect(isFirstTaken && !isSecondTaken, "just accepted: it can be fetched again when there is room")
+        #expect(budget.held == 60 && held.room == 9)
+        let isThirdTaken = held.add(third, isClaimed: true)
+        #expect(isThirdTaken, "fetched already")
+        #expect(budget.held == 120 && held.room == 0, "and nothing more is fetched")
+        held.finish(2, of: first)
+        #expect(budget.held == 60 && held.room == 9)
+        held.removeAll()
+        #expect(budget.held == 0)
     }
 
     @Test func `after the lease came back, what is not wholly ours is dropped and the rest of it given back`() throws {

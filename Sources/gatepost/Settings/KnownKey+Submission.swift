@@ -54,7 +54,8 @@ extension KnownKey {
             "Octets a second that a message must come at, on the average after its first minute; slower is 421."),
         KnownKey(
             "submission.body-memory", .size(1 << 20...1 << 40), "256MiB",
-            "Memory for messages that are being taken, of all sessions together; beyond it they wait their turn."),
+            "Memory for messages that this node holds: those being taken, of all sessions together, which beyond it wait "
+                + "their turn; and those its forwarder delivers, at most half of it."),
         KnownKey(
             "submission.max-message-size", .size(1024...60 << 20), "50MiB",
             "Largest message that any tenant may send through this node, announced as SIZE (KiB, MiB; at most 60MiB)."),
