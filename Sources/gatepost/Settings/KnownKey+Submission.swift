@@ -55,7 +55,8 @@ extension KnownKey {
         KnownKey(
             "submission.body-memory", .size(1 << 20...1 << 40), "256MiB",
             "Memory for messages that this node holds: those being taken, of all sessions together, which beyond it wait "
-                + "their turn; and those its forwarder delivers, at most half of it."),
+                + "their turn; and those its forwarder delivers, at most half of it. Under such a load the "
+                + "process needs about twice as much in all."),
         KnownKey(
             "submission.max-message-size", .size(1024...60 << 20), "50MiB",
             "Largest message that any tenant may send through this node, announced as SIZE (KiB, MiB; at most 60MiB)."),
