@@ -145,8 +145,8 @@ extension Site {
 
     /// The message with a text in it, once it has arrived, once.
     @discardableResult
-    func expectOne(_ text: String) async throws -> String {
-        #expect(await eventually { arrived().contains { $0.contains(text) } }, "\(text) has not arrived")
+    func expectOne(_ text: String, within limit: Duration = .seconds(15)) async throws -> String {
+        #expect(await eventually(within: limit) { arrived().contains { $0.contains(text) } }, "\(text) has not arrived")
         let found = arrived().filter { $0.contains(text) }
         #expect(found.count == 1)
         return try #require(found.first)

@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 import TestSupport
 import Testing
 
@@ -48,6 +49,42 @@ extension EndToEnd {
             #expect(!report.contains("hello"), "RET=HDRS")
             let usage = try site.gatepost("usage", "acme", "--json")
             #expect(usage.contains("\"used\":1"), "a report is not charged: \(usage)")
+        }
+
+        @Test func `a delivery that takes long is told to who asked, once`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            let front = try await site.serve("submission")
+            let forwarder = try await site.serve("forwarder", environment: ["GATEPOST_FORWARDER_DELAY_WARNING=1s"])
+            try send("delay", site, front, credential)
+            #expect(
+                await eventually(within: .seconds(30)) {
+                    (try? await site.sql.query("SELECT FROM gatepost.message WHERE kind = 'dsn'").count) == 1
+                }, "\(forwarder.log)")
+            try await site.serve("relay")
+            let report = try await site.expectOne("multipart/report", within: .seconds(40))
+            for line in ["Action: delayed", "Status: 4.", "Will-Retry-Until: "] {
+                #expect(report.contains(line), "\(line): \(report)")
+            }
+            _ = try await site.expectOne("X-Envelope-To: a@remote.example", within: .seconds(40))
+        }
+
+        @Test func `another Gatepost is a smarthost: its certificate is verified, and SCRAM binds to it`() async throws
+        {
+            let far = try await Site()
+            let account = try far.tenant("acme")
+            // Under the same name it would be a loop, and refused as one.
+            let smarthost = try await far.serve(environment: ["GATEPOST_SUBMISSION_HOSTNAME=far.example"])
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            try site.member(
+                smarthost.port, "--tls", "verify", "--server-name", "localhost", "--username", account.username,
+                "--password-file", account.secretFile)
+            let near = try await site.serve(environment: ["GATEPOST_FORWARDER_SMARTHOST_AUTHORITIES=\(far.ca)"])
+            try send("plain", site, near, credential)
+            _ = try await far.expectOne("Subject: plain", within: .seconds(30))
+            #expect(smarthost.logins(of: account) == ["SCRAM-SHA-256-PLUS"])
+            for log in [near.log, smarthost.log] { #expect(!log.contains(account.secret)) }
         }
 
         @Test func `an address in UTF-8 goes all the way, its domain as the DNS knows it`() async throws {

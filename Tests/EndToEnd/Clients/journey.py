@@ -4,6 +4,8 @@ usage: journey.py KIND PORT CA USERNAME SECRET_FILE SENDER
 
     bare      lines that end in LF or CR alone, by DATA
     success   DSN: NOTIFY=SUCCESS, ORCPT, RET and ENVID
+    delay     DSN: NOTIFY=DELAY
+    plain     nothing more
     utf8      SMTPUTF8: an address and a header in UTF-8, to a domain of its own script
     binary    BODY=BINARYMIME, in two chunks
 """
@@ -42,6 +44,10 @@ elif kind == "success":
     demand(250, *client.mail(sender, ["RET=HDRS", "ENVID=QQ+2B314"]))
     demand(250, *client.rcpt("a@remote.example", ["NOTIFY=SUCCESS", "ORCPT=rfc822;first+2Bone@remote.example"]))
     data((head("success") + "\r\nhello").encode())
+elif kind in ("delay", "plain"):
+    demand(250, *client.mail(sender))
+    demand(250, *client.rcpt("a@remote.example", ["NOTIFY=DELAY"] if kind == "delay" else []))
+    data((head(kind) + "\r\nhello").encode())
 elif kind == "utf8":
     demand(250, *client.mail(sender, ["SMTPUTF8", "BODY=8BITMIME"]))
     demand(250, *client.rcpt("jürgen@bücher.example"))
