@@ -68,6 +68,7 @@ package final class Forwarder: Sendable {
             core.value = ForwarderCore(
                 on: eventLoop, hostname: configuration.hostname,
                 connectionsPerMember: configuration.connectionsPerMember, tls: tls,
+                mayBegin: { [owner] in owner.mayFinish },
                 mayFinish: { [weak self] message in self?.mayFinish(message) ?? false }, logger: logger,
                 finished: { [weak self] message, result in self?.finished(message, result) })
         }
@@ -134,11 +135,14 @@ package final class Forwarder: Sendable {
         switch event {
         case .lost:
             return
-        case .reclaimed(let recipients):
-            let returned = held.withLock { $0.keep(recipients) }
+        case .reclaimed(let recipients, let asked):
+            let returned = held.withLock { $0.keep(recipients, of: asked) }
             if !returned.isEmpty { queue.settle(returned) }
         case .startedAgain:
             held.withLock { $0.removeAll() }
+        case .resumed:
+            try? await eventLoop.submit { [self] in core.value?.resume() }.get()
+            return
         }
         try? await eventLoop.submit { [self] in
             core.value?.drop { message in held.withLock { !$0.holds(message) } }

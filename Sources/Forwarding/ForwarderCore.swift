@@ -18,6 +18,7 @@ final class ForwarderCore {
     private let hostname: String
     private let connectionsPerMember: Int
     private let tls: NextHopTLS
+    private let mayBegin: @Sendable () -> Bool
     private let mayFinish: @Sendable (QueuedMessage) -> Bool
     private let finished: (QueuedMessage, DeliveryResult) -> Void
     private let logger: Logger
@@ -27,10 +28,12 @@ final class ForwarderCore {
 
     /// - Parameters:
     ///   - tls: for every way of TLS a member may ask for.
+    ///   - mayBegin: whether the lease is held: while it is not, nothing is begun (`resume`).
     ///   - mayFinish: asked before each final dot, on the loop.
     ///   - finished: called once for each delivery taken, on the loop, unless `stop` gave it back.
     init(
         on eventLoop: any EventLoop, hostname: String, connectionsPerMember: Int, tls: NextHopTLS,
+        mayBegin: @escaping @Sendable () -> Bool = { true },
         mayFinish: @escaping @Sendable (QueuedMessage) -> Bool,
         logger: Logger, finished: @escaping (QueuedMessage, DeliveryResult) -> Void
     ) {
@@ -38,6 +41,7 @@ final class ForwarderCore {
         self.hostname = hostname
         self.connectionsPerMember = connectionsPerMember
         self.tls = tls
+        self.mayBegin = mayBegin
         self.mayFinish = mayFinish
         self.logger = logger
         self.finished = finished
@@ -91,11 +95,13 @@ final class ForwarderCore {
     /// Forgets messages that are not this node's any more; one that is under way is stopped before its final dot.
     func drop(where isGone: (QueuedMessage) -> Bool) {
         eventLoop.preconditionInEventLoop()
-        for state in pools.values {
-            state.waiting.removeAll { isGone($0.delivery) }
-            // What was stopped before its final dot has woken nobody behind it.
-            pump(state)
-        }
+        for state in pools.values { state.waiting.removeAll { isGone($0.delivery) } }
+    }
+
+    /// The lease is held again: what waited for it goes on.
+    func resume() {
+        eventLoop.preconditionInEventLoop()
+        for state in pools.values { pump(state) }
     }
 
     /// Begins no more deliveries; completes when those under way have their outcome.
@@ -131,7 +137,7 @@ final class ForwarderCore {
 
     /// Gives what waits to whoever may take it.
     private func pump(_ pool: PoolState) {
-        guard !isStopping else { return }
+        guard !isStopping, mayBegin() else { return }
         while let job = pool.waiting.first {
             switch pool.choose(for: job, at: now) {
             case .wait:
@@ -216,6 +222,7 @@ final class ForwarderCore {
             connection.job = nil
             connection.member.health.succeeded()
             finished(job.delivery, .noRelay(reason: "the lease is not ours beyond doubt", wait: .zero))
+            pump(pool)
         case .failed(let reason):
             failed(connection, of: pool, reason)
         }

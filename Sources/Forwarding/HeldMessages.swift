@@ -81,10 +81,13 @@ struct HeldMessages {
     }
 
     /// Keeps those whose every open recipient is still leased here; what is leased of the others is to be given back.
-    mutating func keep(_ leased: [Owner.LeasedRecipient]) -> [Settlement] {
+    ///
+    /// - Parameter asked: of these. What came later is leased here beyond doubt: nobody else will ever look for it.
+    mutating func keep(_ leased: [Owner.LeasedRecipient], of asked: [Owner.LeasedMessage]) -> [Settlement] {
         let numbers = Dictionary(grouping: leased, by: \.messageID).mapValues { $0.map(\.number) }
         var returned: [Settlement] = []
-        for (id, entry) in entries where numbers[id, default: []].count < entry.open {
+        for id in asked.map(\.messageID) {
+            guard let entry = entries[id], numbers[id, default: []].count < entry.open else { continue }
             returned += numbers[id, default: []].map {
                 Settlement(releasing: $0, of: id, tenant: entry.tenantID, owner: entry.owner)
             }

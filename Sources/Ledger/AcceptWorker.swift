@@ -117,6 +117,7 @@ final class AcceptWorker {
                 // It is committed and cannot be read: nobody may be told either way.
                 report(error, items)
                 self.answer(items, .unknown)
+                if call.owner != nil { unresolved.append(call) }
                 return .answered
             case .unreachable, .configuration: return .failed(error)
             }

@@ -1,10 +1,13 @@
 internal import Logging
 internal import Postgres
+internal import Synchronization
 
 /// The lease's own thread and session: registers, renews, notices the loss, claims again.
 actor LeaseHolder {
     private nonisolated let thread = ThreadExecutor(name: "lease")
     private nonisolated let wake = WakePipe()
+    /// The id that somebody asked to give up, last.
+    private nonisolated let forsaken = Mutex<MessageID?>(nil)
     private let database: DatabaseConfiguration
     private let node: String
     private let clock: DatabaseClock
@@ -31,7 +34,10 @@ actor LeaseHolder {
         self.logger = logger
     }
 
-    nonisolated func askToStartAgain() { wake.post(.startAgain) }
+    nonisolated func askToStartAgain(_ id: MessageID) {
+        forsaken.withLock { $0 = id }
+        wake.post(.startAgain)
+    }
     nonisolated func askToEnd() { wake.post(.end) }
 
     /// The first registration. Nil when the lease is held.
@@ -57,6 +63,7 @@ actor LeaseHolder {
                 if let event = regain(await inMemory()) {
                     await onEvent(event)
                     publish(lease)
+                    await onEvent(.resumed)
                 } else if wake.wait(alongside: -1, atMost: .milliseconds(500)) == .end {
                     return end(publish)
                 }
@@ -65,6 +72,7 @@ actor LeaseHolder {
             switch wake.wait(alongside: session?.socket ?? -1, atMost: renewEvery) {
             case .end: return end(publish)
             case .startAgain:
+                guard isForsaken else { break }
                 publish(nil)
                 giveUp()
             case .readable:
@@ -81,6 +89,8 @@ actor LeaseHolder {
             }
         }
     }
+
+    private var isForsaken: Bool { id != nil && forsaken.withLock { $0 } == id }
 
     // MARK: Steps
 
@@ -138,7 +148,9 @@ actor LeaseHolder {
     private func regain(_ messages: [Owner.LeasedMessage]) -> Owner.Event? {
         do throws(DatabaseError) {
             try connect()
-            if let id, let kept = try reclaim(id, messages) { return .reclaimed(kept) }
+            if isForsaken { giveUp() }
+            try connect()
+            if let id, let kept = try reclaim(id, messages) { return .reclaimed(kept, of: messages) }
             try register()
             isAway = false
             return lease.map { .startedAgain($0.id) }

@@ -11,10 +11,13 @@ package final class Owner: Sendable {
     package enum Event: Sendable {
         /// The lease is in doubt: `mayFinish` is false. What is in memory may be kept.
         case lost
-        /// The lease is held again. What is in memory and not named here is another's: drop it.
-        case reclaimed([LeasedRecipient])
+        /// The lease is held again. Of the messages asked for (`of`), what is not named is another's: drop it. What
+        /// came into memory since they were asked for was leased under the same registration, and stays.
+        case reclaimed([LeasedRecipient], of: [LeasedMessage])
         /// The lease is held under a new id. Nothing in memory is this node's any more: drop all of it.
         case startedAgain(MessageID)
+        /// After either of these: `mayFinish` is true again.
+        case resumed
     }
 
     package struct LeasedRecipient: Sendable, Hashable {
@@ -82,14 +85,13 @@ package final class Owner: Sendable {
         }
     }
 
-    /// Gives up the lease `id`, whose rows become free at once, and starts under a new one.
+    /// Gives up the lease `id`, whose rows become free at once, and starts under a new one; also where the lease is in
+    /// doubt just now, for what was leased under that id and is in no memory must not outlive the doubt.
     package func startAgain(_ id: MessageID) {
-        let isOurs = state.withLock { state in
-            guard state.lease?.id == id else { return false }
-            state.lease = nil
-            return true
+        state.withLock { state in
+            if state.lease?.id == id { state.lease = nil }
         }
-        if isOurs { holder.askToStartAgain() }
+        holder.askToStartAgain(id)
     }
 
     /// Ends in good order: what is still leased is free at once.

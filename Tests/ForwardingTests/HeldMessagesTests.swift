@@ -57,13 +57,17 @@ import Testing
 
     @Test func `after the lease came back, what is not wholly ours is dropped and the rest of it given back`() throws {
         var held = HeldMessages(maxMessages: 10, maxOctets: 1000)
-        let (whole, half, gone) = (try message(1), try message(2), try message(3))
+        let (whole, half, gone, late) = (try message(1), try message(2), try message(3), try message(4))
         for each in [whole, half, gone] { _ = held.add(each) }
-        let returned = held.keep([
-            .init(messageID: whole.id, number: 1), .init(messageID: whole.id, number: 2),
-            .init(messageID: half.id, number: 2),
-        ])
+        let asked = held.leased
+        _ = held.add(late)
+        let returned = held.keep(
+            [
+                .init(messageID: whole.id, number: 1), .init(messageID: whole.id, number: 2),
+                .init(messageID: half.id, number: 2),
+            ], of: asked)
         #expect(held.holds(whole))
+        #expect(held.holds(late), "leased under the same registration, and nobody else will ever look for it")
         #expect(!held.holds(half))
         #expect(!held.holds(gone))
         #expect(returned.map(\.messageID) == [half.id] && returned.map(\.number) == [2])
