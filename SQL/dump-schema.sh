@@ -14,7 +14,7 @@ bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -1 || true)
 [ -n "$bin" ] && PATH="$bin:$PATH"
 
 dump() {
-    pg_dump --schema-only --no-owner --no-comments -n gatepost -n ledger -n admin \
+    pg_dump --schema-only --no-owner --no-comments -n gatepost -n ledger -n admin -n report \
         -T 'gatepost.*_[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]t[0-9][0-9]' "$1" |
         sed -e '/^--/d' -e '/^\\restrict/d' -e '/^\\unrestrict/d' -e '/^SET /d' -e '/^SELECT pg_catalog.set_config/d' |
         awk '

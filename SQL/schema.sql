@@ -5,6 +5,8 @@ CREATE SCHEMA gatepost;
 
 CREATE SCHEMA ledger;
 
+CREATE SCHEMA report;
+
 CREATE TYPE ledger.verdict AS (
 	id uuid,
 	verdict text,
@@ -148,6 +150,11 @@ CREATE FUNCTION admin.usage(slug text) RETURNS TABLE(scope text, credential text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION gatepost.append_only() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
 CREATE FUNCTION gatepost.audited(os_user text, tenant bigint, action text, object text, detail jsonb, payload text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -272,14 +279,22 @@ CREATE TABLE gatepost.tenant (
     partial boolean DEFAULT false NOT NULL,
     resubmission boolean DEFAULT true NOT NULL,
     null_sender boolean DEFAULT false NOT NULL,
-    warn_percents integer[] DEFAULT '{80,95}'::integer[] NOT NULL,
+    warn_percents integer[] DEFAULT '{50,80,100}'::integer[] NOT NULL,
     pool_id bigint NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    plan_id bigint,
+    own text[] DEFAULT '{}'::text[] NOT NULL,
+    contact text,
+    shadow_daily_cap bigint,
+    shadow_monthly_cap bigint,
+    shadow_bytes_daily_cap bigint,
+    shadow_first_time_daily_cap bigint,
     CONSTRAINT tenant_burst_check CHECK (((burst >= 1) AND (burst <= 1000000000))),
     CONSTRAINT tenant_bytes_daily_cap_check CHECK ((bytes_daily_cap > 0)),
     CONSTRAINT tenant_check CHECK (((NOT hold_queue) OR (status <> 'active'::text))),
     CONSTRAINT tenant_check1 CHECK (((rate IS NULL) = (burst IS NULL))),
     CONSTRAINT tenant_check2 CHECK (((next_zone IS NULL) = (next_zone_from IS NULL))),
+    CONSTRAINT tenant_contact_check CHECK (((length(contact) >= 3) AND (length(contact) <= 320))),
     CONSTRAINT tenant_daily_cap_check CHECK ((daily_cap > 0)),
     CONSTRAINT tenant_daily_window_check CHECK ((daily_window = ANY (ARRAY['day'::text, 'rolling'::text]))),
     CONSTRAINT tenant_first_time_daily_cap_check CHECK ((first_time_daily_cap > 0)),
@@ -290,6 +305,10 @@ CREATE TABLE gatepost.tenant (
     CONSTRAINT tenant_reason_check CHECK ((length(reason) <= 500)),
     CONSTRAINT tenant_recipients_per_message_check CHECK (((recipients_per_message >= 1) AND (recipients_per_message <= 100000))),
     CONSTRAINT tenant_sessions_check CHECK ((sessions > 0)),
+    CONSTRAINT tenant_shadow_bytes_daily_cap_check CHECK ((shadow_bytes_daily_cap > 0)),
+    CONSTRAINT tenant_shadow_daily_cap_check CHECK ((shadow_daily_cap > 0)),
+    CONSTRAINT tenant_shadow_first_time_daily_cap_check CHECK ((shadow_first_time_daily_cap > 0)),
+    CONSTRAINT tenant_shadow_monthly_cap_check CHECK ((shadow_monthly_cap > 0)),
     CONSTRAINT tenant_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,39}$'::text)),
     CONSTRAINT tenant_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'deleted'::text])))
 );
@@ -488,11 +507,36 @@ CREATE TABLE gatepost.credential (
     revoked_at timestamp with time zone,
     revoked_reason text,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    mode text DEFAULT 'live'::text NOT NULL,
+    not_before timestamp with time zone,
+    senders text[],
+    mechanisms text[],
+    monthly_cap bigint,
+    bytes_daily_cap bigint,
+    rate bigint,
+    burst bigint,
+    message_size bigint,
+    recipients_per_message integer,
+    sessions integer,
+    suspended_at timestamp with time zone,
+    suspended_reason text,
+    CONSTRAINT credential_burst_check CHECK (((burst >= 1) AND (burst <= 1000000000))),
+    CONSTRAINT credential_bytes_daily_cap_check CHECK ((bytes_daily_cap > 0)),
+    CONSTRAINT credential_check CHECK (((rate IS NULL) = (burst IS NULL))),
     CONSTRAINT credential_daily_cap_check CHECK ((daily_cap > 0)),
     CONSTRAINT credential_label_check CHECK ((length(label) <= 200)),
+    CONSTRAINT credential_mechanisms_check CHECK ((cardinality(mechanisms) > 0)),
+    CONSTRAINT credential_message_size_check CHECK (((message_size >= 1024) AND (message_size <= 268435456))),
+    CONSTRAINT credential_mode_check CHECK ((mode = ANY (ARRAY['live'::text, 'test'::text]))),
+    CONSTRAINT credential_monthly_cap_check CHECK ((monthly_cap > 0)),
     CONSTRAINT credential_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9.-]{0,63}$'::text)),
     CONSTRAINT credential_networks_check CHECK ((cardinality(networks) > 0)),
-    CONSTRAINT credential_revoked_reason_check CHECK ((length(revoked_reason) <= 500))
+    CONSTRAINT credential_rate_check CHECK (((rate >= 1) AND (rate <= 1000000000))),
+    CONSTRAINT credential_recipients_per_message_check CHECK (((recipients_per_message >= 1) AND (recipients_per_message <= 100000))),
+    CONSTRAINT credential_revoked_reason_check CHECK ((length(revoked_reason) <= 500)),
+    CONSTRAINT credential_senders_check CHECK ((cardinality(senders) > 0)),
+    CONSTRAINT credential_sessions_check CHECK ((sessions > 0)),
+    CONSTRAINT credential_suspended_reason_check CHECK ((length(suspended_reason) <= 500))
 );
 
 CREATE TABLE gatepost.credential_use (
@@ -509,10 +553,13 @@ CREATE TABLE gatepost.login (
     id bigint NOT NULL,
     credential_id bigint NOT NULL,
     name text NOT NULL,
-    verifier text NOT NULL,
+    verifier text,
     digest bytea,
     valid_until timestamp with time zone,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    certificate bytea,
+    CONSTRAINT login_certificate_check CHECK ((length(certificate) = 32)),
+    CONSTRAINT login_check CHECK (((verifier IS NULL) <> (certificate IS NULL))),
     CONSTRAINT login_digest_check CHECK ((length(digest) = 32)),
     CONSTRAINT login_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9.-]{0,63}$'::text)),
     CONSTRAINT login_verifier_check CHECK ((verifier ~~ 'SCRAM-SHA-256$%'::text))
@@ -720,6 +767,13 @@ CREATE TABLE gatepost.cluster_secret (
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+CREATE TABLE gatepost.correspondent (
+    tenant_id bigint NOT NULL,
+    address bytea NOT NULL,
+    last_day date NOT NULL,
+    CONSTRAINT correspondent_address_check CHECK ((length(address) = 16))
+);
+
 ALTER TABLE gatepost.credential ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME gatepost.credential_id_seq
     START WITH 1
@@ -728,6 +782,15 @@ ALTER TABLE gatepost.credential ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE gatepost.credential_rate (
+    tenant_id bigint NOT NULL,
+    credential_id bigint NOT NULL,
+    debt bigint DEFAULT 0 NOT NULL,
+    debt_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT credential_rate_debt_check CHECK ((debt >= 0))
+)
+WITH (fillfactor='50');
 
 CREATE TABLE gatepost.drop_horizon (
     single boolean DEFAULT true NOT NULL,
@@ -740,13 +803,15 @@ CREATE TABLE gatepost.event (
     id uuid NOT NULL,
     at timestamp with time zone NOT NULL,
     kind text NOT NULL,
-    message_id uuid NOT NULL,
+    message_id uuid,
     number integer,
     reply_code integer,
     reply_enhanced text,
     reply bytea,
     detail jsonb,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    credential_id bigint,
+    session uuid
 )
 PARTITION BY RANGE (id);
 
@@ -863,6 +928,25 @@ CREATE TABLE gatepost.partition_family (
     CONSTRAINT partition_family_width_check CHECK (((width >= '01:00:00'::interval) AND (width <= '1 day'::interval)))
 );
 
+CREATE TABLE gatepost.plan (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    limits jsonb DEFAULT '{}'::jsonb NOT NULL,
+    changes bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT plan_limits_check CHECK ((jsonb_typeof(limits) = 'object'::text)),
+    CONSTRAINT plan_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,39}$'::text))
+);
+
+ALTER TABLE gatepost.plan ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME gatepost.plan_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE gatepost.recent (
     tenant_id bigint NOT NULL,
     credential_id bigint NOT NULL,
@@ -930,6 +1014,12 @@ ALTER TABLE gatepost.relay_pool ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
     CACHE 1
 );
 
+CREATE TABLE gatepost.report_login (
+    role name NOT NULL,
+    tenant_id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
 CREATE TABLE gatepost.schema_file (
     name text NOT NULL,
     checksum bytea NOT NULL,
@@ -975,7 +1065,21 @@ CREATE TABLE gatepost.usage (
     recipients bigint NOT NULL,
     messages bigint NOT NULL,
     bytes bigint NOT NULL,
-    CONSTRAINT usage_check CHECK (((recipients >= 0) AND (messages >= 0) AND (bytes >= 0)))
+    first_time bigint DEFAULT 0 NOT NULL,
+    shadow_recipients bigint DEFAULT 0 NOT NULL,
+    shadow_bytes bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT usage_check CHECK (((recipients >= 0) AND (messages >= 0) AND (bytes >= 0))),
+    CONSTRAINT usage_first_time_check CHECK ((first_time >= 0))
+)
+WITH (fillfactor='50');
+
+CREATE TABLE gatepost.usage_domain (
+    tenant_id bigint NOT NULL,
+    domain text NOT NULL,
+    starts date NOT NULL,
+    recipients bigint NOT NULL,
+    messages bigint NOT NULL,
+    bytes bigint NOT NULL
 )
 WITH (fillfactor='50');
 
@@ -986,6 +1090,20 @@ CREATE TABLE gatepost.usage_hour (
     CONSTRAINT usage_hour_recipients_check CHECK ((recipients >= 0))
 )
 WITH (fillfactor='50');
+
+CREATE TABLE gatepost.warning (
+    tenant_id bigint NOT NULL,
+    credential_id bigint NOT NULL,
+    limit_name text NOT NULL,
+    starts date NOT NULL,
+    percent integer NOT NULL,
+    cap bigint NOT NULL,
+    used bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    noticed_at timestamp with time zone,
+    mail_id uuid,
+    CONSTRAINT warning_percent_check CHECK (((percent >= 1) AND (percent <= 100)))
+);
 
 ALTER TABLE ONLY gatepost.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
@@ -1002,11 +1120,17 @@ ALTER TABLE ONLY gatepost.body_straggler
 ALTER TABLE ONLY gatepost.cluster_secret
     ADD CONSTRAINT cluster_secret_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY gatepost.correspondent
+    ADD CONSTRAINT correspondent_pkey PRIMARY KEY (tenant_id, address);
+
 ALTER TABLE ONLY gatepost.credential
     ADD CONSTRAINT credential_name_key UNIQUE (name);
 
 ALTER TABLE ONLY gatepost.credential
     ADD CONSTRAINT credential_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY gatepost.credential_rate
+    ADD CONSTRAINT credential_rate_pkey PRIMARY KEY (tenant_id, credential_id);
 
 ALTER TABLE ONLY gatepost.credential_use
     ADD CONSTRAINT credential_use_pkey PRIMARY KEY (tenant_id, credential_id, login_id);
@@ -1019,6 +1143,9 @@ ALTER TABLE ONLY gatepost.event
 
 ALTER TABLE ONLY gatepost.ledger
     ADD CONSTRAINT ledger_pkey PRIMARY KEY (tenant_id, message_id, entry);
+
+ALTER TABLE ONLY gatepost.login
+    ADD CONSTRAINT login_certificate_key UNIQUE (certificate);
 
 ALTER TABLE ONLY gatepost.login
     ADD CONSTRAINT login_name_key UNIQUE (name);
@@ -1044,6 +1171,12 @@ ALTER TABLE ONLY gatepost.owner
 ALTER TABLE ONLY gatepost.partition_family
     ADD CONSTRAINT partition_family_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY gatepost.plan
+    ADD CONSTRAINT plan_name_key UNIQUE (name);
+
+ALTER TABLE ONLY gatepost.plan
+    ADD CONSTRAINT plan_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY gatepost.recent
     ADD CONSTRAINT recent_pkey PRIMARY KEY (tenant_id, credential_id, digest);
 
@@ -1064,6 +1197,9 @@ ALTER TABLE ONLY gatepost.relay_pool
 
 ALTER TABLE ONLY gatepost.relay_pool
     ADD CONSTRAINT relay_pool_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY gatepost.report_login
+    ADD CONSTRAINT report_login_pkey PRIMARY KEY (role);
 
 ALTER TABLE ONLY gatepost.schema_file
     ADD CONSTRAINT schema_file_pkey PRIMARY KEY (name);
@@ -1086,17 +1222,29 @@ ALTER TABLE ONLY gatepost.tenant
 ALTER TABLE ONLY gatepost.test_clock
     ADD CONSTRAINT test_clock_pkey PRIMARY KEY (single);
 
+ALTER TABLE ONLY gatepost.usage_domain
+    ADD CONSTRAINT usage_domain_pkey PRIMARY KEY (tenant_id, domain, starts);
+
 ALTER TABLE ONLY gatepost.usage_hour
     ADD CONSTRAINT usage_hour_pkey PRIMARY KEY (tenant_id, starts);
 
 ALTER TABLE ONLY gatepost.usage
     ADD CONSTRAINT usage_pkey PRIMARY KEY (tenant_id, credential_id, period, starts);
 
+ALTER TABLE ONLY gatepost.warning
+    ADD CONSTRAINT warning_pkey PRIMARY KEY (tenant_id, credential_id, limit_name, starts, percent);
+
 CREATE INDEX audit_tenant ON gatepost.audit USING btree (tenant_id, id);
 
 CREATE INDEX batch_at ON gatepost.batch USING btree (at);
 
-CREATE INDEX event_message ON ONLY gatepost.event USING btree (tenant_id, message_id);
+CREATE INDEX correspondent_last_day ON gatepost.correspondent USING btree (last_day);
+
+CREATE INDEX event_by_message ON ONLY gatepost.event USING btree (message_id) WHERE (message_id IS NOT NULL);
+
+CREATE INDEX event_position ON ONLY gatepost.event USING btree (xid, id);
+
+CREATE INDEX event_session ON ONLY gatepost.event USING btree (session) WHERE (session IS NOT NULL);
 
 CREATE INDEX login_credential ON gatepost.login USING btree (tenant_id, credential_id);
 
@@ -1128,19 +1276,36 @@ CREATE INDEX recipient_straggler_tenant_id_message_id_idx ON gatepost.recipient_
 
 CREATE INDEX tenant_held ON gatepost.tenant USING btree (id) WHERE hold_queue;
 
+CREATE INDEX tenant_plan ON gatepost.tenant USING btree (plan_id) WHERE (plan_id IS NOT NULL);
+
+CREATE INDEX warning_unnoticed ON gatepost.warning USING btree (at) WHERE (noticed_at IS NULL);
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON gatepost.ledger FOR EACH STATEMENT EXECUTE FUNCTION gatepost.append_only();
+
 ALTER TABLE ONLY gatepost.relay
     ADD CONSTRAINT relay_pool_id_fkey FOREIGN KEY (pool_id) REFERENCES gatepost.relay_pool(id);
+
+ALTER TABLE ONLY gatepost.tenant
+    ADD CONSTRAINT tenant_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES gatepost.plan(id);
 
 ALTER TABLE ONLY gatepost.tenant
     ADD CONSTRAINT tenant_pool_id_fkey FOREIGN KEY (pool_id) REFERENCES gatepost.relay_pool(id);
 
 GRANT USAGE ON SCHEMA admin TO gatepost_admin;
+GRANT USAGE ON SCHEMA admin TO gatepost_viewer;
 
 GRANT USAGE ON SCHEMA gatepost TO gatepost_node;
 GRANT USAGE ON SCHEMA gatepost TO gatepost_admin;
+GRANT USAGE ON SCHEMA gatepost TO gatepost_viewer;
+GRANT USAGE ON SCHEMA gatepost TO gatepost_report;
 
 GRANT USAGE ON SCHEMA ledger TO gatepost_node;
 GRANT USAGE ON SCHEMA ledger TO gatepost_admin;
+GRANT USAGE ON SCHEMA ledger TO gatepost_viewer;
+
+GRANT USAGE ON SCHEMA report TO gatepost_report;
+GRANT USAGE ON SCHEMA report TO gatepost_viewer;
+GRANT USAGE ON SCHEMA report TO gatepost_admin;
 
 REVOKE ALL ON FUNCTION admin.credential_issue(os_user text, slug text, name text, verifier text, digest bytea, label text, daily_cap bigint, networks text[], expires_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.credential_issue(os_user text, slug text, name text, verifier text, digest bytea, label text, daily_cap bigint, networks text[], expires_at timestamp with time zone) TO gatepost_admin;
@@ -1213,6 +1378,8 @@ GRANT ALL ON FUNCTION admin.tenant_suspend(os_user text, slug text, reason text,
 
 REVOKE ALL ON FUNCTION admin.usage(slug text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.usage(slug text) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION gatepost.append_only() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.audited(os_user text, tenant bigint, action text, object text, detail jsonb, payload text) FROM PUBLIC;
 
@@ -1338,4 +1505,5 @@ GRANT SELECT ON TABLE admin.tenant TO gatepost_admin;
 
 GRANT SELECT ON TABLE gatepost.schema_file TO gatepost_node;
 GRANT SELECT ON TABLE gatepost.schema_file TO gatepost_admin;
+GRANT SELECT ON TABLE gatepost.schema_file TO gatepost_viewer;
 

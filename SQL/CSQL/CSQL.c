@@ -13,10 +13,14 @@ static const char migrations_0001_schema[] = {
 static const char migrations_0002_delivery[] = {
 #embed "../migrations/0002_delivery.sql" suffix(, 0)
 };
+static const char migrations_0003_control[] = {
+#embed "../migrations/0003_control.sql" suffix(, 0)
+};
 
 static const struct sql_file migrations[] = {
     {"0001_schema", migrations_0001_schema},
     {"0002_delivery", migrations_0002_delivery},
+    {"0003_control", migrations_0003_control},
     {0, 0},
 };
 
