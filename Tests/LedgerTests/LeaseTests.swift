@@ -55,7 +55,8 @@ extension LedgerSuite {
             await owner.shutdown()
         }
 
-        @Test func `a claim in doubt while the session is lost too: what it may have leased is anybody's`() async throws {
+        @Test func `a claim in doubt while the session is lost too: what it may have leased is anybody's`() async throws
+        {
             let fixture = try await Fixture()
             let acme = try await fixture.tenant()
             let (one, two) = (fixture.owner("one"), fixture.owner("two"))
