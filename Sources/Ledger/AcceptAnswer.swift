@@ -48,6 +48,6 @@ struct AcceptAnswer {
             used: try row.int64OrNil("used"), resetsAt: try row.timestampOrNil("resets_at"),
             resetsText: try row.stringOrNil("resets_text"),
             policy: try row.stringOrNil("policy").flatMap { AcceptRefusal.Policy(rawValue: $0) } ?? .deferral,
-            detail: try row.stringOrNil("detail"))
+            detail: try row.stringOrNil("detail"), id: try row.uuid("id"))
     }
 }

@@ -30,13 +30,20 @@ package struct AcceptRequest: Sendable {
     package var messageIDHeader: String?
     /// Whether it holds octets over 127: the forwarder has to know.
     package var isEightBit: Bool
+    /// The session's id, as its log lines and replies name it; nil: none is written down.
+    package var session: MessageID?
+    /// Every address that the message speaks for (From, Sender and the Resent ones), local-part@domain with the domain
+    /// as A-label in lower case. Read where the credential may send as certain addresses only; without any, the
+    /// domains above are all that is known, and no single address is allowed for.
+    package var fromAddresses: [String]
 
     package init(
         tenantID: Int64, credentialID: Int64, loginID: Int64, tenantSlug: String, credentialName: String, poolID: Int64,
         sender: ReversePath, fromDomain: Domain, recipients: [EnvelopeRecipient],
         parameters: MailParameters = MailParameters(), otherAuthorDomains: [Domain] = [], content: ByteBuffer,
         resubmissionDigest: [UInt8]? = nil, trace: @escaping @Sendable (MessageID, Int64) -> ByteBuffer,
-        clientAddress: String? = nil, heloName: String = "", messageIDHeader: String? = nil, isEightBit: Bool = true
+        clientAddress: String? = nil, heloName: String = "", messageIDHeader: String? = nil, isEightBit: Bool = true,
+        session: MessageID? = nil, fromAddresses: [String] = []
     ) {
         self.tenantID = tenantID
         self.credentialID = credentialID
@@ -56,5 +63,7 @@ package struct AcceptRequest: Sendable {
         self.heloName = heloName
         self.messageIDHeader = messageIDHeader
         self.isEightBit = isEightBit
+        self.session = session
+        self.fromAddresses = fromAddresses
     }
 }

@@ -23,13 +23,22 @@ package struct AcceptRefusal: Error, Hashable, Sendable {
         case credentialRevoked = "credential_revoked"
         case credentialExpired = "credential_expired"
         case credentialUnknown = "credential_unknown"
+        case credentialNotYet = "credential_not_yet"
+        case credentialSuspended = "credential_suspended"
         case loginExpired = "login_expired"
         case senderDomain = "sender_domain"
         case fromDomain = "from_domain"
+        /// Of the tenant's domains, and not of the senders that the credential may use.
+        case senderAddress = "sender_address"
         case dailyCap = "cap_daily"
         case monthlyCap = "cap_monthly"
         case credentialDailyCap = "cap_credential_daily"
+        case credentialMonthlyCap = "cap_credential_monthly"
+        case bytesDailyCap = "cap_bytes_daily"
+        case credentialBytesDailyCap = "cap_credential_bytes_daily"
+        case firstTimeCap = "cap_first_time"
         case rate
+        case credentialRate = "credential_rate"
         case messageSize = "message_size"
         case tooManyRecipients = "too_many_recipients"
     }
@@ -40,6 +49,8 @@ package struct AcceptRefusal: Error, Hashable, Sendable {
         case rejection = "reject"
     }
 
+    /// The id its reply names, and its event has; nil: not decided by accept.
+    package var id: MessageID?
     package var verdict: Verdict
     package var limit: String?
     package var cap: Int64?
@@ -48,12 +59,13 @@ package struct AcceptRefusal: Error, Hashable, Sendable {
     /// ISO 8601 with the tenant's UTC offset.
     package var resetsText: String?
     package var policy: Policy
-    /// The domain that is not the tenant's, or the reason of a suspension.
+    /// The domain that is not the tenant's, the address that is not the credential's, the reason of a suspension, or
+    /// what else the verdict's figures leave out.
     package var detail: String?
 
     package init(
         verdict: Verdict, limit: String? = nil, cap: Int64? = nil, used: Int64? = nil, resetsAt: Instant? = nil,
-        resetsText: String? = nil, policy: Policy = .deferral, detail: String? = nil
+        resetsText: String? = nil, policy: Policy = .deferral, detail: String? = nil, id: MessageID? = nil
     ) {
         self.verdict = verdict
         self.limit = limit
@@ -63,5 +75,6 @@ package struct AcceptRefusal: Error, Hashable, Sendable {
         self.resetsText = resetsText
         self.policy = policy
         self.detail = detail
+        self.id = id
     }
 }

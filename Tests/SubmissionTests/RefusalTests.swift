@@ -36,6 +36,35 @@ import Testing
             "550 5.5.3 Message has 2 recipients; this account's limit is 1."
         ),
         (
+            AcceptRefusal(verdict: .messageSize, limit: "credential_message_size", cap: 1024, used: 2048),
+            "552 5.3.4 Message of 2048 octets is larger than this credential's limit of 1024."
+        ),
+        (
+            AcceptRefusal(verdict: .bytesDailyCap, cap: 5000, used: 4800, resetsText: resets),
+            "450 4.7.1 Daily cap of 5000 octets reached (4800 used); resets 2026-03-30T00:00:00+02:00."
+        ),
+        (
+            AcceptRefusal(verdict: .firstTimeCap, cap: 20, used: 20, resetsText: resets, policy: .rejection),
+            "550 5.7.1 Daily cap of 20 first-time recipients reached (20 used); resets 2026-03-30T00:00:00+02:00."
+        ),
+        (
+            AcceptRefusal(verdict: .credentialRate, cap: 6, used: 2, resetsText: resets, detail: "burst 2"),
+            "450 4.7.1 Rate of this credential of 6 recipients a minute reached (burst 2);"
+                + " this message fits from 2026-03-30T00:00:00+02:00 on."
+        ),
+        (
+            AcceptRefusal(verdict: .senderAddress, detail: "ceo@acme.example"),
+            "550 5.7.1 This credential may not send as ceo@acme.example; ask the operator to allow it."
+        ),
+        (
+            AcceptRefusal(verdict: .credentialNotYet, detail: resets),
+            "550 5.7.1 This credential is valid from 2026-03-30T00:00:00+02:00 on."
+        ),
+        (
+            AcceptRefusal(verdict: .credentialSuspended, detail: "lost laptop"),
+            "550 5.7.1 This credential is suspended: lost laptop."
+        ),
+        (
             AcceptRefusal(verdict: .tenantSuspended, detail: "unpaid"),
             "550 5.7.1 This account is suspended: unpaid."
         ),
