@@ -2,9 +2,11 @@
 
 BUILD_PACKAGES := libpq-dev libssl-dev libsasl2-dev libidn2-dev libunistring-dev libunbound-dev
 RUN_PACKAGES := $(BUILD_PACKAGES) libsasl2-modules postgresql util-linux
-TEST_PACKAGES := $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python3 python3-pip openssl postfix \
+# The newest that is installed, or Debian's.
+POSTGRESQL = postgresql-$(or $(shell ls /usr/lib/postgresql 2>/dev/null | sort -n | tail -1),15)
+TEST_PACKAGES = $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python3 python3-pip openssl postfix \
   libnss-wrapper mandoc zsh fish bsdextrautils systemd haproxy nsd php-cli php-symfony-mailer ruby-actionmailer \
-  nodejs node-nodemailer openjdk-17-jdk-headless libjakarta-mail-java
+  nodejs node-nodemailer openjdk-17-jdk-headless libjakarta-mail-java $(POSTGRESQL)-pgtap $(POSTGRESQL)-plpgsql-check
 
 SWIFT := swift
 RELEASE := .build/release/gatepost

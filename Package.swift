@@ -117,7 +117,7 @@ let package = Package(
         tests("SASLTests", ["SASL", "Cryptography"]),
         tests("DNSTests", ["DNS"]),
         tests("PostgresTests", ["Postgres", "SQL"]),
-        tests("SQLTests", ["SQL", "Postgres"]),
+        tests("SQLTests", ["SQL", "Postgres"], exclude: ["Cases"]),
         tests("TenancyTests", ["Tenancy", "Postgres", "Cryptography", "SASL"]),
         tests("LedgerTests", ["Ledger", "Tenancy", "Postgres", nioCore, nioPosix]),
         tests("SubmissionTests", ["Submission", "SMTP", "Ledger", "Tenancy", "Postgres", "Network", nioCore]),

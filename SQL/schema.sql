@@ -68,7 +68,7 @@ CREATE FUNCTION admin.pool_delete(os_user text, name text) RETURNS boolean
     AS ...;
 
 CREATE FUNCTION admin.queue_list(slug text, everything boolean, at_most integer, after uuid) RETURNS TABLE(id uuid, tenant text, credential text, state text, recipients integer, live integer, size bigint, sender text, accepted_at timestamp with time zone, next_attempt timestamp with time zone)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
@@ -82,7 +82,7 @@ CREATE FUNCTION admin.queue_retry(os_user text, message_id uuid, numbers integer
     AS ...;
 
 CREATE FUNCTION admin.queue_show(id uuid) RETURNS TABLE(tenant text, credential text, message_state text, kind text, size bigint, sender text, from_domain text, message_id_header text, client text, helo bytea, accepted_at timestamp with time zone, body_stored boolean, number integer, address text, state text, marked boolean, leased boolean, attempts integer, next_attempt timestamp with time zone, last_attempt timestamp with time zone, final_at timestamp with time zone, reply_code integer, reply_enhanced text, reply bytea)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
@@ -107,7 +107,7 @@ CREATE FUNCTION admin.relay_set(os_user text, pool text, host text, port integer
     AS ...;
 
 CREATE FUNCTION admin.tenant_contents(slug text) RETURNS TABLE(credentials bigint, domains bigint, messages bigint, recipients bigint)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
@@ -319,7 +319,7 @@ CREATE FUNCTION gatepost.tenant_changed(tenant gatepost.tenant, changes jsonb) R
     AS ...;
 
 CREATE FUNCTION gatepost.tenant_id(slug text) RETURNS bigint
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 

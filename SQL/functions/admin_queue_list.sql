@@ -9,7 +9,7 @@ RETURNS TABLE (
     id uuid, tenant text, credential text, state text, recipients int, live int, size bigint, sender text,
     accepted_at timestamptz, next_attempt timestamptz
 )
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION admin.queue_show(id uuid) RETURNS TABLE (
     number int, address text, state text, marked boolean, leased boolean, attempts int, next_attempt timestamptz,
     last_attempt timestamptz, final_at timestamptz, reply_code int, reply_enhanced text, reply bytea
 )
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN

@@ -4,7 +4,7 @@
 --   Raises GP002 no such tenant.    Locks  none.    Repeat  harmless.    Role  gatepost_admin
 CREATE OR REPLACE FUNCTION admin.tenant_contents(slug text)
 RETURNS TABLE (credentials bigint, domains bigint, messages bigint, recipients bigint)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -24,7 +24,6 @@ DECLARE
     v_credential gatepost.credential;
     v_tenant gatepost.tenant;
     v_zone text;
-    v_day bigint;
     v_reset record;
 BEGIN
     SELECT l.* INTO v_login FROM gatepost.login l WHERE l.name = login.name;

@@ -2,7 +2,7 @@
 --   Out    locked: its advisory lock is held (never tried, only looked at); same_server: its last renewal was written
 --          on this very incarnation of the server. Lost is an owner (a) seen with same_server and not locked at the
 --          same renewals twice, 10 s apart; or (b) whose renewals stand still for 5 minutes of the looker's own clock.
---   Locks  none.    Repeat  harmless.    Role  gatepost_node
+--   Locks  none.    Repeat  harmless.    Role  gatepost_node, gatepost_admin
 CREATE OR REPLACE FUNCTION ledger.owners()
 RETURNS TABLE (id uuid, node text, renewals bigint, locked boolean, same_server boolean, renewed_at timestamptz)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

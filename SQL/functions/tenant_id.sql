@@ -1,7 +1,7 @@
 -- gatepost.tenant_id: the id behind a slug; it never changes, so it may be read before the lock.
 --   Raises GP002 no such tenant.    Locks  none.    Role  none; admin.* use it
 CREATE OR REPLACE FUNCTION gatepost.tenant_id(slug text) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_id bigint := (SELECT t.id FROM gatepost.tenant t WHERE t.slug = tenant_id.slug AND t.status <> 'deleted');

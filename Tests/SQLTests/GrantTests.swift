@@ -1,4 +1,5 @@
 import Postgres
+import SQL
 import TestSupport
 import Testing
 
@@ -45,6 +46,57 @@ import Testing
         #expect(try open.map { try $0.string("name") } == [])
     }
 
+    @Test func `each function may be executed by those whom its file's Role names, and by nobody else`() async throws {
+        let fixture = try await Fixture(tenant: false)
+        var granted: [String: Set<String>] = [:]
+        for row in try await fixture.main.query(
+            """
+            SELECT p.pronamespace::regnamespace || '.' || p.proname AS name,
+                   ARRAY(SELECT CASE a.grantee WHEN 0 THEN 'public' ELSE a.grantee::regrole::text END
+                         FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+                         WHERE a.grantee <> p.proowner) AS roles
+            FROM pg_proc p
+            WHERE p.pronamespace::regnamespace::text IN ('gatepost', 'ledger', 'admin', 'report')
+            """)
+        {
+            granted[try row.string("name"), default: []].formUnion(try row.strings("roles"))
+        }
+        for file in SQLFiles.functions {
+            let contract = Contract(file.text)
+            guard let name = contract.name, let roles = granted.removeValue(forKey: name) else { continue }
+            #expect(roles == contract.roles, "\(name): granted to \(roles.sorted()), its file says otherwise")
+            #expect(name.hasPrefix("gatepost.") || !contract.roles.isEmpty, "\(name): nobody may call it")
+        }
+        // What is left was made by migrations, for the others to use.
+        for (name, roles) in granted { #expect(roles == [], "\(name)") }
+    }
+
+    @Test func `nodes administer nothing, operators accept nothing, who only reads changes nothing`() async throws {
+        let fixture = try await Fixture(tenant: false)
+        for row in try await fixture.main.query(
+            """
+            SELECT p.pronamespace::regnamespace::text AS schema, p.proname AS name, p.provolatile <> 'v' AS reads,
+                   has_function_privilege('gatepost_node', p.oid, 'EXECUTE') AS node,
+                   has_function_privilege('gatepost_admin', p.oid, 'EXECUTE') AS admin,
+                   has_function_privilege('gatepost_viewer', p.oid, 'EXECUTE') AS viewer
+            FROM pg_proc p WHERE p.pronamespace::regnamespace::text IN ('gatepost', 'ledger', 'admin', 'report')
+            """)
+        {
+            let name = "\(try row.string("schema")).\(try row.string("name"))"
+            if try row.bool("node") { #expect(name.hasPrefix("ledger."), "a node may execute \(name)") }
+            // The clock only looks, though it is another instant each time.
+            if try row.bool("viewer"), name != "ledger.clock" {
+                #expect(try row.bool("reads"), "gatepost_viewer may execute \(name), which may write")
+            }
+            if try row.bool("admin") {
+                let isTheNodes = [
+                    "ledger.accept", "ledger.claim", "ledger.settle", "ledger.login", "ledger.secret", "ledger.resolve",
+                ].contains(name)
+                #expect(!isTheNodes && !name.hasPrefix("ledger.owner_"), "gatepost_admin may execute \(name)")
+            }
+        }
+    }
+
     @Test func `a node calls the ledger, and cannot administer; an operator cannot accept`() async throws {
         let fixture = try await Fixture()
         let id = MessageID(at: .now)
@@ -74,5 +126,24 @@ import Testing
         ] as [(PrivateDatabase.Role, String, String?)] {
             #expect(try await state(role, fixture, sql) == expected, "\(role): \(sql)")
         }
+    }
+}
+
+/// What the comment at the head of a function's file says.
+private struct Contract {
+    /// Null where the file holds something else (views).
+    let name: String?
+    /// Who may execute it.
+    let roles: Set<String>
+
+    init(_ text: String) {
+        let head = text.split(separator: "\n").prefix { $0.hasPrefix("--") }.map { $0.dropFirst(2) }.joined(
+            separator: " ")
+        name = head.firstMatch(of: /^ ([a-z]+\.[a-z_0-9]+):/).map { String($0.1) }
+        // The last field of the head, or followed by one more after four spaces.
+        let role = head.firstMatch(of: /\bRole  +(.*?)(?:\.    |$)/).map { String($0.1) } ?? ""
+        roles =
+            role.hasPrefix("none")
+            ? [] : Set(role.matches(of: /gatepost_(?:node|admin|viewer|report)/).map { String($0.0) })
     }
 }

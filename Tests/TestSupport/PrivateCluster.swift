@@ -149,7 +149,7 @@ package final class PrivateCluster: Sendable {
     }
 
     /// The newest installed: Debian keeps the servers' programs out of PATH.
-    static func binary(_ name: String) -> String {
+    package static func binary(_ name: String) -> String {
         for version in stride(from: 20, through: 13, by: -1) {
             let path = "/usr/lib/postgresql/\(version)/bin/\(name)"
             if access(path, X_OK) == 0 { return path }

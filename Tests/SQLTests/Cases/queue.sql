@@ -1,0 +1,95 @@
+-- The queue: leases, claims, outcomes.
+\ir begin.psql
+SELECT plan(49);
+CREATE TEMP TABLE o AS SELECT gatepost.uuid_new(ledger.clock()) AS id, gatepost.uuid_new(ledger.clock()) AS other;
+GRANT SELECT ON o TO public;
+
+SELECT throws_ok(format('SELECT ledger.claim(%L, 1, 1)', o.id), 'GP001', NULL, 'ledger.claim: an owner nobody knows')
+FROM o;
+SELECT is(s.renewals, 0::bigint, 'ledger.owner_start: registered') FROM o, ledger.owner_start(o.id, 'here') s;
+SELECT is(s.renewals, 1::bigint, 'ledger.owner_renew: counted') FROM o, ledger.owner_renew(o.id) s;
+SELECT ok(s.locked, 'ledger.owner_renew: its lock is held') FROM o, ledger.owner_renew(o.id) s;
+SELECT is_empty(format('SELECT * FROM ledger.owner_renew(%L)', o.other),
+    'ledger.owner_renew: no row for one that is gone')
+FROM o;
+SELECT ok(gatepost.owner_locked(w.lock_object, NULL), 'gatepost.owner_locked: by any') FROM gatepost.owner w;
+SELECT ok(NOT gatepost.owner_locked(w.lock_object, 1), 'gatepost.owner_locked: not by another backend')
+FROM gatepost.owner w;
+SELECT ok(w.locked AND w.same_server, 'ledger.owners: locked, on this server') FROM ledger.owners() w;
+SELECT is(gatepost.incarnation(), w.incarnation, 'gatepost.incarnation: as the last renewal wrote it')
+FROM gatepost.owner w;
+
+SELECT is((pg_temp.send(2)).verdict, 'accepted', 'ledger.accept: free mail');
+SELECT is(c.numbers, '{1,2}'::int[], 'ledger.claim: whole messages') FROM o, ledger.claim(o.id, 10, 1000000) c;
+SELECT is_empty(format('SELECT * FROM ledger.claim(%L, 10, 1000000)', o.id), 'ledger.claim: once') FROM o;
+SELECT is(string_agg(q.verdict, ' ' ORDER BY q.number), 'under way under way', 'admin.queue_retry: leased')
+FROM gatepost.message m, admin.queue_retry('me', m.id, NULL) q;
+SELECT is((SELECT string_agg(s.verdict, ' ' ORDER BY s.number) FROM ledger.settle(o.id, array_fill(pg_temp.acme(),
+    '{2}'),
+    array_fill(m.id, '{2}'), '{1,2}', '{delivered,deferred}', '{250,450}', '{2.0.0,4.7.1}', '{ok,later}',
+    ARRAY[NULL, ledger.clock() + interval '1 hour']) s), 'settled settled', 'ledger.settle: recorded')
+FROM o, gatepost.message m;
+SELECT is((SELECT s.verdict FROM ledger.settle(o.id, ARRAY[pg_temp.acme()], ARRAY[m.id], '{1}', '{delivered}', '{250}',
+    '{2.0.0}', '{ok}', ARRAY[NULL::timestamptz]) s), 'lease_lost', 'ledger.settle: a repeat') FROM o,
+    gatepost.message m;
+SELECT is(string_agg(q.verdict, ' ' ORDER BY q.number), 'final due', 'admin.queue_retry: what waits is due now')
+FROM gatepost.message m, admin.queue_retry('me', m.id, NULL) q;
+SELECT throws_ok('SELECT admin.queue_retry(''me'', gatepost.uuid_new(ledger.clock()), NULL)', 'GP002', NULL,
+    'admin.queue_retry: no such message');
+SELECT is(q.state || ' ' || q.live, 'deferred 1', 'admin.queue_list: a message is deferred if any recipient is')
+FROM admin.queue_list('acme', false, 10, NULL) q;
+SELECT throws_ok('SELECT admin.queue_list(''nobody'', false, 10, NULL)', 'GP002', NULL,
+    'admin.queue_list: no such tenant');
+SELECT is(string_agg(q.state, ' ' ORDER BY q.number), 'delivered deferred', 'admin.queue_show: a row per recipient')
+FROM gatepost.message m, admin.queue_show(m.id) q;
+SELECT is_empty('SELECT * FROM admin.queue_show(gatepost.uuid_new(ledger.clock()))', 'admin.queue_show: nobody has it');
+
+SELECT is(c.numbers, '{2}'::int[], 'ledger.claim: what is due') FROM o, ledger.claim(o.id, 10, 1000000) c;
+SELECT is(c.verdict, 'marked', 'ledger.cancel: under way is only marked')
+FROM gatepost.message m, ledger.cancel('me', ARRAY[m.id], NULL, '{2}') c;
+SELECT is(ledger.upkeep_cancelled(100), 0::bigint, 'ledger.upkeep_cancelled: not while it is leased');
+SELECT is_empty(format('SELECT * FROM ledger.owner_reclaim(%L, ARRAY[%s::bigint], ARRAY[%L::uuid])', o.id,
+    pg_temp.acme(), m.id),
+    'ledger.owner_reclaim: what was cancelled is let go of') FROM o, gatepost.message m;
+SELECT is(ledger.upkeep_cancelled(100), 1::bigint, 'ledger.upkeep_cancelled: finished once it is free');
+SELECT is(test.balance('acme')::text, '(1,1,1,1,1,1)', 'ledger.upkeep_cancelled: and refunded');
+
+SELECT is((pg_temp.send(2)).verdict, 'accepted', 'ledger.accept: more');
+SELECT is(count(*), 1::bigint, 'ledger.claim: more') FROM o, ledger.claim(o.id, 10, 1000000) c;
+SELECT is(gatepost.free_rows(o.id, 1), 1::bigint, 'gatepost.free_rows: at most so many') FROM o;
+SELECT is(count(*), 2::bigint, 'ledger.owner_reclaim: those that nobody took, and those still leased')
+FROM o, gatepost.message m, ledger.owner_reclaim(o.id, ARRAY[m.tenant_id], ARRAY[m.id]) r
+WHERE EXISTS (SELECT FROM gatepost.recipient q WHERE q.message_id = m.id AND q.state = 'queued');
+SELECT throws_ok(format('SELECT ledger.owner_reclaim(%L, ''{}'', ''{}'')', o.other), 'GP001', NULL,
+    'ledger.owner_reclaim: of one that is gone') FROM o;
+SELECT ok(NOT ledger.owner_free(o.id, w.renewals - 1), 'ledger.owner_free: not at another count') FROM o,
+    gatepost.owner w;
+SELECT ok(ledger.owner_free(o.id, w.renewals), 'ledger.owner_free: at the count seen') FROM o, gatepost.owner w;
+SELECT ok(NOT ledger.owner_free(o.id, 0), 'ledger.owner_free: gone already') FROM o;
+SELECT is(s.renewals, 0::bigint, 'ledger.owner_start: another') FROM o, ledger.owner_start(o.other, 'here') s;
+SELECT is(count(*), 1::bigint, 'ledger.claim: freed is anybody''s') FROM o, ledger.claim(o.other, 10, 1000000) c;
+SELECT is(ledger.owner_stop(o.other), 2::bigint, 'ledger.owner_stop: its rows are free') FROM o;
+SELECT is(ledger.owner_stop(o.other), 0::bigint, 'ledger.owner_stop: a repeat') FROM o;
+
+UPDATE gatepost.recipient r SET owner_id = o.other FROM o WHERE r.state = 'queued';
+SELECT is(ledger.upkeep_orphans(100), 2::bigint, 'ledger.upkeep_orphans: leased to nobody');
+SELECT is(ledger.upkeep_orphans(100), 0::bigint, 'ledger.upkeep_orphans: until none is left');
+SELECT is(gatepost.move_stragglers(gatepost.uuid_floor(ledger.clock() - interval '1 hour'),
+    gatepost.uuid_floor(ledger.clock() + interval '1 hour'), 100), 1::bigint,
+    'gatepost.move_stragglers: whole messages');
+SELECT is((SELECT count(*) FROM gatepost.recipient_straggler), 2::bigint,
+    'gatepost.move_stragglers: with every recipient');
+SELECT is(test.balance('acme')::text, '(3,3,3,3,3,3)', 'gatepost.move_stragglers: nothing is lost');
+
+INSERT INTO gatepost.batch (id, at) VALUES (gatepost.uuid_new(ledger.clock()), ledger.clock() - interval '25 hours'),
+    (gatepost.uuid_new(ledger.clock()), ledger.clock() - interval '23 hours');
+SELECT ok(ledger.upkeep_expired(100) > 0, 'ledger.upkeep_expired: batch rows of a day ago');
+SELECT is(ledger.upkeep_expired(100), 0::bigint, 'ledger.upkeep_expired: until none is left');
+SELECT is((SELECT count(*) FROM gatepost.batch b WHERE b.at < ledger.clock() - interval '22 hours'), 1::bigint,
+    'ledger.upkeep_expired: no younger one');
+SELECT ok(ledger.upkeep_partitions() IS NULL, 'ledger.upkeep_partitions: nothing to do');
+SELECT test.at(clock_timestamp() + interval '1 day');
+SELECT matches(ledger.upkeep_partitions(), '^made the partition of ', 'ledger.upkeep_partitions: a step at a time');
+
+SELECT * FROM finish();
+ROLLBACK;
