@@ -22,7 +22,42 @@ CREATE TYPE ledger.verdict AS (
 	clock timestamp with time zone
 );
 
-CREATE FUNCTION admin.credential_issue(os_user text, slug text, name text, verifier text, digest bytea, label text DEFAULT NULL::text, daily_cap bigint DEFAULT NULL::bigint, networks text[] DEFAULT NULL::text[], expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(credential_id bigint, login_id bigint, created boolean)
+CREATE FUNCTION admin.credential_certificate_add(os_user text, name text, certificate bytea, ends_at timestamp with time zone) RETURNS TABLE(login text, created boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.credential_certificate_remove(os_user text, login text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.credential_check(name text, digest bytea, logins text[], stored_keys bytea[], ip text) RETURNS TABLE(login text, matches boolean, iterations integer, salt text, obstacles text[], mechanisms text[], mode text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.credential_issue(os_user text, slug text, name text, verifier text, digest bytea, terms jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(credential_id bigint, login_id bigint, created boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.credential_issue_many(os_user text, slugs text[], names text[], verifiers text[], digests bytea[], terms text[]) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.credential_limits(name text) RETURNS TABLE(limit_name text, own bigint, tenant_value bigint, tenant_from text, in_force bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.credential_problems(slugs text[], terms text[]) RETURNS TABLE(number bigint, problem text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.credential_resume(os_user text, name text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
@@ -32,7 +67,17 @@ CREATE FUNCTION admin.credential_revoke(os_user text, name text, reason text) RE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION admin.credential_rotate(os_user text, name text, verifier text, digest bytea, grace interval) RETURNS TABLE(login text, ends_at timestamp with time zone, created boolean)
+CREATE FUNCTION admin.credential_rotate(os_user text, name text, verifier text, digest bytea, grace interval) RETURNS TABLE(login text, ends_at timestamp with time zone, created boolean, older text[], older_ends timestamp with time zone[])
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.credential_set(os_user text, name text, changes jsonb) RETURNS TABLE(changed boolean, was jsonb, becomes jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.credential_suspend(os_user text, name text, reason text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
@@ -167,6 +212,69 @@ CREATE FUNCTION gatepost.cancel_recipients(tenants bigint[], ids uuid[], numbers
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE TABLE gatepost.credential (
+    tenant_id bigint NOT NULL,
+    id bigint NOT NULL,
+    name text NOT NULL,
+    label text,
+    daily_cap bigint,
+    networks cidr[],
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    revoked_reason text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    mode text DEFAULT 'live'::text NOT NULL,
+    not_before timestamp with time zone,
+    senders text[],
+    mechanisms text[],
+    monthly_cap bigint,
+    bytes_daily_cap bigint,
+    rate bigint,
+    burst bigint,
+    message_size bigint,
+    recipients_per_message integer,
+    sessions integer,
+    suspended_at timestamp with time zone,
+    suspended_reason text,
+    CONSTRAINT credential_burst_check CHECK (((burst >= 1) AND (burst <= 1000000000))),
+    CONSTRAINT credential_bytes_daily_cap_check CHECK ((bytes_daily_cap > 0)),
+    CONSTRAINT credential_check CHECK (((rate IS NULL) = (burst IS NULL))),
+    CONSTRAINT credential_daily_cap_check CHECK ((daily_cap > 0)),
+    CONSTRAINT credential_label_check CHECK ((length(label) <= 200)),
+    CONSTRAINT credential_mechanisms_check CHECK ((cardinality(mechanisms) > 0)),
+    CONSTRAINT credential_message_size_check CHECK (((message_size >= 1024) AND (message_size <= 268435456))),
+    CONSTRAINT credential_mode_check CHECK ((mode = ANY (ARRAY['live'::text, 'test'::text]))),
+    CONSTRAINT credential_monthly_cap_check CHECK ((monthly_cap > 0)),
+    CONSTRAINT credential_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9.-]{0,63}$'::text)),
+    CONSTRAINT credential_networks_check CHECK ((cardinality(networks) > 0)),
+    CONSTRAINT credential_rate_check CHECK (((rate >= 1) AND (rate <= 1000000000))),
+    CONSTRAINT credential_recipients_per_message_check CHECK (((recipients_per_message >= 1) AND (recipients_per_message <= 100000))),
+    CONSTRAINT credential_revoked_reason_check CHECK ((length(revoked_reason) <= 500)),
+    CONSTRAINT credential_senders_check CHECK ((cardinality(senders) > 0)),
+    CONSTRAINT credential_sessions_check CHECK ((sessions > 0)),
+    CONSTRAINT credential_suspended_reason_check CHECK ((length(suspended_reason) <= 500))
+);
+
+CREATE FUNCTION gatepost.credential_changed(credential gatepost.credential, changes jsonb) RETURNS gatepost.credential
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.credential_make(os_user text, tenant bigint, slug text, name text, verifier text, digest bytea, terms jsonb) RETURNS TABLE(credential_id bigint, login_id bigint, created boolean)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.credential_named(name text) RETURNS gatepost.credential
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.credential_terms(credential gatepost.credential) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
 CREATE FUNCTION gatepost.first_moment(day date, zone text) RETURNS timestamp with time zone
@@ -496,49 +604,6 @@ CREATE VIEW admin.audit AS
    FROM (gatepost.audit a
      LEFT JOIN gatepost.tenant t ON ((t.id = a.tenant_id)));
 
-CREATE TABLE gatepost.credential (
-    tenant_id bigint NOT NULL,
-    id bigint NOT NULL,
-    name text NOT NULL,
-    label text,
-    daily_cap bigint,
-    networks cidr[],
-    expires_at timestamp with time zone,
-    revoked_at timestamp with time zone,
-    revoked_reason text,
-    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    mode text DEFAULT 'live'::text NOT NULL,
-    not_before timestamp with time zone,
-    senders text[],
-    mechanisms text[],
-    monthly_cap bigint,
-    bytes_daily_cap bigint,
-    rate bigint,
-    burst bigint,
-    message_size bigint,
-    recipients_per_message integer,
-    sessions integer,
-    suspended_at timestamp with time zone,
-    suspended_reason text,
-    CONSTRAINT credential_burst_check CHECK (((burst >= 1) AND (burst <= 1000000000))),
-    CONSTRAINT credential_bytes_daily_cap_check CHECK ((bytes_daily_cap > 0)),
-    CONSTRAINT credential_check CHECK (((rate IS NULL) = (burst IS NULL))),
-    CONSTRAINT credential_daily_cap_check CHECK ((daily_cap > 0)),
-    CONSTRAINT credential_label_check CHECK ((length(label) <= 200)),
-    CONSTRAINT credential_mechanisms_check CHECK ((cardinality(mechanisms) > 0)),
-    CONSTRAINT credential_message_size_check CHECK (((message_size >= 1024) AND (message_size <= 268435456))),
-    CONSTRAINT credential_mode_check CHECK ((mode = ANY (ARRAY['live'::text, 'test'::text]))),
-    CONSTRAINT credential_monthly_cap_check CHECK ((monthly_cap > 0)),
-    CONSTRAINT credential_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9.-]{0,63}$'::text)),
-    CONSTRAINT credential_networks_check CHECK ((cardinality(networks) > 0)),
-    CONSTRAINT credential_rate_check CHECK (((rate >= 1) AND (rate <= 1000000000))),
-    CONSTRAINT credential_recipients_per_message_check CHECK (((recipients_per_message >= 1) AND (recipients_per_message <= 100000))),
-    CONSTRAINT credential_revoked_reason_check CHECK ((length(revoked_reason) <= 500)),
-    CONSTRAINT credential_senders_check CHECK ((cardinality(senders) > 0)),
-    CONSTRAINT credential_sessions_check CHECK ((sessions > 0)),
-    CONSTRAINT credential_suspended_reason_check CHECK ((length(suspended_reason) <= 500))
-);
-
 CREATE TABLE gatepost.credential_use (
     tenant_id bigint NOT NULL,
     credential_id bigint NOT NULL,
@@ -567,12 +632,26 @@ CREATE TABLE gatepost.login (
 
 CREATE VIEW admin.credential AS
  SELECT c.id,
+    c.tenant_id,
     t.slug AS tenant,
     c.name,
     c.label,
+    c.mode,
     c.daily_cap,
+    c.monthly_cap,
+    c.bytes_daily_cap,
+    c.rate,
+    c.burst,
+    c.message_size,
+    c.recipients_per_message,
+    c.sessions,
     (c.networks)::text[] AS networks,
+    c.senders,
+    c.mechanisms,
+    c.not_before,
     c.expires_at,
+    c.suspended_at,
+    c.suspended_reason,
     c.revoked_at,
     c.revoked_reason,
     c.created_at,
@@ -603,7 +682,8 @@ CREATE VIEW admin.login AS
     l.valid_until,
     l.created_at,
     u.used_at,
-    host(u.client) AS used_from
+    host(u.client) AS used_from,
+    encode(l.certificate, 'hex'::text) AS certificate
    FROM ((gatepost.login l
      JOIN gatepost.credential c ON (((c.tenant_id = l.tenant_id) AND (c.id = l.credential_id))))
      LEFT JOIN gatepost.credential_use u ON (((u.tenant_id = l.tenant_id) AND (u.credential_id = l.credential_id) AND (u.login_id = l.id))));
@@ -1307,14 +1387,42 @@ GRANT USAGE ON SCHEMA report TO gatepost_report;
 GRANT USAGE ON SCHEMA report TO gatepost_viewer;
 GRANT USAGE ON SCHEMA report TO gatepost_admin;
 
-REVOKE ALL ON FUNCTION admin.credential_issue(os_user text, slug text, name text, verifier text, digest bytea, label text, daily_cap bigint, networks text[], expires_at timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.credential_issue(os_user text, slug text, name text, verifier text, digest bytea, label text, daily_cap bigint, networks text[], expires_at timestamp with time zone) TO gatepost_admin;
+REVOKE ALL ON FUNCTION admin.credential_certificate_add(os_user text, name text, certificate bytea, ends_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.credential_certificate_add(os_user text, name text, certificate bytea, ends_at timestamp with time zone) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.credential_certificate_remove(os_user text, login text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.credential_certificate_remove(os_user text, login text) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.credential_check(name text, digest bytea, logins text[], stored_keys bytea[], ip text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.credential_check(name text, digest bytea, logins text[], stored_keys bytea[], ip text) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.credential_issue(os_user text, slug text, name text, verifier text, digest bytea, terms jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.credential_issue(os_user text, slug text, name text, verifier text, digest bytea, terms jsonb) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.credential_issue_many(os_user text, slugs text[], names text[], verifiers text[], digests bytea[], terms text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.credential_issue_many(os_user text, slugs text[], names text[], verifiers text[], digests bytea[], terms text[]) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.credential_limits(name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.credential_limits(name text) TO gatepost_admin;
+GRANT ALL ON FUNCTION admin.credential_limits(name text) TO gatepost_viewer;
+
+REVOKE ALL ON FUNCTION admin.credential_problems(slugs text[], terms text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.credential_problems(slugs text[], terms text[]) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.credential_resume(os_user text, name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.credential_resume(os_user text, name text) TO gatepost_admin;
 
 REVOKE ALL ON FUNCTION admin.credential_revoke(os_user text, name text, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.credential_revoke(os_user text, name text, reason text) TO gatepost_admin;
 
 REVOKE ALL ON FUNCTION admin.credential_rotate(os_user text, name text, verifier text, digest bytea, grace interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.credential_rotate(os_user text, name text, verifier text, digest bytea, grace interval) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.credential_set(os_user text, name text, changes jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.credential_set(os_user text, name text, changes jsonb) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.credential_suspend(os_user text, name text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.credential_suspend(os_user text, name text, reason text) TO gatepost_admin;
 
 REVOKE ALL ON FUNCTION admin.domain_add(os_user text, slug text, domain text, trusted boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.domain_add(os_user text, slug text, domain text, trusted boolean) TO gatepost_admin;
@@ -1384,6 +1492,14 @@ REVOKE ALL ON FUNCTION gatepost.append_only() FROM PUBLIC;
 REVOKE ALL ON FUNCTION gatepost.audited(os_user text, tenant bigint, action text, object text, detail jsonb, payload text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.cancel_recipients(tenants bigint[], ids uuid[], numbers integer[], why text, at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.credential_changed(credential gatepost.credential, changes jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.credential_make(os_user text, tenant bigint, slug text, name text, verifier text, digest bytea, terms jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.credential_named(name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.credential_terms(credential gatepost.credential) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.first_moment(day date, zone text) FROM PUBLIC;
 

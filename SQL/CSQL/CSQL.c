@@ -29,14 +29,41 @@ const struct sql_file *sql_migrations_list(void) { return migrations; }
 static const char functions_accept[] = {
 #embed "../functions/accept.sql" suffix(, 0)
 };
+static const char functions_admin_credential_certificate_add[] = {
+#embed "../functions/admin_credential_certificate_add.sql" suffix(, 0)
+};
+static const char functions_admin_credential_certificate_remove[] = {
+#embed "../functions/admin_credential_certificate_remove.sql" suffix(, 0)
+};
+static const char functions_admin_credential_check[] = {
+#embed "../functions/admin_credential_check.sql" suffix(, 0)
+};
 static const char functions_admin_credential_issue[] = {
 #embed "../functions/admin_credential_issue.sql" suffix(, 0)
+};
+static const char functions_admin_credential_issue_many[] = {
+#embed "../functions/admin_credential_issue_many.sql" suffix(, 0)
+};
+static const char functions_admin_credential_limits[] = {
+#embed "../functions/admin_credential_limits.sql" suffix(, 0)
+};
+static const char functions_admin_credential_problems[] = {
+#embed "../functions/admin_credential_problems.sql" suffix(, 0)
+};
+static const char functions_admin_credential_resume[] = {
+#embed "../functions/admin_credential_resume.sql" suffix(, 0)
 };
 static const char functions_admin_credential_revoke[] = {
 #embed "../functions/admin_credential_revoke.sql" suffix(, 0)
 };
 static const char functions_admin_credential_rotate[] = {
 #embed "../functions/admin_credential_rotate.sql" suffix(, 0)
+};
+static const char functions_admin_credential_set[] = {
+#embed "../functions/admin_credential_set.sql" suffix(, 0)
+};
+static const char functions_admin_credential_suspend[] = {
+#embed "../functions/admin_credential_suspend.sql" suffix(, 0)
 };
 static const char functions_admin_domain_add[] = {
 #embed "../functions/admin_domain_add.sql" suffix(, 0)
@@ -115,6 +142,18 @@ static const char functions_claim[] = {
 };
 static const char functions_clock[] = {
 #embed "../functions/clock.sql" suffix(, 0)
+};
+static const char functions_credential_changed[] = {
+#embed "../functions/credential_changed.sql" suffix(, 0)
+};
+static const char functions_credential_make[] = {
+#embed "../functions/credential_make.sql" suffix(, 0)
+};
+static const char functions_credential_named[] = {
+#embed "../functions/credential_named.sql" suffix(, 0)
+};
+static const char functions_credential_terms[] = {
+#embed "../functions/credential_terms.sql" suffix(, 0)
 };
 static const char functions_credential_used[] = {
 #embed "../functions/credential_used.sql" suffix(, 0)
@@ -215,9 +254,18 @@ static const char functions_views[] = {
 
 static const struct sql_file functions[] = {
     {"accept", functions_accept},
+    {"admin_credential_certificate_add", functions_admin_credential_certificate_add},
+    {"admin_credential_certificate_remove", functions_admin_credential_certificate_remove},
+    {"admin_credential_check", functions_admin_credential_check},
     {"admin_credential_issue", functions_admin_credential_issue},
+    {"admin_credential_issue_many", functions_admin_credential_issue_many},
+    {"admin_credential_limits", functions_admin_credential_limits},
+    {"admin_credential_problems", functions_admin_credential_problems},
+    {"admin_credential_resume", functions_admin_credential_resume},
     {"admin_credential_revoke", functions_admin_credential_revoke},
     {"admin_credential_rotate", functions_admin_credential_rotate},
+    {"admin_credential_set", functions_admin_credential_set},
+    {"admin_credential_suspend", functions_admin_credential_suspend},
     {"admin_domain_add", functions_admin_domain_add},
     {"admin_domain_remove", functions_admin_domain_remove},
     {"admin_domain_verified", functions_admin_domain_verified},
@@ -244,6 +292,10 @@ static const struct sql_file functions[] = {
     {"cancel_recipients", functions_cancel_recipients},
     {"claim", functions_claim},
     {"clock", functions_clock},
+    {"credential_changed", functions_credential_changed},
+    {"credential_make", functions_credential_make},
+    {"credential_named", functions_credential_named},
+    {"credential_terms", functions_credential_terms},
     {"credential_used", functions_credential_used},
     {"first_moment", functions_first_moment},
     {"free_rows", functions_free_rows},

@@ -14,8 +14,10 @@ SELECT t.id, t.slug, t.status, t.reason, t.hold_queue,
 FROM gatepost.tenant t JOIN gatepost.relay_pool p ON p.id = t.pool_id;
 
 CREATE VIEW admin.credential AS
-SELECT c.id, t.slug AS tenant, c.name, c.label, c.daily_cap, c.networks::text[] AS networks, c.expires_at, c.revoked_at,
-       c.revoked_reason, c.created_at, u.used_at, host(u.client) AS used_from, ul.name AS used_login,
+SELECT c.id, c.tenant_id, t.slug AS tenant, c.name, c.label, c.mode, c.daily_cap, c.monthly_cap, c.bytes_daily_cap,
+       c.rate, c.burst, c.message_size, c.recipients_per_message, c.sessions, c.networks::text[] AS networks, c.senders,
+       c.mechanisms, c.not_before, c.expires_at, c.suspended_at, c.suspended_reason, c.revoked_at, c.revoked_reason,
+       c.created_at, u.used_at, host(u.client) AS used_from, ul.name AS used_login,
        ARRAY(SELECT l.name FROM gatepost.login l WHERE l.tenant_id = c.tenant_id AND l.credential_id = c.id
              ORDER BY l.id) AS logins
 FROM gatepost.credential c
@@ -25,9 +27,10 @@ LEFT JOIN LATERAL (
     ORDER BY q.used_at DESC LIMIT 1) AS u ON true
 LEFT JOIN gatepost.login ul ON ul.tenant_id = u.tenant_id AND ul.id = u.login_id;
 
--- A credential's secrets: their names and times, never a verifier.
+-- A credential's secrets and certificates: their names and times, never a verifier.
 CREATE VIEW admin.login AS
-SELECT l.id, c.name AS credential, l.name, l.valid_until, l.created_at, u.used_at, host(u.client) AS used_from
+SELECT l.id, c.name AS credential, l.name, l.valid_until, l.created_at, u.used_at, host(u.client) AS used_from,
+       encode(l.certificate, 'hex') AS certificate
 FROM gatepost.login l
 JOIN gatepost.credential c ON c.tenant_id = l.tenant_id AND c.id = l.credential_id
 LEFT JOIN gatepost.credential_use u

@@ -59,7 +59,8 @@ package struct SCRAMVerifier: Sendable, Hashable {
         derive(secret: secret.utf8, iterations: iterations)
     }
 
-    static func derive(secret: some Sequence<UInt8>, salt: [UInt8], iterations: Int) -> SCRAMVerifier {
+    /// The verifier with a salt that is known: what a secret would have to look like.
+    package static func derive(secret: some Sequence<UInt8>, salt: [UInt8], iterations: Int) -> SCRAMVerifier {
         var salted = PBKDF2.sha256(password: secret, salt: salt, iterations: iterations)
         defer { wipe(&salted) }
         var clientKey = HMACSHA256.authenticationCode(for: "Client Key".utf8, key: salted)

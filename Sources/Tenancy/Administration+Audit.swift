@@ -11,15 +11,6 @@ package struct AuditRecord: Sendable, Hashable {
     package var detail: String
 }
 
-/// One of a credential's secrets: its name and times, never a verifier.
-package struct LoginRecord: Sendable, Hashable {
-    package var name: String
-    package var validUntil: Instant?
-    package var createdAt: Instant
-    package var usedAt: Instant?
-    package var usedFrom: String?
-}
-
 extension Administration {
     /// One page, newest first.
     ///
@@ -42,20 +33,6 @@ extension Administration {
                 id: try row.int64("id"), at: try row.timestamp("at"), operatingSystemUser: try row.string("os_user"),
                 databaseUser: try row.string("database_user"), tenant: try row.stringOrNil("tenant"),
                 action: try row.string("action"), object: try row.string("object"), detail: try row.string("detail"))
-        }
-    }
-
-    /// A credential's secrets, oldest first.
-    package func logins(of credential: String) async throws(AdministrationError) -> [LoginRecord] {
-        try await read(
-            """
-            SELECT name, valid_until, created_at, used_at, used_from FROM admin.login WHERE credential = $1 ORDER BY id
-            """, [.text(credential)]
-        ) { row in
-            LoginRecord(
-                name: try row.string("name"), validUntil: try row.timestampOrNil("valid_until"),
-                createdAt: try row.timestamp("created_at"), usedAt: try row.timestampOrNil("used_at"),
-                usedFrom: try row.stringOrNil("used_from"))
         }
     }
 }

@@ -1,37 +1,8 @@
-package import Postgres
-internal import SASL
+internal import Postgres
 
-// How credentials change their secrets, domains prove whose they are, and tenants go.
+// How domains prove whose they are, and tenants go.
 
 extension Administration {
-    /// A second secret of a credential, under a login name of its own. The secret is in no other place than here.
-    package struct Rotation: Sendable {
-        /// `acme.k7m2q9.2`.
-        package var username: String
-        package var secret: Secret
-        /// When the older secrets end, by the database's clock.
-        package var olderEnd: Instant?
-    }
-
-    /// - Parameter grace: how long the older secrets go on.
-    package func rotateCredential(_ name: String, grace: Duration) async throws(AdministrationError) -> Rotation {
-        let secret = Secret.make()
-        let verifier = secret.verifier()
-        let answer = try await repeated(
-            "SELECT login, ends_at FROM admin.credential_rotate($1, $2, $3, $4, $5::text::interval)",
-            [
-                .text(user), .text(name), .text(verifier.scram.encoded), .optional(verifier.digest),
-                .text("\(grace.components.seconds) seconds"),
-            ])
-        do {
-            guard let row = answer.rows.first else { throw AdministrationError.failed("the database gave no answer") }
-            return Rotation(
-                username: try row.string("login"), secret: secret, olderEnd: try row.timestampOrNil("ends_at"))
-        } catch {
-            throw Self.translated(error)
-        }
-    }
-
     /// - Parameter token: as it was seen in DNS; the database compares it with the domain's, under the lock.
     /// - Returns: false where it was verified already.
     package func domainVerified(

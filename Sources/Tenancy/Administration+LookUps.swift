@@ -20,19 +20,6 @@ package struct TenantRecord: Sendable, Hashable {
     package var createdAt: Instant
 }
 
-package struct CredentialRecord: Sendable, Hashable {
-    package var tenant, name: String
-    package var label: String?
-    package var daily: Int64?
-    package var networks: [String]
-    package var logins: [String]
-    package var expiresAt, revokedAt: Instant?
-    package var revokedReason: String?
-    package var createdAt: Instant
-    package var usedAt: Instant?
-    package var usedFrom: String?
-}
-
 package struct DomainRecord: Sendable, Hashable {
     package var tenant, domain: String
     package var verifiedAt: Instant?
@@ -148,38 +135,6 @@ extension Administration {
                 partial: try row.bool("partial"), resubmission: try row.bool("resubmission"),
                 nullSender: try row.bool("null_sender"), pool: try row.string("pool"),
                 createdAt: try row.timestamp("created_at"))
-        }
-    }
-
-    package func credentials(of slug: String) async throws(AdministrationError) -> [CredentialRecord] {
-        _ = try await tenant(slug)
-        return try await credentials("WHERE c.tenant = $1 ORDER BY c.id", [.text(slug)])
-    }
-
-    package func credential(_ name: String) async throws(AdministrationError) -> CredentialRecord {
-        guard let credential = try await credentials("WHERE c.name = $1", [.text(name)]).first else {
-            throw .notFound("no credential `\(name)`")
-        }
-        return credential
-    }
-
-    private func credentials(_ rest: String, _ parameters: [DatabaseValue]) async throws(AdministrationError)
-        -> [CredentialRecord]
-    {
-        try await read(
-            """
-            SELECT tenant, name, label, daily_cap, networks, logins, expires_at, revoked_at, revoked_reason, created_at,
-                   used_at, used_from
-            FROM admin.credential c \(rest)
-            """, parameters
-        ) { row in
-            CredentialRecord(
-                tenant: try row.string("tenant"), name: try row.string("name"), label: try row.stringOrNil("label"),
-                daily: try row.int64OrNil("daily_cap"), networks: try row.stringsOrNil("networks") ?? [],
-                logins: try row.stringsOrNil("logins") ?? [], expiresAt: try row.timestampOrNil("expires_at"),
-                revokedAt: try row.timestampOrNil("revoked_at"),
-                revokedReason: try row.stringOrNil("revoked_reason"), createdAt: try row.timestamp("created_at"),
-                usedAt: try row.timestampOrNil("used_at"), usedFrom: try row.stringOrNil("used_from"))
         }
     }
 

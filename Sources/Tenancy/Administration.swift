@@ -1,5 +1,4 @@
 package import Postgres
-internal import SASL
 
 /// What operators change and look up. Every change is one function of `admin`'s in the database: the meter's lock
 /// first, the change, a row of audit, in one transaction.
@@ -49,53 +48,6 @@ package struct Administration: Sendable {
 
     package func resumeTenant(_ slug: String) async throws(AdministrationError) -> Bool {
         try await change("SELECT admin.tenant_resume($1, $2)", [.text(user), .text(slug)]).mayHaveChanged
-    }
-
-    // MARK: Credentials
-
-    /// What a new credential may have of its own.
-    package struct CredentialTerms: Sendable, Hashable {
-        package var label: String?
-        /// Recipients a local day, beside the tenant's.
-        package var daily: Limit?
-        /// CIDR blocks its clients must come from; empty: anywhere.
-        package var networks: [String] = []
-        package var expiresAt: Instant?
-
-        package init() {}
-    }
-
-    /// Makes a credential with a new name and secret. The secret is in no other place than what this returns.
-    package func issueCredential(
-        for slug: String, _ terms: CredentialTerms
-    ) async throws(AdministrationError) -> (username: String, secret: Secret) {
-        let secret = Secret.make()
-        let verifier = secret.verifier()
-        var daily: Int64?
-        if case .of(let number)? = terms.daily { daily = number }
-        for _ in 0..<10 {
-            let username = Username.make(for: slug)
-            do {
-                _ = try await change(
-                    "SELECT created FROM admin.credential_issue($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                    [
-                        .text(user), .text(slug), .text(username), .text(verifier.scram.encoded),
-                        .optional(verifier.digest), .optional(terms.label), .optional(daily),
-                        .optional(terms.networks.isEmpty ? nil : terms.networks), .optional(terms.expiresAt),
-                    ])
-                return (username, secret)
-            } catch {
-                guard case .taken = error else { throw error }
-            }
-        }
-        throw .failed("ten random names were all taken")
-    }
-
-    /// For good. When this returns, no node accepts anything more with it, not even what is under way.
-    package func revokeCredential(_ name: String, reason: String?) async throws(AdministrationError) -> Bool {
-        try await change(
-            "SELECT admin.credential_revoke($1, $2, $3)", [.text(user), .text(name), .optional(reason)]
-        ).mayHaveChanged
     }
 
     // MARK: Sender domains

@@ -90,7 +90,7 @@ import Testing
         terms.label = "web shop"
         terms.daily = .of(9)
         terms.networks = ["192.0.2.0/24"]
-        terms.expiresAt = Instant.now.advanced(by: .seconds(3600))
+        terms.expires = .value(Instant.now.advanced(by: .seconds(3600)))
         let (username, secret) = try await admin.issueCredential(for: "acme", terms)
 
         let directory = Directory(DatabasePool(database.configuration(as: .node)))

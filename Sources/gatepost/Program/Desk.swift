@@ -89,7 +89,7 @@ struct Desk: Sendable {
                         hint: "credentials are named like acme.k7m2q9; "
                             + "`gatepost tenant list` lists the tenants")
                 }
-                let names = try await administration.credentials(of: slug).map(\.name)
+                let names = try await administration.credentialNames(of: slug)
                 if names.contains(name) { break }
                 return Failure(
                     "no credential `\(name.printable)`",
