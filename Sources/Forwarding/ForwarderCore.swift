@@ -235,8 +235,14 @@ final class ForwarderCore {
         connection.outcomes = nil
         connection.job = nil
         connection.transactions += 1
-        // Those nobody was asked about, for the connection takes no more transactions, go on by another.
-        let unasked = settle(job, outcomes, on: connection) { $0 == nil }
+        // Those nobody was asked about, for the connection takes no more transactions, go on by another; those there was
+        // no room for in this transaction (RFC 5321 §4.5.3.1.10) in the next, if it has brought others forward.
+        let hasProgressed = outcomes.contains { if case .delivered = $0 { true } else { false } }
+        let unasked = settle(job, outcomes, on: connection) { outcome in
+            guard let outcome else { return true }
+            return hasProgressed && outcome.isDeferred && [452, 552].contains(outcome.reply.code)
+                && outcome.reply.command == "RCPT TO"
+        }
         guard !unasked.isEmpty else { return }
         job.delivery = job.delivery.part(unasked)
         connection.job = job

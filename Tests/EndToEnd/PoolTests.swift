@@ -116,6 +116,31 @@ extension EndToEnd {
             #expect(refusing.messages.isEmpty)
         }
 
+        @Test func `what a real Postfix has no room for in one transaction goes at once in the next`() async throws {
+            let site = try await Site()
+            let sink = try await Sink(site)
+            let postfix = try await onThread {
+                try PrivatePostfix(settings: [
+                    "relayhost = [127.0.0.1]:\(sink.port)", "smtpd_relay_restrictions = permit_mynetworks, reject",
+                    "smtpd_recipient_limit = 2", "smtpd_recipient_overshoot_limit = 1000",
+                ])
+            }
+            try site.member(postfix.port, "--tls", "none")
+            let credential = try site.tenant("acme")
+            let server = try await site.serve()
+            let recipients = (1...5).map { "r\($0)@remote.example" }
+            try site.send(server, credential, to: recipients, subject: "five")
+            // The schedule would try the others again in a minute.
+            let all: @Sendable () -> Bool = {
+                recipients.allSatisfy { recipient in
+                    sink.messages.count { $0.contains("X-Rcpt-Args: <\(recipient)>") } == 1
+                }
+            }
+            #expect(await eventually(within: .seconds(30), all), "\(server.log)\(postfix.log)")
+            #expect(postfix.log.contains("nrcpt=2"), "two at a time: \(postfix.log)")
+            #expect(!server.log.contains("\"message\":\"deferred\""), "\(server.log)")
+        }
+
         /// A Postfix that takes mail inside TLS and passes it on; `bad@` it does not know.
         private static func smarthost(_ site: Site, relayingTo sink: Int) throws -> PrivatePostfix {
             try PrivatePostfix(settings: [
