@@ -195,6 +195,12 @@ CREATE FUNCTION admin.usage(slug text) RETURNS TABLE(scope text, credential text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION admin.usage_verify(slug text, from_day date, to_day date) RETURNS TABLE(tenant text, credential text, period text, starts date, what text, figure text, counter bigint, ledger bigint, stored bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    AS ...;
+
 CREATE FUNCTION gatepost.append_only() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -212,6 +218,12 @@ CREATE FUNCTION gatepost.cancel_recipients(tenants bigint[], ids uuid[], numbers
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION gatepost.correspondent_fill(tenant bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
     AS ...;
 
 CREATE TABLE gatepost.credential (
@@ -443,7 +455,7 @@ CREATE FUNCTION gatepost.uuid_new(at timestamp with time zone) RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
     RETURN (encode(set_bit(set_bit(OVERLAY(uuid_send(gen_random_uuid()) PLACING SUBSTRING(int8send((floor((EXTRACT(epoch FROM at) * (1000)::numeric)))::bigint) FROM 3) FROM 1 FOR 6), (52)::bigint, 1), (53)::bigint, 1), 'hex'::text))::uuid;
 
-CREATE FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], senders text[], sender_domains text[], from_domains text[], bodies bytea[], sizes bigint[], digests bytea[], clients text[], helos bytea[], message_id_headers text[], recipient_messages integer[], recipient_addresses text[], recipient_domains text[], body_types text[] DEFAULT NULL::text[], smtputf8s boolean[] DEFAULT NULL::boolean[], rets text[] DEFAULT NULL::text[], envids text[] DEFAULT NULL::text[], recipient_notifies integer[] DEFAULT NULL::integer[], recipient_orcpts text[] DEFAULT NULL::text[], author_messages integer[] DEFAULT NULL::integer[], author_domains text[] DEFAULT NULL::text[]) RETURNS SETOF ledger.verdict
+CREATE FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], senders text[], sender_domains text[], from_domains text[], bodies bytea[], sizes bigint[], digests bytea[], clients text[], helos bytea[], message_id_headers text[], recipient_messages integer[], recipient_addresses text[], recipient_domains text[], body_types text[] DEFAULT NULL::text[], smtputf8s boolean[] DEFAULT NULL::boolean[], rets text[] DEFAULT NULL::text[], envids text[] DEFAULT NULL::text[], recipient_notifies integer[] DEFAULT NULL::integer[], recipient_orcpts text[] DEFAULT NULL::text[], author_messages integer[] DEFAULT NULL::integer[], author_domains text[] DEFAULT NULL::text[], sessions uuid[] DEFAULT NULL::uuid[], from_messages integer[] DEFAULT NULL::integer[], from_addresses text[] DEFAULT NULL::text[]) RETURNS SETOF ledger.verdict
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -578,6 +590,22 @@ CREATE FUNCTION ledger.upkeep_orphans(at_most integer) RETURNS bigint
 CREATE FUNCTION ledger.upkeep_partitions(body_keep interval DEFAULT '24:00:00'::interval, keep interval DEFAULT '30 days'::interval) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION ledger.warning_noticed(tenant_id bigint, credential_id bigint, limit_name text, starts date, percent integer, address text DEFAULT NULL::text, domain text DEFAULT NULL::text, content bytea DEFAULT NULL::bytea, smtputf8 boolean DEFAULT false) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    AS ...;
+
+CREATE FUNCTION ledger.warnings(at_most integer) RETURNS TABLE(tenant_id bigint, credential_id bigint, limit_name text, starts date, percent integer, cap bigint, used bigint, at timestamp with time zone, tenant text, credential text, contact text, resets_text text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS ...;
 
 CREATE TABLE gatepost.audit (
@@ -1167,6 +1195,7 @@ CREATE TABLE gatepost.usage_hour (
     tenant_id bigint NOT NULL,
     starts timestamp with time zone NOT NULL,
     recipients bigint NOT NULL,
+    shadow_recipients bigint DEFAULT 0 NOT NULL,
     CONSTRAINT usage_hour_recipients_check CHECK ((recipients >= 0))
 )
 WITH (fillfactor='50');
@@ -1487,11 +1516,17 @@ GRANT ALL ON FUNCTION admin.tenant_suspend(os_user text, slug text, reason text,
 REVOKE ALL ON FUNCTION admin.usage(slug text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.usage(slug text) TO gatepost_admin;
 
+REVOKE ALL ON FUNCTION admin.usage_verify(slug text, from_day date, to_day date) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.usage_verify(slug text, from_day date, to_day date) TO gatepost_admin;
+GRANT ALL ON FUNCTION admin.usage_verify(slug text, from_day date, to_day date) TO gatepost_viewer;
+
 REVOKE ALL ON FUNCTION gatepost.append_only() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.audited(os_user text, tenant bigint, action text, object text, detail jsonb, payload text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.cancel_recipients(tenants bigint[], ids uuid[], numbers integer[], why text, at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.correspondent_fill(tenant bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.credential_changed(credential gatepost.credential, changes jsonb) FROM PUBLIC;
 
@@ -1539,8 +1574,8 @@ REVOKE ALL ON FUNCTION gatepost.uuid_instant(id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.uuid_new(at timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], senders text[], sender_domains text[], from_domains text[], bodies bytea[], sizes bigint[], digests bytea[], clients text[], helos bytea[], message_id_headers text[], recipient_messages integer[], recipient_addresses text[], recipient_domains text[], body_types text[], smtputf8s boolean[], rets text[], envids text[], recipient_notifies integer[], recipient_orcpts text[], author_messages integer[], author_domains text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], senders text[], sender_domains text[], from_domains text[], bodies bytea[], sizes bigint[], digests bytea[], clients text[], helos bytea[], message_id_headers text[], recipient_messages integer[], recipient_addresses text[], recipient_domains text[], body_types text[], smtputf8s boolean[], rets text[], envids text[], recipient_notifies integer[], recipient_orcpts text[], author_messages integer[], author_domains text[]) TO gatepost_node;
+REVOKE ALL ON FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], senders text[], sender_domains text[], from_domains text[], bodies bytea[], sizes bigint[], digests bytea[], clients text[], helos bytea[], message_id_headers text[], recipient_messages integer[], recipient_addresses text[], recipient_domains text[], body_types text[], smtputf8s boolean[], rets text[], envids text[], recipient_notifies integer[], recipient_orcpts text[], author_messages integer[], author_domains text[], sessions uuid[], from_messages integer[], from_addresses text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], senders text[], sender_domains text[], from_domains text[], bodies bytea[], sizes bigint[], digests bytea[], clients text[], helos bytea[], message_id_headers text[], recipient_messages integer[], recipient_addresses text[], recipient_domains text[], body_types text[], smtputf8s boolean[], rets text[], envids text[], recipient_notifies integer[], recipient_orcpts text[], author_messages integer[], author_domains text[], sessions uuid[], from_messages integer[], from_addresses text[]) TO gatepost_node;
 
 REVOKE ALL ON FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text, numbers integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text, numbers integer[]) TO gatepost_admin;
@@ -1604,6 +1639,12 @@ GRANT ALL ON FUNCTION ledger.upkeep_orphans(at_most integer) TO gatepost_admin;
 REVOKE ALL ON FUNCTION ledger.upkeep_partitions(body_keep interval, keep interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.upkeep_partitions(body_keep interval, keep interval) TO gatepost_node;
 GRANT ALL ON FUNCTION ledger.upkeep_partitions(body_keep interval, keep interval) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION ledger.warning_noticed(tenant_id bigint, credential_id bigint, limit_name text, starts date, percent integer, address text, domain text, content bytea, smtputf8 boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.warning_noticed(tenant_id bigint, credential_id bigint, limit_name text, starts date, percent integer, address text, domain text, content bytea, smtputf8 boolean) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.warnings(at_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.warnings(at_most integer) TO gatepost_node;
 
 GRANT SELECT ON TABLE admin.audit TO gatepost_admin;
 

@@ -154,6 +154,8 @@ static const char functions_credential_named[] = {
 };
 static const char functions_credential_terms[] = {
 #embed "../functions/credential_terms.sql" suffix(, 0)
+static const char functions_correspondent_fill[] = {
+#embed "../functions/correspondent_fill.sql" suffix(, 0)
 };
 static const char functions_credential_used[] = {
 #embed "../functions/credential_used.sql" suffix(, 0)
@@ -248,8 +250,19 @@ static const char functions_upkeep_orphans[] = {
 static const char functions_upkeep_partitions[] = {
 #embed "../functions/upkeep_partitions.sql" suffix(, 0)
 };
+static const char functions_usage_verify[] = {
+#embed "../functions/usage_verify.sql" suffix(, 0)
+};
 static const char functions_views[] = {
 #embed "../functions/views.sql" suffix(, 0)
+};
+
+static const char functions_warning_noticed[] = {
+#embed "../functions/warning_noticed.sql" suffix(, 0)
+};
+
+static const char functions_warnings[] = {
+#embed "../functions/warnings.sql" suffix(, 0)
 };
 
 static const struct sql_file functions[] = {
@@ -296,6 +309,7 @@ static const struct sql_file functions[] = {
     {"credential_make", functions_credential_make},
     {"credential_named", functions_credential_named},
     {"credential_terms", functions_credential_terms},
+    {"correspondent_fill", functions_correspondent_fill},
     {"credential_used", functions_credential_used},
     {"first_moment", functions_first_moment},
     {"free_rows", functions_free_rows},
@@ -327,7 +341,10 @@ static const struct sql_file functions[] = {
     {"upkeep_expired", functions_upkeep_expired},
     {"upkeep_orphans", functions_upkeep_orphans},
     {"upkeep_partitions", functions_upkeep_partitions},
+    {"usage_verify", functions_usage_verify},
     {"views", functions_views},
+    {"warning_noticed", functions_warning_noticed},
+    {"warnings", functions_warnings},
     {0, 0},
 };
 

@@ -15,22 +15,40 @@
 --            body_types, smtputf8s, rets, envids    one element per message: '8bitmime', false, null, null
 --            recipient_notifies, recipient_orcpts   one element per recipient
 --            author_messages, author_domains        the domains of further authors, and of which message; any number
+--            sessions                               of each message, for its event
+--            from_messages, from_addresses          whom the header speaks for, and in which message; any number. Read
+--                                                   where a credential has senders of its own; a message without any
+--                                                   is judged by its domains alone
 --   Out    one row per message, in order. verdict is one of
---            accepted               queue_id = id; remaining: the smallest cap's rest, null: unlimited
+--            accepted               queue_id = id; remaining: the smallest cap's rest in recipients, null: unlimited;
+--                                   detail: 'test' for a credential in test mode (stored as final, never forwarded)
 --            resubmitted            queue_id = the first message's id; nothing stored, nothing charged
 --            stale_id               some id of the batch was more than 60 s off: every message says so, nothing was
 --                                   written (no batch row either); send again with new ids made from `clock`
 --            tenant_unknown, tenant_suspended (detail: the reason), credential_unknown, credential_revoked,
---            credential_expired, login_expired, sender_domain, from_domain (detail: the domain, an author's),
+--            credential_suspended (detail: the reason), credential_expired, credential_not_yet (detail: since when),
+--            login_expired, sender_domain, from_domain (detail: the domain, an author's),
+--            sender_address (detail: the address, or domain, that the credential may not send as),
 --            message_size, too_many_recipients (cap, used = this message's),
---            cap_daily, cap_monthly, cap_credential_daily, rate (cap, used, resets_at, resets_text, policy)
---          limit_name: daily, monthly, credential_daily, rate, message_size, recipients_per_message
+--            cap_daily, cap_monthly, cap_credential_daily, cap_credential_monthly, cap_bytes_daily,
+--            cap_credential_bytes_daily, cap_first_time, rate, credential_rate (cap, used, resets_at, resets_text,
+--            policy)
+--          limit_name: daily, monthly, bytes_daily, first_time_daily, rate, message_size, recipients_per_message, and
+--          credential_daily, credential_monthly, credential_bytes_daily, credential_rate, credential_message_size,
+--          credential_recipients_per_message
 --          resets_text: ISO 8601 in the tenant's zone. policy: 'defer' or 'reject'. clock: the instant decided at,
 --          on every row.
+--          Events: accepted, refused (both with the message's id for their own; resubmitted and stale_id leave none),
+--          would_refuse (a proposed cap's), limit_warning (with the row in warning: a cap in force was used to one of
+--          the tenant's warn_percents, once in each of its days or months).
 --   Raises 23505 on batch_pkey: the batch was fenced, give up. 55P03: a meter was not had in time (50 ms if the batch
 --          has several tenants: split it by tenant; 1 s if it has one). 22023, 23502: malformed arrays.
---   Locks  batch, then the meters in tenant order. usage and recent under the meter only.
+--   Locks  batch, then the meters in tenant order. usage and its like, recent, credential_rate, correspondent and
+--          warning under the meter only.
 --   Repeat fails on batch_pkey.    Role  gatepost_node, in a transaction of its own, READ COMMITTED
+DROP FUNCTION IF EXISTS ledger.accept(uuid, uuid, uuid[], bigint[], bigint[], bigint[], text[], text[], text[],
+    bytea[], bigint[], bytea[], text[], bytea[], text[], int[], text[], text[],
+    text[], boolean[], text[], text[], int[], text[], int[], text[]);
 CREATE OR REPLACE FUNCTION ledger.accept(
     batch uuid, owner uuid,
     ids uuid[], tenant_ids bigint[], credential_ids bigint[], login_ids bigint[],
@@ -40,7 +58,8 @@ CREATE OR REPLACE FUNCTION ledger.accept(
     recipient_messages int[], recipient_addresses text[], recipient_domains text[],
     body_types text[] DEFAULT NULL, smtputf8s boolean[] DEFAULT NULL, rets text[] DEFAULT NULL,
     envids text[] DEFAULT NULL, recipient_notifies int[] DEFAULT NULL, recipient_orcpts text[] DEFAULT NULL,
-    author_messages int[] DEFAULT NULL, author_domains text[] DEFAULT NULL
+    author_messages int[] DEFAULT NULL, author_domains text[] DEFAULT NULL,
+    sessions uuid[] DEFAULT NULL, from_messages int[] DEFAULT NULL, from_addresses text[] DEFAULT NULL
 ) RETURNS SETOF ledger.verdict
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -58,6 +77,7 @@ DECLARE
     v_hour timestamptz;
     v_sizes int[];                        -- recipients of each message
     v_numbers int[];                      -- each recipient's number within its message
+    v_offsets int[];                      -- each message's first recipient
     v_total bigint := cardinality(recipient_messages);
     v_number int;
     v_authors int := coalesce(cardinality(author_domains), 0);  -- further ones
@@ -71,15 +91,50 @@ DECLARE
     v_tenant bigint;
     v_day_used bigint;
     v_month_used bigint;
+    v_bytes_used bigint;
+    v_first_used bigint;                  -- first-time recipients
+    v_test_used bigint;                   -- of credentials in test mode, which count apart; null: not read yet
+    v_test_bytes bigint;
+    v_shadow_day bigint;                  -- as day, month and bytes, without what a proposed cap would have refused
+    v_shadow_month bigint;
+    v_shadow_bytes bigint;
     v_debt bigint;                        -- the rate's bucket, see gatepost.meter
     v_elapsed bigint;                     -- microseconds
-    v_credentials bigint[];               -- its credentials, and what each has used today
+    v_credentials bigint[];               -- its credentials, and what each has used today, in the month, in octets
     v_credential_used bigint[];
+    v_credential_month bigint[];
+    v_credential_bytes bigint[];
+    v_credential_debts int[];             -- where in c_debts its bucket is
+
+    -- Recipients and whom their tenant knows, read when the first tenant asks for it.
+    v_today date;                         -- of UTC
+    v_hashes bytea[];
+    v_news int[];                         -- 0 known; else the first recipient of the batch that is the same one
+    v_olds boolean[];                     -- to be written, for it was not yet written today
+    v_seen boolean[];                     -- the new ones of messages accepted so far
 
     -- What is to be written when all is decided.
     w_ords int[] := '{}';                 -- accepted messages, with the day and month that pay
     w_days date[] := '{}';
     w_months date[] := '{}';
+    w_firsts int[] := '{}';               -- how many of its recipients are first-time ones
+    w_shadows boolean[] := '{}';          -- a proposed cap would have refused it
+    w_tests int[] := '{}';                -- accepted messages that are never forwarded, and their day
+    w_test_days date[] := '{}';
+    w_met int[] := '{}';                  -- recipients that their tenant knows now
+    e_ords int[] := '{}';                 -- what a proposed cap would have said, and to which message
+    e_details jsonb[] := '{}';
+    n_ords int[] := '{}';                 -- messages with which a cap was used to a percent that is warned of, if it
+    n_days date[] := '{}';                -- was not before; and what was used then
+    n_day bigint[] := '{}';
+    n_month bigint[] := '{}';
+    n_bytes bigint[] := '{}';
+    n_credential_day bigint[] := '{}';
+    n_credential_month bigint[] := '{}';
+    n_credential_bytes bigint[] := '{}';
+    c_tenants bigint[] := '{}';           -- the rate buckets of credentials
+    c_credentials bigint[] := '{}';
+    c_debts bigint[] := '{}';
     w_refused int[] := '{}';
     w_keys bytea[] := '{}';               -- resubmission keys: tenant, credential, digest in one; and whose
     w_key_ords int[] := '{}';
@@ -99,11 +154,15 @@ BEGIN
     END IF;
 
     v_sizes := array_fill(0, ARRAY[v_count]);
+    v_offsets := v_sizes;
     v_numbers := array_fill(0, ARRAY[cardinality(recipient_messages)]);
     FOR i IN 1..cardinality(recipient_messages) LOOP
         v_number := v_sizes[recipient_messages[i]] + 1;
         v_sizes[recipient_messages[i]] := v_number;
         v_numbers[i] := v_number;
+        IF v_number = 1 THEN
+            v_offsets[recipient_messages[i]] := i;
+        END IF;
     END LOOP;
     IF (v_count > 0 AND cardinality(v_sizes) = v_count AND 0 <> ALL (v_sizes)) IS NOT TRUE THEN
         RAISE EXCEPTION 'ledger.accept: no messages, a message without recipients, or a recipient without message'
@@ -156,16 +215,18 @@ BEGIN
     v_out := array_fill(NULL::ledger.verdict, ARRAY[v_count]);
 
     -- 4. Decide. First the common case: one sender (so any lone message), and all of it fits. Whatever is not so plain
-    -- (a refusal, a resubmission, a rate, several authors) finds nothing here and is judged below.
+    -- (a refusal, a resubmission, a warning, a rate, several authors, certain senders, first-time recipients, a
+    -- proposed cap, test mode) finds nothing here and is judged below.
     IF v_authors = 0 AND tenant_ids[1] = ALL (tenant_ids) AND credential_ids[1] = ALL (credential_ids)
         AND login_ids[1] = ALL (login_ids) AND sender_domains[1] = ALL (sender_domains)
         AND from_domains[1] = ALL (from_domains)
     THEN
-        SELECT t.day, t.month, t.resubmission, (SELECT sum(b.size) FROM unnest(sizes) AS b (size)) AS bytes,
+        SELECT t.day, t.month, t.resubmission, b.bytes,
                least(t.daily_cap - coalesce(ud.recipients, 0), t.monthly_cap - coalesce(um.recipients, 0),
-                     c.daily_cap - coalesce(uc.recipients, 0)) - v_total AS remaining
+                     c.daily_cap - coalesce(uc.recipients, 0), c.monthly_cap - uo.recipients) - v_total AS remaining
         INTO r
-        FROM (
+        FROM (SELECT sum(s.size)::bigint AS bytes FROM unnest(sizes) AS s (size) OFFSET 0) AS b
+        CROSS JOIN (
             SELECT t.*, (v_now AT TIME ZONE y.zone)::date AS day,
                    date_trunc('month', v_now AT TIME ZONE y.zone)::date AS month
             FROM gatepost.tenant t
@@ -181,7 +242,7 @@ BEGIN
             SELECT l.* FROM gatepost.login l
             WHERE l.tenant_id = t.id AND l.credential_id = credential_ids[1] AND l.id = login_ids[1] OFFSET 0) AS l
         LEFT JOIN LATERAL (
-            SELECT u.recipients FROM gatepost.usage u
+            SELECT u.recipients, u.bytes FROM gatepost.usage u
             WHERE u.tenant_id = t.id AND u.credential_id = 0 AND u.period = 'day' AND u.starts = t.day OFFSET 0
         ) AS ud ON true
         LEFT JOIN LATERAL (
@@ -189,12 +250,23 @@ BEGIN
             WHERE u.tenant_id = t.id AND u.credential_id = 0 AND u.period = 'month' AND u.starts = t.month OFFSET 0
         ) AS um ON true
         LEFT JOIN LATERAL (
-            SELECT u.recipients FROM gatepost.usage u
+            SELECT u.recipients, u.bytes FROM gatepost.usage u
             WHERE u.tenant_id = t.id AND u.credential_id = c.id AND u.period = 'day' AND u.starts = t.day OFFSET 0
         ) AS uc ON true
-        WHERE t.id = ANY (v_locked) AND t.status = 'active' AND t.rate IS NULL
-          AND t.daily_window = 'day' AND t.message_size >= ALL (sizes) AND t.recipients_per_message >= ALL (v_sizes)
-          AND c.revoked_at IS NULL AND (c.expires_at <= v_now) IS NOT TRUE
+        LEFT JOIN LATERAL (
+            -- (A credential's month is the sum of its days.)
+            SELECT coalesce(sum(u.recipients), 0)::bigint AS recipients FROM gatepost.usage u
+            WHERE u.tenant_id = t.id AND u.credential_id = c.id AND u.period = 'day'
+              AND u.starts >= t.month AND u.starts < t.month + interval '1 month' OFFSET 0
+        ) AS uo ON c.monthly_cap IS NOT NULL
+        WHERE t.id = ANY (v_locked) AND t.status = 'active'
+          AND coalesce(t.rate, t.first_time_daily_cap, t.shadow_daily_cap, t.shadow_monthly_cap,
+                       t.shadow_bytes_daily_cap, t.shadow_first_time_daily_cap, c.rate) IS NULL
+          AND t.daily_window = 'day' AND c.mode = 'live' AND c.senders IS NULL
+          AND least(t.message_size, c.message_size) >= ALL (sizes)
+          AND least(t.recipients_per_message, c.recipients_per_message) >= ALL (v_sizes)
+          AND c.revoked_at IS NULL AND c.suspended_at IS NULL AND (c.expires_at <= v_now) IS NOT TRUE
+          AND (c.not_before > v_now) IS NOT TRUE
           AND (l.valid_until <= v_now) IS NOT TRUE
           AND (sender_domains[1] = '' AND t.null_sender OR EXISTS (
               SELECT FROM gatepost.sender_domain d
@@ -205,6 +277,24 @@ BEGIN
           AND (coalesce(ud.recipients, 0) + v_total <= t.daily_cap) IS NOT FALSE
           AND (coalesce(um.recipients, 0) + v_total <= t.monthly_cap) IS NOT FALSE
           AND (coalesce(uc.recipients, 0) + v_total <= c.daily_cap) IS NOT FALSE
+          AND (uo.recipients + v_total <= c.monthly_cap) IS NOT FALSE
+          AND (coalesce(ud.bytes, 0) + b.bytes <= t.bytes_daily_cap) IS NOT FALSE
+          AND (coalesce(uc.bytes, 0) + b.bytes <= c.bytes_daily_cap) IS NOT FALSE
+          AND NOT EXISTS (
+              -- A percent that is reached, and has not been warned of. (The sum is exact, and does not overflow.)
+              SELECT FROM (
+                  VALUES (0::bigint, 'daily', t.day, t.daily_cap, coalesce(ud.recipients, 0) + v_total),
+                         (0, 'monthly', t.month, t.monthly_cap, coalesce(um.recipients, 0) + v_total),
+                         (0, 'bytes_daily', t.day, t.bytes_daily_cap, coalesce(ud.bytes, 0) + b.bytes),
+                         (c.id, 'credential_daily', t.day, c.daily_cap, coalesce(uc.recipients, 0) + v_total),
+                         (c.id, 'credential_monthly', t.month, c.monthly_cap, uo.recipients + v_total),
+                         (c.id, 'credential_bytes_daily', t.day, c.bytes_daily_cap, coalesce(uc.bytes, 0) + b.bytes)
+              ) AS x (credential_id, limit_name, starts, cap, used)
+              CROSS JOIN unnest(t.warn_percents) AS p (percent)
+              WHERE x.used >= x.cap / 100 * p.percent + (x.cap % 100 * p.percent + 99) / 100 AND NOT EXISTS (
+                  SELECT FROM gatepost.warning w
+                  WHERE w.tenant_id = tenant_ids[1] AND w.credential_id = x.credential_id
+                    AND w.limit_name = x.limit_name AND w.starts = x.starts AND w.percent = p.percent))
           AND (NOT t.resubmission OR NOT EXISTS (
                   SELECT FROM unnest(digests) AS q (digest)
                   CROSS JOIN LATERAL (
@@ -230,6 +320,15 @@ BEGIN
                     bytes = u.bytes + excluded.bytes;
             INSERT INTO gatepost.usage_hour AS u (tenant_id, starts, recipients) VALUES (tenant_ids[1], v_hour, v_total)
             ON CONFLICT ON CONSTRAINT usage_hour_pkey DO UPDATE SET recipients = u.recipients + excluded.recipients;
+            INSERT INTO gatepost.usage_domain AS u (tenant_id, domain, starts, recipients, messages, bytes)
+            VALUES (tenant_ids[1], from_domains[1], r.day, v_total, v_count, r.bytes)
+            ON CONFLICT ON CONSTRAINT usage_domain_pkey DO UPDATE
+                SET recipients = u.recipients + excluded.recipients, messages = u.messages + excluded.messages,
+                    bytes = u.bytes + excluded.bytes;
+            -- (A message's id is free for its event, and saves the making of another.)
+            INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id, credential_id, session)
+            SELECT tenant_ids[1], n.id, v_now, 'accepted', n.id, credential_ids[1], n.session
+            FROM unnest(ids, sessions) AS n (id, session);
             IF r.resubmission THEN
                 INSERT INTO gatepost.recent (tenant_id, credential_id, digest, message_id, at)
                 SELECT tenant_ids[1], credential_ids[1], n.digest, n.id, v_now
@@ -251,27 +350,51 @@ BEGIN
     -- Then tenant by tenant (they share nothing), each in order of arrival.
     FOR r IN
         SELECT m.ord::int AS ord, m.id, m.credential_id, m.size, m.recipients, m.digest, t.*,
+               least(t.tenant_size, c.message_size) AS message_size,
+               least(t.tenant_recipients, c.recipients_per_message) AS recipients_per_message,
                CASE
                    WHEN t.known IS NOT TRUE OR t.status = 'deleted' THEN 'tenant_unknown'
                    WHEN t.status <> 'active' THEN 'tenant_suspended'
                    WHEN c.id IS NULL THEN 'credential_unknown'
                    WHEN c.revoked_at IS NOT NULL THEN 'credential_revoked'
+                   WHEN c.suspended_at IS NOT NULL THEN 'credential_suspended'
                    WHEN c.expires_at <= v_now THEN 'credential_expired'
+                   WHEN c.not_before > v_now THEN 'credential_not_yet'
                    WHEN l.id IS NULL THEN 'credential_unknown'
                    WHEN l.valid_until <= v_now THEN 'login_expired'
                    WHEN (m.sender_domain = ANY (d.domains) OR m.sender_domain = '' AND t.null_sender) IS NOT TRUE
                        THEN 'sender_domain'
                    WHEN (m.from_domain = ANY (d.domains)) IS NOT TRUE OR o.found THEN 'from_domain'
+                   WHEN s.found THEN 'sender_address'
                END AS refusal,
-               m.sender_domain,
+               m.sender_domain, s.address AS sender_address, c.suspended_reason, c.not_before,
                CASE WHEN (m.from_domain = ANY (d.domains)) IS TRUE THEN o.domain ELSE m.from_domain END AS from_domain,
-               c.daily_cap AS credential_cap, uc.recipients AS credential_used,
+               c.mode = 'test' AS test, c.daily_cap AS credential_cap, c.monthly_cap AS credential_monthly_cap,
+               c.bytes_daily_cap AS credential_bytes_cap, c.rate AS credential_rate, c.burst AS credential_burst,
+               c.daily_cap / 100 * t.percent + (c.daily_cap % 100 * t.percent + 99) / 100 AS warn_credential_daily,
+               c.monthly_cap / 100 * t.percent + (c.monthly_cap % 100 * t.percent + 99) / 100
+                   AS warn_credential_monthly,
+               c.bytes_daily_cap / 100 * t.percent + (c.bytes_daily_cap % 100 * t.percent + 99) / 100
+                   AS warn_credential_bytes,
+               uc.recipients AS credential_used, uc.bytes AS credential_bytes,
                k.message_id AS first_id
         FROM (
             -- Each tenant once, as it is now.
             SELECT n.tenant_id, t.id = ANY (v_locked) AS known, t.status, t.reason, t.daily_cap, t.monthly_cap,
-                   t.daily_window, t.rate, t.burst, t.message_size, t.recipients_per_message, t.policy, t.resubmission,
-                   t.null_sender, z.zone, z.day, z.month, ud.recipients AS day_used, um.recipients AS month_used
+                   t.daily_window, t.rate, t.burst, t.message_size AS tenant_size,
+                   t.recipients_per_message AS tenant_recipients, t.policy, t.resubmission, t.null_sender,
+                   t.bytes_daily_cap, t.first_time_daily_cap, t.shadow_daily_cap, t.shadow_monthly_cap,
+                   t.shadow_bytes_daily_cap, t.shadow_first_time_daily_cap, w.percent,
+                   -- The least use that is warned of. (Exact, and does not overflow.)
+                   t.daily_cap / 100 * w.percent + (t.daily_cap % 100 * w.percent + 99) / 100 AS warn_daily,
+                   t.monthly_cap / 100 * w.percent + (t.monthly_cap % 100 * w.percent + 99) / 100 AS warn_monthly,
+                   t.bytes_daily_cap / 100 * w.percent + (t.bytes_daily_cap % 100 * w.percent + 99) / 100 AS warn_bytes,
+                   coalesce(t.first_time_daily_cap, t.shadow_first_time_daily_cap) IS NOT NULL AS counts_first,
+                   coalesce(t.shadow_daily_cap, t.shadow_monthly_cap, t.shadow_bytes_daily_cap,
+                            t.shadow_first_time_daily_cap) IS NOT NULL AS has_shadow,
+                   z.zone, z.day, z.month, ud.recipients AS day_used, um.recipients AS month_used,
+                   ud.bytes AS bytes_used, ud.first_time AS first_used, ud.shadow_recipients AS shadow_day,
+                   ud.shadow_bytes, um.shadow_recipients AS shadow_month
             FROM (SELECT DISTINCT u.tenant_id FROM unnest(tenant_ids) AS u (tenant_id)) AS n
             LEFT JOIN gatepost.tenant t ON t.id = n.tenant_id
             LEFT JOIN LATERAL (
@@ -280,18 +403,21 @@ BEGIN
                 FROM (SELECT CASE WHEN t.next_zone_from <= v_now THEN t.next_zone ELSE t.zone END AS zone OFFSET 0) AS y
             ) AS z ON true
             LEFT JOIN LATERAL (
-                SELECT u.recipients FROM gatepost.usage u
+                SELECT u.recipients, u.bytes, u.first_time, u.shadow_recipients, u.shadow_bytes
+                FROM gatepost.usage u
                 WHERE u.tenant_id = t.id AND u.credential_id = 0 AND u.period = 'day' AND u.starts = z.day OFFSET 0
             ) AS ud ON true
             LEFT JOIN LATERAL (
-                SELECT u.recipients FROM gatepost.usage u
+                SELECT u.recipients, u.shadow_recipients FROM gatepost.usage u
                 WHERE u.tenant_id = t.id AND u.credential_id = 0 AND u.period = 'month' AND u.starts = z.month OFFSET 0
             ) AS um ON true
+            LEFT JOIN LATERAL (SELECT min(p.percent) AS percent FROM unnest(t.warn_percents) AS p (percent)) AS w ON true
             OFFSET 0
         ) AS t
-        JOIN unnest(ids, tenant_ids, credential_ids, login_ids, sizes, v_sizes, digests, sender_domains, from_domains)
-            WITH ORDINALITY AS m (id, tenant_id, credential_id, login_id, size, recipients, digest, sender_domain,
-                                  from_domain, ord)
+        JOIN unnest(ids, tenant_ids, credential_ids, login_ids, sizes, v_sizes, digests, senders, sender_domains,
+                    from_domains)
+            WITH ORDINALITY AS m (id, tenant_id, credential_id, login_id, size, recipients, digest, sender,
+                                  sender_domain, from_domain, ord)
             ON m.tenant_id IS NOT DISTINCT FROM t.tenant_id
         LEFT JOIN LATERAL (
             SELECT c.* FROM gatepost.credential c WHERE c.tenant_id = t.tenant_id AND c.id = m.credential_id OFFSET 0
@@ -305,8 +431,9 @@ BEGIN
             WHERE k.tenant_id = t.tenant_id AND k.credential_id = m.credential_id AND k.digest = m.digest OFFSET 0
         ) AS k ON k.at > v_now - interval '10 minutes'
         LEFT JOIN LATERAL (
-            SELECT u.recipients FROM gatepost.usage u
-            WHERE u.tenant_id = t.tenant_id AND u.credential_id = c.id AND u.period = 'day' AND u.starts = t.day
+            SELECT u.recipients, u.bytes FROM gatepost.usage u
+            WHERE u.tenant_id = t.tenant_id AND u.credential_id = c.id
+              AND u.period = CASE c.mode WHEN 'test' THEN 'test' ELSE 'day' END AND u.starts = t.day
             OFFSET 0
         ) AS uc ON true
         CROSS JOIN LATERAL (
@@ -327,14 +454,62 @@ BEGIN
                 WHERE x.tenant_id = t.tenant_id AND x.domain = a.domain AND x.verified_at IS NOT NULL)
             ORDER BY a.place LIMIT 1
         ) AS o ON true
+        LEFT JOIN LATERAL (
+            -- The first address that a credential with senders of its own may not use: the envelope's, then the header's.
+            SELECT a.address, true AS found
+            FROM (SELECT m.sender, 0 WHERE m.sender <> ''
+                  UNION ALL
+                  SELECT f.address, f.place
+                  FROM unnest(from_messages, from_addresses) WITH ORDINALITY AS f (message, address, place)
+                  WHERE f.message = m.ord
+                  UNION ALL
+                  SELECT b.domain, 1 FROM (
+                      SELECT m.from_domain
+                      UNION ALL
+                      SELECT a.domain FROM unnest(author_messages, author_domains) AS a (message, domain)
+                      WHERE a.message = m.ord) AS b (domain)
+                  WHERE (m.ord = ANY (from_messages)) IS NOT TRUE) AS a (address, place)
+            WHERE c.senders IS NOT NULL AND NOT EXISTS (
+                SELECT FROM unnest(c.senders) AS x (sender)
+                WHERE lower(x.sender) IN (lower(a.address), lower(split_part(a.address, '@', -1))))
+            ORDER BY a.place LIMIT 1
+        ) AS s ON true
         ORDER BY t.tenant_id, m.ord
     LOOP
         IF r.tenant_id IS DISTINCT FROM v_tenant OR v_day_used IS NULL THEN
             v_tenant := r.tenant_id;
             v_day_used := coalesce(r.day_used, 0);
             v_month_used := coalesce(r.month_used, 0);
+            v_bytes_used := coalesce(r.bytes_used, 0);
+            v_first_used := coalesce(r.first_used, 0);
+            v_test_used := NULL;
             IF r.daily_window = 'rolling' THEN
                 v_day_used := (gatepost.rolling(v_tenant, v_now, NULL, NULL)).used;
+            END IF;
+            IF r.has_shadow THEN
+                v_shadow_day := v_day_used - CASE WHEN r.daily_window = 'rolling' THEN (
+                    SELECT coalesce(sum(u.shadow_recipients), 0) FROM gatepost.usage_hour u
+                    WHERE u.tenant_id = v_tenant AND u.starts >= v_hour - interval '24 hours')
+                    ELSE coalesce(r.shadow_day, 0) END;
+                v_shadow_month := v_month_used - coalesce(r.shadow_month, 0);
+                v_shadow_bytes := v_bytes_used - coalesce(r.shadow_bytes, 0);
+            END IF;
+            IF r.counts_first AND v_hashes IS NULL THEN
+                v_today := (v_now AT TIME ZONE 'UTC')::date;
+                v_seen := array_fill(false, ARRAY[cardinality(recipient_messages)]);
+                SELECT array_agg(q.hash ORDER BY q.ord),
+                       array_agg(CASE WHEN q.last_day >= v_today - 90 THEN 0 ELSE q.same END ORDER BY q.ord),
+                       array_agg((q.last_day >= v_today) IS NOT TRUE ORDER BY q.ord)
+                INTO v_hashes, v_news, v_olds
+                FROM (
+                    SELECT h.ord, h.hash, k.last_day, min(h.ord) OVER (PARTITION BY h.tenant_id, h.hash) AS same
+                    FROM (SELECT a.ord::int AS ord, tenant_ids[a.message] AS tenant_id,
+                                 substring(sha256(convert_to(a.address, 'UTF8')) FOR 16) AS hash
+                          FROM unnest(recipient_messages, recipient_addresses) WITH ORDINALITY
+                              AS a (message, address, ord) OFFSET 0) AS h
+                    LEFT JOIN LATERAL (
+                        SELECT k.last_day FROM gatepost.correspondent k
+                        WHERE k.tenant_id = h.tenant_id AND k.address = h.hash OFFSET 0) AS k ON true) AS q;
             END IF;
             v_debt := NULL;
             IF r.rate IS NOT NULL THEN
@@ -348,6 +523,9 @@ BEGIN
             END IF;
             v_credentials := '{}';
             v_credential_used := '{}';
+            v_credential_month := '{}';
+            v_credential_bytes := '{}';
+            v_credential_debts := '{}';
         END IF;
 
         DECLARE  -- (What is declared here is null again for each message, at no cost.)
@@ -362,12 +540,21 @@ BEGIN
             v_resets_at timestamptz;
             v_resets_text text;
             v_remaining bigint;
+            v_first_time int := 0;        -- first-time recipients of this message
+            v_shadow text;                -- the proposed cap that would have refused it
+            v_credential_debt bigint;
+            d int;                        -- where in c_debts
+            k int;
         BEGIN
             IF r.refusal IS NOT NULL THEN
                 v_verdict := r.refusal;
-                v_detail := CASE r.refusal WHEN 'tenant_suspended' THEN r.reason
-                                           WHEN 'sender_domain' THEN r.sender_domain
-                                           WHEN 'from_domain' THEN r.from_domain END;
+                v_detail := CASE r.refusal
+                    WHEN 'tenant_suspended' THEN r.reason
+                    WHEN 'credential_suspended' THEN r.suspended_reason
+                    WHEN 'credential_not_yet' THEN gatepost.instant_text(r.not_before, r.zone)
+                    WHEN 'sender_domain' THEN r.sender_domain
+                    WHEN 'sender_address' THEN r.sender_address
+                    WHEN 'from_domain' THEN r.from_domain END;
             ELSE
                 IF r.digest IS NOT NULL AND r.resubmission THEN
                     v_first := r.first_id;
@@ -381,45 +568,96 @@ BEGIN
                     c := cardinality(v_credentials) + 1;
                     v_credentials[c] := r.credential_id;
                     v_credential_used[c] := coalesce(r.credential_used, 0);
+                    v_credential_bytes[c] := coalesce(r.credential_bytes, 0);
+                    IF r.credential_monthly_cap IS NOT NULL THEN
+                        v_credential_month[c] := (
+                            SELECT coalesce(sum(u.recipients), 0) FROM gatepost.usage u
+                            WHERE u.tenant_id = v_tenant AND u.credential_id = r.credential_id AND u.period = 'day'
+                              AND u.starts >= r.month AND u.starts < r.month + interval '1 month');
+                    END IF;
+                    IF r.credential_rate IS NOT NULL AND NOT r.test THEN
+                        SELECT m.debt, extract(epoch FROM v_now - greatest(m.debt_at, v_now - interval '1 year'))
+                            * 1000000
+                        INTO v_credential_debt, v_elapsed FROM gatepost.credential_rate m
+                        WHERE m.tenant_id = v_tenant AND m.credential_id = r.credential_id;
+                        v_credential_debt := CASE
+                            WHEN v_credential_debt IS NULL OR v_elapsed > v_credential_debt / r.credential_rate THEN 0
+                            ELSE v_credential_debt - r.credential_rate * greatest(0, v_elapsed) END;
+                        c_tenants := c_tenants || v_tenant;
+                        c_credentials := c_credentials || r.credential_id;
+                        c_debts := c_debts || v_credential_debt;
+                        v_credential_debts[c] := cardinality(c_debts);
+                    END IF;
+                END IF;
+                d := v_credential_debts[c];
+                IF r.test AND v_test_used IS NULL THEN
+                    SELECT u.recipients, u.bytes INTO v_test_used, v_test_bytes FROM gatepost.usage u
+                    WHERE u.tenant_id = v_tenant AND u.credential_id = 0 AND u.period = 'test' AND u.starts = r.day;
+                    v_test_used := coalesce(v_test_used, 0);
+                    v_test_bytes := coalesce(v_test_bytes, 0);
+                END IF;
+                IF r.counts_first AND v_first IS NULL AND NOT r.test THEN
+                    FOR i IN v_offsets[r.ord]..v_offsets[r.ord] + r.recipients - 1 LOOP
+                        IF v_news[i] > 0 AND NOT v_seen[v_news[i]] THEN
+                            v_first_time := v_first_time + 1;
+                        END IF;
+                    END LOOP;
                 END IF;
 
                 IF v_first IS NOT NULL THEN
                     v_verdict := 'resubmitted';
                 ELSIF r.size > r.message_size THEN
                     v_verdict := 'message_size';
-                    v_limit := 'message_size';
+                    v_limit := CASE WHEN r.message_size < r.tenant_size THEN 'credential_' ELSE '' END || v_verdict;
                     v_cap := r.message_size;
                     v_used := r.size;
                 ELSIF r.recipients > r.recipients_per_message THEN
                     v_verdict := 'too_many_recipients';
-                    v_limit := 'recipients_per_message';
+                    v_limit := CASE WHEN r.recipients_per_message < r.tenant_recipients THEN 'credential_' ELSE '' END
+                        || 'recipients_per_message';
                     v_cap := r.recipients_per_message;
                     v_used := r.recipients;
-                ELSIF v_day_used + r.recipients > r.daily_cap THEN
+                ELSIF (CASE WHEN r.test THEN v_test_used ELSE v_day_used END) + r.recipients > r.daily_cap THEN
                     v_verdict := 'cap_daily';
                     v_limit := 'daily';
                     v_cap := r.daily_cap;
-                    v_used := v_day_used;
-                    IF r.daily_window = 'rolling' THEN
+                    v_used := CASE WHEN r.test THEN v_test_used ELSE v_day_used END;
+                    IF r.daily_window = 'rolling' AND NOT r.test THEN
                         v_resets_at := (gatepost.rolling(r.tenant_id, v_now, v_cap - v_day_used
                             + (gatepost.rolling(r.tenant_id, v_now, NULL, NULL)).used, r.recipients)).resets_at;
                         v_resets_text := gatepost.instant_text(v_resets_at, r.zone);
-                    ELSE
-                        SELECT e.* INTO v_resets_at, v_resets_text FROM gatepost.reset(r.tenant_id, v_now, 'day') e;
                     END IF;
-                ELSIF v_month_used + r.recipients > r.monthly_cap THEN
+                ELSIF NOT r.test AND v_month_used + r.recipients > r.monthly_cap THEN
                     v_verdict := 'cap_monthly';
                     v_limit := 'monthly';
                     v_cap := r.monthly_cap;
                     v_used := v_month_used;
-                    SELECT e.* INTO v_resets_at, v_resets_text FROM gatepost.reset(r.tenant_id, v_now, 'month') e;
                 ELSIF v_credential_used[c] + r.recipients > r.credential_cap THEN
                     v_verdict := 'cap_credential_daily';
                     v_limit := 'credential_daily';
                     v_cap := r.credential_cap;
                     v_used := v_credential_used[c];
-                    SELECT e.* INTO v_resets_at, v_resets_text FROM gatepost.reset(r.tenant_id, v_now, 'day') e;
-                ELSIF v_debt > 0 AND v_debt + r.recipients * 60000000::bigint > r.burst * 60000000 THEN
+                ELSIF NOT r.test AND v_credential_month[c] + r.recipients > r.credential_monthly_cap THEN
+                    v_verdict := 'cap_credential_monthly';
+                    v_limit := 'credential_monthly';
+                    v_cap := r.credential_monthly_cap;
+                    v_used := v_credential_month[c];
+                ELSIF (CASE WHEN r.test THEN v_test_bytes ELSE v_bytes_used END) + r.size > r.bytes_daily_cap THEN
+                    v_verdict := 'cap_bytes_daily';
+                    v_limit := 'bytes_daily';
+                    v_cap := r.bytes_daily_cap;
+                    v_used := CASE WHEN r.test THEN v_test_bytes ELSE v_bytes_used END;
+                ELSIF v_credential_bytes[c] + r.size > r.credential_bytes_cap THEN
+                    v_verdict := 'cap_credential_bytes_daily';
+                    v_limit := 'credential_bytes_daily';
+                    v_cap := r.credential_bytes_cap;
+                    v_used := v_credential_bytes[c];
+                ELSIF v_first_time > 0 AND v_first_used + v_first_time > r.first_time_daily_cap THEN
+                    v_verdict := 'cap_first_time';
+                    v_limit := 'first_time_daily';
+                    v_cap := r.first_time_daily_cap;
+                    v_used := v_first_used;
+                ELSIF NOT r.test AND v_debt > 0 AND v_debt + r.recipients * 60000000::bigint > r.burst * 60000000 THEN
                     -- (A full bucket, debt 0, lets any message through; it is paid off afterwards.)
                     v_verdict := 'rate';
                     v_limit := 'rate';
@@ -429,24 +667,115 @@ BEGIN
                     v_resets_at := v_now + interval '1 microsecond'
                         * ceil((v_debt - greatest(0, r.burst - r.recipients) * 60000000.0) / r.rate);
                     v_resets_text := gatepost.instant_text(v_resets_at, r.zone);
+                ELSIF d IS NOT NULL AND c_debts[d] > 0
+                    AND c_debts[d] + r.recipients * 60000000::bigint > r.credential_burst * 60000000
+                THEN
+                    v_verdict := 'credential_rate';
+                    v_limit := 'credential_rate';
+                    v_cap := r.credential_rate;
+                    v_used := ceil(c_debts[d] / 60000000.0);
+                    v_detail := 'burst ' || r.credential_burst;
+                    v_resets_at := v_now + interval '1 microsecond'
+                        * ceil((c_debts[d] - greatest(0, r.credential_burst - r.recipients) * 60000000.0)
+                               / r.credential_rate);
+                    v_resets_text := gatepost.instant_text(v_resets_at, r.zone);
                 ELSE
                     v_verdict := 'accepted';
                     v_first := r.id;
+                    v_credential_used[c] := v_credential_used[c] + r.recipients;
+                    v_credential_bytes[c] := v_credential_bytes[c] + r.size;
+                    IF v_key IS NOT NULL THEN
+                        w_keys := w_keys || v_key;
+                        w_key_ords := w_key_ords || r.ord;
+                    END IF;
+                END IF;
+                IF v_verdict LIKE 'cap_%' AND NOT (v_limit = 'daily' AND r.daily_window = 'rolling' AND NOT r.test) THEN
+                    SELECT e.* INTO v_resets_at, v_resets_text
+                    FROM gatepost.reset(r.tenant_id, v_now, CASE WHEN v_limit LIKE '%monthly' THEN 'month' ELSE 'day' END)
+                        AS e;
+                END IF;
+
+                IF v_verdict = 'accepted' AND r.test THEN
+                    v_test_used := v_test_used + r.recipients;
+                    v_test_bytes := v_test_bytes + r.size;
+                    v_remaining := least(r.daily_cap - v_test_used, r.credential_cap - v_credential_used[c]);
+                    v_detail := 'test';
+                    w_tests := w_tests || r.ord;
+                    w_test_days := w_test_days || r.day;
+                ELSIF v_verdict = 'accepted' THEN
                     v_day_used := v_day_used + r.recipients;
                     v_month_used := v_month_used + r.recipients;
-                    v_credential_used[c] := v_credential_used[c] + r.recipients;
+                    v_bytes_used := v_bytes_used + r.size;
+                    IF r.credential_monthly_cap IS NOT NULL THEN
+                        v_credential_month[c] := v_credential_month[c] + r.recipients;
+                    END IF;
                     IF v_debt IS NOT NULL THEN
                         v_debt := v_debt + r.recipients * 60000000::bigint;
                         d_debts[cardinality(d_debts)] := v_debt;
                     END IF;
+                    IF d IS NOT NULL THEN
+                        c_debts[d] := c_debts[d] + r.recipients * 60000000::bigint;
+                    END IF;
                     v_remaining := least(r.daily_cap - v_day_used, r.monthly_cap - v_month_used,
-                                         r.credential_cap - v_credential_used[c]);
+                                         r.credential_cap - v_credential_used[c],
+                                         r.credential_monthly_cap - v_credential_month[c]);
+                    IF r.counts_first THEN
+                        FOR i IN v_offsets[r.ord]..v_offsets[r.ord] + r.recipients - 1 LOOP
+                            IF v_olds[i] THEN
+                                w_met := w_met || i;
+                                k := v_news[i];
+                                IF k > 0 THEN
+                                    v_seen[k] := true;
+                                END IF;
+                            END IF;
+                        END LOOP;
+                    END IF;
+                    IF r.has_shadow THEN
+                        -- What one proposed cap would have refused counts against none of them.
+                        v_shadow := CASE
+                            WHEN v_shadow_day + r.recipients > r.shadow_daily_cap THEN 'daily'
+                            WHEN v_shadow_month + r.recipients > r.shadow_monthly_cap THEN 'monthly'
+                            WHEN v_shadow_bytes + r.size > r.shadow_bytes_daily_cap THEN 'bytes_daily'
+                            WHEN v_first_time > 0 AND v_first_used + v_first_time > r.shadow_first_time_daily_cap
+                                THEN 'first_time_daily' END;
+                        IF v_shadow IS NULL THEN
+                            v_shadow_day := v_shadow_day + r.recipients;
+                            v_shadow_month := v_shadow_month + r.recipients;
+                            v_shadow_bytes := v_shadow_bytes + r.size;
+                        ELSE
+                            e_ords := e_ords || r.ord;
+                            e_details := e_details || jsonb_build_object(
+                                'limit_name', v_shadow,
+                                'cap', CASE v_shadow WHEN 'daily' THEN r.shadow_daily_cap
+                                                     WHEN 'monthly' THEN r.shadow_monthly_cap
+                                                     WHEN 'bytes_daily' THEN r.shadow_bytes_daily_cap
+                                                     ELSE r.shadow_first_time_daily_cap END,
+                                'used', CASE v_shadow WHEN 'daily' THEN v_shadow_day
+                                                      WHEN 'monthly' THEN v_shadow_month
+                                                      WHEN 'bytes_daily' THEN v_shadow_bytes
+                                                      ELSE v_first_used END,
+                                'recipients', r.recipients, 'size', r.size);
+                        END IF;
+                    END IF;
+                    v_first_used := v_first_used + v_first_time;
                     w_ords := w_ords || r.ord;
                     w_days := w_days || r.day;
                     w_months := w_months || r.month;
-                    IF v_key IS NOT NULL THEN
-                        w_keys := w_keys || v_key;
-                        w_key_ords := w_key_ords || r.ord;
+                    w_firsts := w_firsts || v_first_time;
+                    w_shadows := w_shadows || (v_shadow IS NOT NULL);
+                    IF v_day_used >= r.warn_daily OR v_month_used >= r.warn_monthly OR v_bytes_used >= r.warn_bytes
+                        OR v_credential_used[c] >= r.warn_credential_daily
+                        OR v_credential_month[c] >= r.warn_credential_monthly
+                        OR v_credential_bytes[c] >= r.warn_credential_bytes
+                    THEN
+                        n_ords := n_ords || r.ord;
+                        n_days := n_days || r.day;
+                        n_day := n_day || v_day_used;
+                        n_month := n_month || v_month_used;
+                        n_bytes := n_bytes || v_bytes_used;
+                        n_credential_day := n_credential_day || v_credential_used[c];
+                        n_credential_month := n_credential_month || v_credential_month[c];
+                        n_credential_bytes := n_credential_bytes || v_credential_bytes[c];
                     END IF;
                 END IF;
             END IF;
@@ -468,21 +797,121 @@ BEGIN
             SELECT tenant_ids[n.ord], ids[n.ord], 0, credential_ids[n.ord], n.day, n.month, v_sizes[n.ord],
                    sizes[n.ord], 'accept', v_now
             FROM unnest(w_ords, w_days, w_months) AS n (ord, day, month)
-            RETURNING tenant_id, credential_id, day, month, recipients, bytes
+        ), debits AS (
+            SELECT tenant_ids[n.ord] AS tenant_id, credential_ids[n.ord] AS credential_id,
+                   from_domains[n.ord] AS domain, n.day, n.month, v_sizes[n.ord] AS recipients, sizes[n.ord] AS bytes,
+                   n.first_time, CASE WHEN n.shadow THEN v_sizes[n.ord] ELSE 0 END AS shadow_recipients,
+                   CASE WHEN n.shadow THEN sizes[n.ord] ELSE 0 END AS shadow_bytes
+            FROM unnest(w_ords, w_days, w_months, w_firsts, w_shadows) AS n (ord, day, month, first_time, shadow)
         ), hour AS (
-            INSERT INTO gatepost.usage_hour AS u (tenant_id, starts, recipients)
-            SELECT d.tenant_id, v_hour, sum(d.recipients) FROM debit d GROUP BY d.tenant_id
-            ON CONFLICT ON CONSTRAINT usage_hour_pkey DO UPDATE SET recipients = u.recipients + excluded.recipients
+            INSERT INTO gatepost.usage_hour AS u (tenant_id, starts, recipients, shadow_recipients)
+            SELECT d.tenant_id, v_hour, sum(d.recipients), sum(d.shadow_recipients) FROM debits d GROUP BY d.tenant_id
+            ON CONFLICT ON CONSTRAINT usage_hour_pkey DO UPDATE
+                SET recipients = u.recipients + excluded.recipients,
+                    shadow_recipients = u.shadow_recipients + excluded.shadow_recipients
+        ), domain AS (
+            INSERT INTO gatepost.usage_domain AS u (tenant_id, domain, starts, recipients, messages, bytes)
+            SELECT d.tenant_id, d.domain, d.day, sum(d.recipients), count(*), sum(d.bytes)
+            FROM debits d GROUP BY d.tenant_id, d.domain, d.day
+            ON CONFLICT ON CONSTRAINT usage_domain_pkey DO UPDATE
+                SET recipients = u.recipients + excluded.recipients, messages = u.messages + excluded.messages,
+                    bytes = u.bytes + excluded.bytes
+        ), event AS (
+            INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id, credential_id, session)
+            SELECT tenant_ids[n.ord], ids[n.ord], v_now, 'accepted', ids[n.ord], credential_ids[n.ord], sessions[n.ord]
+            FROM unnest(w_ords) AS n (ord)
         )
-        INSERT INTO gatepost.usage AS u (tenant_id, credential_id, period, starts, recipients, messages, bytes)
-        SELECT d.tenant_id, x.credential_id, x.period, x.starts, sum(d.recipients), count(*), sum(d.bytes)
-        FROM debit d
+        INSERT INTO gatepost.usage AS u (tenant_id, credential_id, period, starts, recipients, messages, bytes,
+                                         first_time, shadow_recipients, shadow_bytes)
+        SELECT d.tenant_id, x.credential_id, x.period, x.starts, sum(d.recipients), count(*), sum(d.bytes),
+               sum(d.first_time), sum(d.shadow_recipients), sum(d.shadow_bytes)
+        FROM debits d
         CROSS JOIN LATERAL (VALUES (0::bigint, 'day', d.day), (0, 'month', d.month), (d.credential_id, 'day', d.day))
             AS x (credential_id, period, starts)
         GROUP BY d.tenant_id, x.credential_id, x.period, x.starts
         ON CONFLICT ON CONSTRAINT usage_pkey DO UPDATE
             SET recipients = u.recipients + excluded.recipients, messages = u.messages + excluded.messages,
+                bytes = u.bytes + excluded.bytes, first_time = u.first_time + excluded.first_time,
+                shadow_recipients = u.shadow_recipients + excluded.shadow_recipients,
+                shadow_bytes = u.shadow_bytes + excluded.shadow_bytes;
+    END IF;
+    IF cardinality(w_tests) > 0 THEN
+        -- Counted apart, in no ledger, and final before anybody can see them.
+        WITH message AS (
+            UPDATE gatepost.message m SET kind = 'test' FROM unnest(w_tests) AS n (ord)
+            WHERE m.tenant_id = tenant_ids[n.ord] AND m.id = ids[n.ord] AND m.id BETWEEN v_low AND v_high
+        ), recipient AS (
+            UPDATE gatepost.recipient q
+            SET state = 'cancelled', owner_id = NULL, final_at = v_now,
+                reply = convert_to('test mode: never forwarded', 'UTF8')
+            FROM unnest(w_tests) AS n (ord)
+            WHERE q.tenant_id = tenant_ids[n.ord] AND q.message_id = ids[n.ord] AND q.message_id BETWEEN v_low AND v_high
+        ), event AS (
+            INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id, credential_id, session, detail)
+            SELECT tenant_ids[n.ord], ids[n.ord], v_now, 'accepted', ids[n.ord], credential_ids[n.ord],
+                   sessions[n.ord], '{"mode": "test"}'
+            FROM unnest(w_tests) AS n (ord)
+        )
+        INSERT INTO gatepost.usage AS u (tenant_id, credential_id, period, starts, recipients, messages, bytes)
+        SELECT tenant_ids[n.ord], x.credential_id, 'test', n.day, sum(v_sizes[n.ord]), count(*), sum(sizes[n.ord])
+        FROM unnest(w_tests, w_test_days) AS n (ord, day)
+        CROSS JOIN LATERAL (VALUES (0::bigint), (credential_ids[n.ord])) AS x (credential_id)
+        GROUP BY tenant_ids[n.ord], x.credential_id, n.day
+        ON CONFLICT ON CONSTRAINT usage_pkey DO UPDATE
+            SET recipients = u.recipients + excluded.recipients, messages = u.messages + excluded.messages,
                 bytes = u.bytes + excluded.bytes;
+    END IF;
+    IF cardinality(w_met) > 0 THEN
+        INSERT INTO gatepost.correspondent AS k (tenant_id, address, last_day)
+        SELECT DISTINCT tenant_ids[recipient_messages[n.i]], v_hashes[n.i], v_today FROM unnest(w_met) AS n (i)
+        ON CONFLICT ON CONSTRAINT correspondent_pkey DO UPDATE SET last_day = greatest(k.last_day, excluded.last_day);
+    END IF;
+    IF cardinality(c_debts) > 0 THEN
+        INSERT INTO gatepost.credential_rate AS k (tenant_id, credential_id, debt, debt_at)
+        SELECT n.tenant_id, n.credential_id, n.debt, v_now
+        FROM unnest(c_tenants, c_credentials, c_debts) AS n (tenant_id, credential_id, debt)
+        ON CONFLICT ON CONSTRAINT credential_rate_pkey DO UPDATE SET debt = excluded.debt, debt_at = excluded.debt_at;
+    END IF;
+    IF cardinality(e_ords) > 0 THEN
+        INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id, credential_id, session, detail)
+        SELECT tenant_ids[n.ord], gatepost.uuid_new(v_now), v_now, 'would_refuse', ids[n.ord], credential_ids[n.ord],
+               sessions[n.ord], n.detail
+        FROM unnest(e_ords, e_details) AS n (ord, detail);
+    END IF;
+    IF cardinality(n_ords) > 0 THEN
+        WITH warning AS (
+            INSERT INTO gatepost.warning (tenant_id, credential_id, limit_name, starts, percent, cap, used, at)
+            SELECT t.id, x.credential_id, x.limit_name, x.starts, p.percent, x.cap, min(x.used), v_now
+            FROM unnest(n_ords, n_days, n_day, n_month, n_bytes, n_credential_day, n_credential_month,
+                        n_credential_bytes)
+                AS n (ord, day, day_used, month_used, bytes_used, credential_day, credential_month, credential_bytes)
+            CROSS JOIN LATERAL (SELECT t.* FROM gatepost.tenant t WHERE t.id = tenant_ids[n.ord] OFFSET 0) AS t
+            CROSS JOIN LATERAL (
+                SELECT c.* FROM gatepost.credential c WHERE c.tenant_id = t.id AND c.id = credential_ids[n.ord] OFFSET 0
+            ) AS c
+            CROSS JOIN LATERAL (
+                VALUES (0::bigint, 'daily', n.day, t.daily_cap, n.day_used),
+                       (0, 'monthly', date_trunc('month', n.day)::date, t.monthly_cap, n.month_used),
+                       (0, 'bytes_daily', n.day, t.bytes_daily_cap, n.bytes_used),
+                       (c.id, 'credential_daily', n.day, c.daily_cap, n.credential_day),
+                       (c.id, 'credential_monthly', date_trunc('month', n.day)::date, c.monthly_cap,
+                        n.credential_month),
+                       (c.id, 'credential_bytes_daily', n.day, c.bytes_daily_cap, n.credential_bytes)
+            ) AS x (credential_id, limit_name, starts, cap, used)
+            CROSS JOIN unnest(t.warn_percents) AS p (percent)
+            WHERE x.used >= x.cap / 100 * p.percent + (x.cap % 100 * p.percent + 99) / 100
+            GROUP BY t.id, x.credential_id, x.limit_name, x.starts, p.percent, x.cap
+            ON CONFLICT ON CONSTRAINT warning_pkey DO NOTHING
+            RETURNING tenant_id, credential_id, limit_name, starts, percent, cap, used
+        )
+        INSERT INTO gatepost.event (tenant_id, id, at, kind, credential_id, detail)
+        SELECT w.tenant_id, gatepost.uuid_new(v_now), v_now, 'limit_warning', nullif(w.credential_id, 0),
+               jsonb_build_object(
+                   'tenant', (SELECT t.slug FROM gatepost.tenant t WHERE t.id = w.tenant_id),
+                   'credential', (SELECT c.name FROM gatepost.credential c
+                                  WHERE c.tenant_id = w.tenant_id AND c.id = w.credential_id),
+                   'limit_name', w.limit_name, 'starts', w.starts, 'percent', w.percent, 'cap', w.cap, 'used', w.used)
+        FROM warning w;
     END IF;
     IF cardinality(w_keys) > 0 THEN
         INSERT INTO gatepost.recent (tenant_id, credential_id, digest, message_id, at)
@@ -496,6 +925,17 @@ BEGIN
     END IF;
     -- (The range lets all partitions but one or two be skipped before they are opened.)
     IF cardinality(w_refused) > 0 THEN
+        INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id, credential_id, session, detail)
+        SELECT coalesce(tenant_ids[n.ord], 0), ids[n.ord], v_now, 'refused', ids[n.ord], credential_ids[n.ord],
+               sessions[n.ord],
+               jsonb_strip_nulls(jsonb_build_object(
+                   'verdict', o.verdict, 'limit_name', o.limit_name, 'cap', o.cap, 'used', o.used,
+                   'resets_at', o.resets_at, 'resets_text', o.resets_text, 'policy', o.policy, 'detail', o.detail,
+                   'sender', senders[n.ord], 'from_domain', from_domains[n.ord], 'recipients', v_sizes[n.ord],
+                   'size', sizes[n.ord], 'client', clients[n.ord]))
+        FROM unnest(w_refused) AS n (ord)
+        CROSS JOIN LATERAL (SELECT (v_out[n.ord]).* OFFSET 0) AS o
+        WHERE o.verdict <> 'resubmitted';
         DELETE FROM gatepost.recipient d USING unnest(w_refused) AS n (ord)
         WHERE d.tenant_id = coalesce(tenant_ids[n.ord], 0) AND d.message_id = ids[n.ord]
           AND d.message_id BETWEEN v_low AND v_high;
@@ -515,10 +955,13 @@ $$;
 
 ALTER FUNCTION ledger.accept(uuid, uuid, uuid[], bigint[], bigint[], bigint[], text[], text[], text[],
     bytea[], bigint[], bytea[], text[], bytea[], text[], int[], text[], text[],
-    text[], boolean[], text[], text[], int[], text[], int[], text[]) OWNER TO gatepost_owner;
+    text[], boolean[], text[], text[], int[], text[], int[], text[],
+    uuid[], int[], text[]) OWNER TO gatepost_owner;
 REVOKE ALL ON FUNCTION ledger.accept(uuid, uuid, uuid[], bigint[], bigint[], bigint[], text[], text[], text[],
     bytea[], bigint[], bytea[], text[], bytea[], text[], int[], text[], text[],
-    text[], boolean[], text[], text[], int[], text[], int[], text[]) FROM PUBLIC;
+    text[], boolean[], text[], text[], int[], text[], int[], text[],
+    uuid[], int[], text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.accept(uuid, uuid, uuid[], bigint[], bigint[], bigint[], text[], text[], text[],
     bytea[], bigint[], bytea[], text[], bytea[], text[], int[], text[], text[],
-    text[], boolean[], text[], text[], int[], text[], int[], text[]) TO gatepost_node;
+    text[], boolean[], text[], text[], int[], text[], int[], text[],
+    uuid[], int[], text[]) TO gatepost_node;

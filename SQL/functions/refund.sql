@@ -1,4 +1,4 @@
--- gatepost.refund: give recipients back to the day, month and credential that paid for them.
+-- gatepost.refund: give recipients back to the day, month, credential and sender domain that paid for them.
 --   In     parallel arrays, a message each, none twice: how many of its recipients were cancelled; reason; at
 --   Locks  nothing itself: the caller holds the meters.    Repeat  refunds again: call it for what was cancelled just
 --          now
@@ -10,7 +10,7 @@ SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_merg
 AS $$
 #variable_conflict use_column
 BEGIN
-    -- (Mail of our own, kind dsn, was never debited and finds nothing here.)
+    -- (Mail of our own, kind dsn or notice, was never debited and finds nothing here.)
     UPDATE gatepost.usage u SET recipients = u.recipients - p.recipients
     FROM (
         SELECT d.tenant_id, x.credential_id, x.period, x.starts, sum(n.recipients) AS recipients
@@ -30,6 +30,20 @@ BEGIN
         GROUP BY d.tenant_id, date_trunc('hour', d.at, 'UTC')
     ) AS p
     WHERE u.tenant_id = p.tenant_id AND u.starts = p.starts;
+    UPDATE gatepost.usage_domain u SET recipients = u.recipients - p.recipients
+    FROM (
+        SELECT d.tenant_id, m.from_domain, d.day, sum(n.recipients) AS recipients
+        FROM unnest(tenant_ids, message_ids, counts) AS n (tenant_id, message_id, recipients)
+        JOIN gatepost.ledger d ON d.tenant_id = n.tenant_id AND d.message_id = n.message_id AND d.entry = 0
+        CROSS JOIN LATERAL (
+            -- (It moves from the one to the other only under the meter, which the caller holds.)
+            SELECT o.from_domain FROM gatepost.message o WHERE o.tenant_id = n.tenant_id AND o.id = n.message_id
+            UNION ALL
+            SELECT o.from_domain FROM gatepost.message_straggler o
+            WHERE o.tenant_id = n.tenant_id AND o.id = n.message_id) AS m
+        GROUP BY d.tenant_id, m.from_domain, d.day
+    ) AS p
+    WHERE u.tenant_id = p.tenant_id AND u.domain = p.from_domain AND u.starts = p.day;
     INSERT INTO gatepost.ledger (tenant_id, message_id, entry, credential_id, day, month, recipients, bytes, reason, at)
     SELECT d.tenant_id, d.message_id, (SELECT max(e.entry) + 1 FROM gatepost.ledger e
                                        WHERE e.tenant_id = d.tenant_id AND e.message_id = d.message_id),

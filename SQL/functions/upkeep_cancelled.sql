@@ -70,10 +70,11 @@ BEGIN
     w_ids := w_ids || c_ids;
     w_numbers := w_numbers || c_numbers;
 
-    INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id, number, detail)
-    SELECT n.tenant_id, gatepost.uuid_new(v_now), v_now, 'cancelled', n.message_id, n.number,
+    INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id, number, credential_id, detail)
+    SELECT n.tenant_id, gatepost.uuid_new(v_now), v_now, 'cancelled', n.message_id, n.number, d.credential_id,
            jsonb_build_object('reason', v_why)
-    FROM unnest(w_tenants, w_ids, w_numbers) AS n (tenant_id, message_id, number);
+    FROM unnest(w_tenants, w_ids, w_numbers) AS n (tenant_id, message_id, number)
+    LEFT JOIN gatepost.ledger d ON d.tenant_id = n.tenant_id AND d.message_id = n.message_id AND d.entry = 0;
     PERFORM gatepost.refund(array_agg(p.tenant_id), array_agg(p.message_id), array_agg(p.recipients), 'cancel', v_now)
     FROM (SELECT n.tenant_id, n.message_id, count(*)::int AS recipients
           FROM unnest(w_tenants, w_ids) AS n (tenant_id, message_id) GROUP BY n.tenant_id, n.message_id) AS p

@@ -1,5 +1,5 @@
 -- ledger.upkeep_expired: delete what has had its time: batch rows after a day, resubmission keys after 10 minutes, hour
--- buckets after two days.
+-- buckets after two days, whom a tenant has not sent to for 90 days.
 --   In     at most this many of each.    Out  rows deleted; call again while it is not 0
 --   Locks  the rows it deletes, skipping locked ones.    Repeat  harmless.    Role  gatepost_node, gatepost_admin
 CREATE OR REPLACE FUNCTION ledger.upkeep_expired(at_most int) RETURNS bigint
@@ -23,6 +23,14 @@ BEGIN
     DELETE FROM gatepost.usage_hour h WHERE (h.tenant_id, h.starts) IN (
         SELECT o.tenant_id, o.starts FROM gatepost.usage_hour o WHERE o.starts < v_now - interval '2 days'
         LIMIT at_most FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS v_more = ROW_COUNT;
+    v_deleted := v_deleted + v_more;
+    -- (Day 90 still counts, so the last of them has passed everywhere.)
+    DELETE FROM gatepost.correspondent k WHERE (k.tenant_id, k.address) IN (
+        SELECT o.tenant_id, o.address FROM gatepost.correspondent o
+        WHERE o.last_day < (v_now AT TIME ZONE 'UTC')::date - 90
+        ORDER BY o.last_day LIMIT at_most FOR UPDATE SKIP LOCKED)
+        AND k.last_day < (v_now AT TIME ZONE 'UTC')::date - 90;
     GET DIAGNOSTICS v_more = ROW_COUNT;
     v_deleted := v_deleted + v_more;
     DELETE FROM gatepost.settle_repeat s WHERE NOT EXISTS (SELECT FROM gatepost.owner o WHERE o.id = s.owner_id);

@@ -129,6 +129,8 @@ COMMENT ON COLUMN gatepost.usage.first_time IS 'Of recipients: those not sent to
 COMMENT ON COLUMN gatepost.usage.shadow_recipients IS
     'Of recipients: those that a proposed cap would have refused, and so do not count against it.';
 
+ALTER TABLE gatepost.usage_hour ADD COLUMN shadow_recipients bigint NOT NULL DEFAULT 0;
+
 CREATE TABLE gatepost.usage_domain (
     tenant_id bigint NOT NULL,
     domain text NOT NULL,

@@ -3,7 +3,8 @@ internal import Postgres
 /// The rows that `ledger.accept` and `ledger.resolve` return: a verdict per message, in order.
 struct AcceptAnswer {
     enum Verdict {
-        case accepted(remaining: Int64?)
+        /// Of a credential in test mode: it is stored as final, and nobody forwards it.
+        case accepted(remaining: Int64?, isTest: Bool)
         case resubmitted(MessageID)
         case staleID
         case refused(AcceptRefusal)
@@ -23,11 +24,16 @@ struct AcceptAnswer {
         let verdict = try rows.column("verdict")
         let queueID = try rows.column("queue_id")
         let remaining = try rows.column("remaining")
+        let detail = try rows.column("detail")
         var verdicts: [Verdict] = []
         verdicts.reserveCapacity(rows.count)
         for row in rows {
             switch try row.string(at: verdict) {
-            case "accepted": verdicts.append(.accepted(remaining: try row.int64OrNil(at: remaining)))
+            case "accepted":
+                verdicts.append(
+                    .accepted(
+                        remaining: try row.int64OrNil(at: remaining), isTest: try row.stringOrNil(at: detail) == "test")
+                )
             case "resubmitted": verdicts.append(.resubmitted(try row.uuid(at: queueID)))
             case "stale_id": verdicts.append(.staleID)
             case let other: verdicts.append(.refused(try Self.refusal(other, row)))

@@ -12,7 +12,7 @@ struct AcceptCall {
 
     static let statement = """
         SELECT * FROM ledger.accept($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            $19, $20, $21, $22, $23, $24, $25, $26)
+            $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)
         """
 
     init(_ items: [AcceptItem], owner: MessageID?, clock: DatabaseClock) {
@@ -93,6 +93,21 @@ struct AcceptCall {
         }
         writer.array(.textArray, of: .text, count: authors) {
             for item in items { for domain in item.request.otherAuthorDomains { writer.element(domain.name) } }
+        }
+        writeOrigin(into: writer)
+    }
+
+    /// The sessions, and the addresses that headers speak for.
+    private func writeOrigin(into writer: ParameterWriter) {
+        column(.uuidArray, .uuid, writer) { writer.element($0.session) }
+        let addresses = items.reduce(0) { $0 + $1.request.fromAddresses.count }
+        writer.array(.int4Array, of: .int4, count: addresses) {
+            for (index, item) in items.enumerated() {
+                for _ in item.request.fromAddresses { writer.element(Int32(index + 1)) }
+            }
+        }
+        writer.array(.textArray, of: .text, count: addresses) {
+            for item in items { for address in item.request.fromAddresses { writer.element(address) } }
         }
     }
 

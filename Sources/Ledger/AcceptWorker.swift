@@ -208,7 +208,9 @@ final class AcceptWorker {
         } else if call.owner != nil {
             var queued: [QueuedMessage] = []
             for (index, verdict) in answer.verdicts.enumerated() {
-                if case .accepted = verdict, let message = call.queued(index, acceptedAt: answer.clock) {
+                if case .accepted(_, isTest: false) = verdict,
+                    let message = call.queued(index, acceptedAt: answer.clock)
+                {
                     queued.append(message)
                 }
             }
@@ -218,7 +220,7 @@ final class AcceptWorker {
         verdicts.reserveCapacity(call.items.count)
         for (index, verdict) in answer.verdicts.enumerated() {
             switch verdict {
-            case .accepted(let remaining): verdicts.append(.accepted(call.ids[index], remaining: remaining))
+            case .accepted(let remaining, _): verdicts.append(.accepted(call.ids[index], remaining: remaining))
             case .resubmitted(let first): verdicts.append(.resubmitted(first))
             case .refused(let refusal): verdicts.append(.refused(refusal))
             case .staleID: verdicts.append(.unavailable)
@@ -233,7 +235,7 @@ final class AcceptWorker {
     private func release(_ answer: AcceptAnswer, _ call: AcceptCall) {
         var releases: [Settlement] = []
         for (index, verdict) in answer.verdicts.enumerated() {
-            if case .accepted = verdict { releases += call.releases(index) }
+            if case .accepted(_, isTest: false) = verdict { releases += call.releases(index) }
         }
         settler?.settle(releases)
     }

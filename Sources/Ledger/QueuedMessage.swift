@@ -32,6 +32,8 @@ package struct QueuedMessage: Sendable {
         case mail
         /// A report that was made here (RFC 3464): never charged, never reported on.
         case report = "dsn"
+        /// A warning to a tenant's contact: as a report.
+        case notice
     }
 
     package var id: MessageID

@@ -10,6 +10,7 @@ import Network
 import Postgres
 import Relay
 import SASL
+import SMTP
 import SQL
 import ServiceLifecycle
 import Submission
@@ -258,7 +259,18 @@ final class NodeService: Service {
                     maxOctets: min(128 << 20, settings.submission.bodyMemory / 2)), queue: queue, owner: owner,
                 pools: pools,
                 tls: tls, budget: budget, on: group.next(), logger: logger),
-            queue: queue, owner: owner, upkeep: Upkeep(database, logger: Logger(label: "upkeep")), logger: logger)
+            queue: queue, owner: owner, upkeep: Upkeep(database, logger: Logger(label: "upkeep")),
+            notifier: makeNotifier(database, clock), logger: logger)
+    }
+
+    /// Warnings are noticed by whichever node looks first, and mailed where there is an address to mail them from.
+    private func makeNotifier(_ database: DatabaseConfiguration, _ clock: DatabaseClock) -> Notifier {
+        Notifier(database, logger: Logger(label: "notifier")) { [live] warning in
+            let settings = live.current
+            guard let from = settings.notices.from, let author = try? Mailbox(parsing: from) else { return nil }
+            return LimitNotice(from: author, hostname: settings.submission.hostname).mail(
+                about: warning, now: clock.secondsSinceEpoch, unique: "\(MessageID(at: clock.now))")
+        }
     }
 
     /// The secret that all nodes of the cluster seal session tickets with.
@@ -312,6 +324,7 @@ struct Delivery: Sendable {
     let queue: Queue
     let owner: Owner
     let upkeep: Upkeep
+    let notifier: Notifier
     let logger: Logger
 
     func start() async {
@@ -334,6 +347,7 @@ final class FrontEnd: Sendable {
     private let watching: Task<Void, Never>
     private let forwarding: Task<Void, Never>?
     private let upkeep: Task<Void, Never>?
+    private let notifying: Task<Void, Never>?
     private let trimming: Task<Void, Never>?
     private let noting: Task<Void, Never>?
 
@@ -350,6 +364,7 @@ final class FrontEnd: Sendable {
         self.watching = watching
         forwarding = delivery.map { delivery in Task { await delivery.forwarder.run(grace: .seconds(30)) } }
         upkeep = delivery.map { delivery in Task { await delivery.upkeep.run() } }
+        notifying = delivery.map { delivery in Task { await delivery.notifier.run() } }
         trimming = submission.map { submission in Task { await trimHeap(with: submission) } }
     }
 
@@ -362,6 +377,7 @@ final class FrontEnd: Sendable {
         await acceptor?.shutdown()
         forwarding?.cancel()
         upkeep?.cancel()
+        notifying?.cancel()
         await forwarding?.value
         await delivery?.queue.drain()
         await delivery?.owner.shutdown()
@@ -369,6 +385,7 @@ final class FrontEnd: Sendable {
         listener.shutdown()
         await watching.value
         await upkeep?.value
+        await notifying?.value
         await lookUps.shutdown()
     }
 }

@@ -175,7 +175,7 @@ struct Fixture {
                    (SELECT coalesce(sum(u.recipients), 0) FROM gatepost.usage u
                     WHERE u.tenant_id = t.id AND u.credential_id = 0 AND u.period = 'month'),
                    (SELECT coalesce(sum(u.recipients), 0) FROM gatepost.usage u
-                    WHERE u.tenant_id = t.id AND u.credential_id <> 0),
+                    WHERE u.tenant_id = t.id AND u.credential_id <> 0 AND u.period = 'day'),
                    (SELECT coalesce(sum(u.recipients), 0) FROM gatepost.usage_hour u WHERE u.tenant_id = t.id),
                    (SELECT coalesce(sum(l.recipients), 0) FROM gatepost.ledger l WHERE l.tenant_id = t.id),
                    (SELECT count(*) FROM gatepost.recipient r WHERE r.tenant_id = t.id AND r.state <> 'cancelled')

@@ -157,6 +157,7 @@ extension KnownKey {
         case .path: "path"
         case .hostName: "host"
         case .databaseURL: "connection-string"
+        case .mailbox: "address"
         case .duration: "duration"
         case .durations: "[duration]"
         case .size: "size"

@@ -127,6 +127,11 @@ extension KnownKey {
             "Connections at a time to relay.smarthost; what comes beyond waits."),
 
         KnownKey(
+            "notices.from", .mailbox, example: "gatepost@example.com",
+            "Address that warnings to tenants' contacts are mailed from (`tenant set --contact`). Default: none; then"
+                + " they are logged and mailed to nobody."),
+
+        KnownKey(
             "dns.servers", .addresses, example: "192.0.2.53:53",
             "Resolvers, address:port, a list (`domain verify`). Default: those of /etc/resolv.conf."),
         KnownKey(

@@ -1,8 +1,9 @@
+import SMTP
 import Tenancy
 
 /// What a setting takes, and how its text becomes a value.
 enum SettingKind: Equatable, Sendable {
-    case text, path, hostName, databaseURL
+    case text, path, hostName, databaseURL, mailbox
     case duration, durations
     /// Octets.
     case size(ClosedRange<Int>)
@@ -55,6 +56,11 @@ extension SettingKind {
         case .hostName:
             guard HostPort.isHostName(text) else { throw SettingProblem(expected: "a host name like smtp.example.com") }
             return .text(text)
+        case .mailbox:
+            guard let mailbox = try? Mailbox(parsing: text), !mailbox.isInternationalized else {
+                throw SettingProblem(expected: "an address like gatepost@example.com")
+            }
+            return .text("\(mailbox)")
         case .databaseURL:
             guard text.hasPrefix("postgresql://") || text.hasPrefix("postgres://") || text.contains("=") else {
                 throw SettingProblem(expected: "a connection string like postgresql://user@host/database")

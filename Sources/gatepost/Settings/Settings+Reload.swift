@@ -9,7 +9,7 @@ extension Settings {
             "forwarder.certificate", "forwarder.private-key", "forwarder.authorities",
             "forwarder.smarthost-authorities",
             "pki.directory", "log.level", "log.refusals-per-minute",
-            "shutdown.grace":
+            "notices.from", "shutdown.grace":
             true
         default: key.hasPrefix("submission.")
         }

@@ -38,6 +38,11 @@ struct Settings: Sendable {
         var smarthostConnections: Int
     }
 
+    struct Notices: Sendable {
+        /// In From of mail to tenants' contacts; nil: none is sent.
+        var from: String?
+    }
+
     struct DNS: Sendable {
         /// Empty: the system's.
         var servers: [HostPort]
@@ -56,6 +61,7 @@ struct Settings: Sendable {
     var submission: Submission
     var forwarder: Forwarder
     var relay: Relay
+    var notices: Notices
     var dns: DNS
     var pki: PKI
     var log: Log
@@ -89,6 +95,7 @@ struct Settings: Sendable {
             smarthostAuthorities: values.path("relay.smarthost-authorities"),
             smarthostTLS: values.word("relay.smarthost-tls"),
             smarthostConnections: values.count("relay.smarthost-connections"))
+        notices = Notices(from: values.text("notices.from"))
         dns = DNS(servers: values.addressesOrNone("dns.servers"), port: values.count("dns.port"))
         pki = PKI(directory: values.path("pki.directory") ?? "")
         log = Log(
