@@ -196,7 +196,7 @@ CREATE FUNCTION admin.usage(slug text) RETURNS TABLE(scope text, credential text
     AS ...;
 
 CREATE FUNCTION admin.usage_verify(slug text, from_day date, to_day date) RETURNS TABLE(tenant text, credential text, period text, starts date, what text, figure text, counter bigint, ledger bigint, stored bigint)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
     AS ...;

@@ -143,6 +143,9 @@ static const char functions_claim[] = {
 static const char functions_clock[] = {
 #embed "../functions/clock.sql" suffix(, 0)
 };
+static const char functions_correspondent_fill[] = {
+#embed "../functions/correspondent_fill.sql" suffix(, 0)
+};
 static const char functions_credential_changed[] = {
 #embed "../functions/credential_changed.sql" suffix(, 0)
 };
@@ -154,8 +157,6 @@ static const char functions_credential_named[] = {
 };
 static const char functions_credential_terms[] = {
 #embed "../functions/credential_terms.sql" suffix(, 0)
-static const char functions_correspondent_fill[] = {
-#embed "../functions/correspondent_fill.sql" suffix(, 0)
 };
 static const char functions_credential_used[] = {
 #embed "../functions/credential_used.sql" suffix(, 0)
@@ -256,11 +257,9 @@ static const char functions_usage_verify[] = {
 static const char functions_views[] = {
 #embed "../functions/views.sql" suffix(, 0)
 };
-
 static const char functions_warning_noticed[] = {
 #embed "../functions/warning_noticed.sql" suffix(, 0)
 };
-
 static const char functions_warnings[] = {
 #embed "../functions/warnings.sql" suffix(, 0)
 };
@@ -305,11 +304,11 @@ static const struct sql_file functions[] = {
     {"cancel_recipients", functions_cancel_recipients},
     {"claim", functions_claim},
     {"clock", functions_clock},
+    {"correspondent_fill", functions_correspondent_fill},
     {"credential_changed", functions_credential_changed},
     {"credential_make", functions_credential_make},
     {"credential_named", functions_credential_named},
     {"credential_terms", functions_credential_terms},
-    {"correspondent_fill", functions_correspondent_fill},
     {"credential_used", functions_credential_used},
     {"first_moment", functions_first_moment},
     {"free_rows", functions_free_rows},

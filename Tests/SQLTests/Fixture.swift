@@ -145,7 +145,9 @@ struct Fixture {
                    array_agg((e ->> 'size')::bigint ORDER BY ord) AS sizes,
                    array_agg(sha256(convert_to(e ->> 'digest', 'UTF8')) ORDER BY ord) AS digests,
                    array_agg(NULL::text ORDER BY ord) AS nothing, array_agg(NULL::bytea ORDER BY ord) AS nothings,
-                   array_agg((e ->> 'recipients')::int ORDER BY ord) AS recipients
+                   array_agg((e ->> 'recipients')::int ORDER BY ord) AS recipients,
+                   array_agg(coalesce(e ->> 'to', 'r') ORDER BY ord) AS names,
+                   array_agg((e ->> 'session')::uuid ORDER BY ord) AS sessions
             INTO m
             FROM jsonb_array_elements(messages) WITH ORDINALITY AS q (e, ord)
             CROSS JOIN LATERAL (SELECT e ->> 'tenant' AS own) AS s
@@ -156,8 +158,18 @@ struct Fixture {
                 (SELECT array_agg(CASE WHEN d = '' THEN '' ELSE 'a@' || d END) FROM unnest(m.senders) d),
                 m.senders, m.froms, m.bodies, m.sizes, m.digests, m.nothing, m.nothings, m.nothing,
                 ARRAY(SELECT r.ord::int FROM unnest(m.recipients) WITH ORDINALITY r (n, ord), generate_series(1, r.n)),
-                ARRAY(SELECT 'r' || g || '@remote.example' FROM unnest(m.recipients) r (n), generate_series(1, r.n) g),
-                ARRAY(SELECT 'remote.example' FROM unnest(m.recipients) r (n), generate_series(1, r.n) g));
+                ARRAY(SELECT r.name || g || '@remote.example'
+                      FROM unnest(m.recipients, m.names) WITH ORDINALITY r (n, name, ord), generate_series(1, r.n) g
+                      ORDER BY r.ord, g),
+                ARRAY(SELECT 'remote.example' FROM unnest(m.recipients) r (n), generate_series(1, r.n) g),
+                sessions => m.sessions,
+                from_messages => ARRAY(SELECT q.ord::int
+                                       FROM jsonb_array_elements(messages) WITH ORDINALITY q (e, ord),
+                                       jsonb_array_elements_text(q.e -> 'addresses') a ORDER BY q.ord),
+                from_addresses => ARRAY(SELECT a.address
+                                        FROM jsonb_array_elements(messages) WITH ORDINALITY q (e, ord),
+                                        jsonb_array_elements_text(q.e -> 'addresses') WITH ORDINALITY a (address, place)
+                                        ORDER BY q.ord, a.place));
         END
         $$;
         CREATE FUNCTION test.at(instant timestamptz) RETURNS void LANGUAGE plpgsql AS $$
