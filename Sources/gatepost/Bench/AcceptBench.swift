@@ -106,6 +106,7 @@ struct AcceptBench {
             ).numbered(0)
         }
         let run = randomBytes(8)
+        let session = MessageID(at: .now)
         let benchmark = AcceptBenchmark(node, owner: owner, on: MultiThreadedEventLoopGroup.singleton.any())
         let report = try await benchmark.run(
             batch: batch, connections: connections, messages: messages, limit: .seconds(30)
@@ -123,7 +124,8 @@ struct AcceptBench {
                         tlsVersion: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384", hostname: "bench.invalid",
                         queueID: "\(id)", date: now)
                 }, clientAddress: "127.0.0.1", heloName: "bench.invalid",
-                messageIDHeader: "<\(number)@bench.invalid>", isEightBit: false)
+                messageIDHeader: "<\(number)@bench.invalid>", isEightBit: false,
+                session: session, fromAddresses: [account.sender.description])
         }
         try await cancel(report.accepted)
         return Cell(tenants: tenants, batch: batch, connections: connections, report: report)
