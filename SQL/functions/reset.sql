@@ -21,6 +21,12 @@ BEGIN
         WHERE u.tenant_id = tenant AND u.credential_id = 0 AND u.period = reset.period));
     v_next := v_begun + CASE period WHEN 'day' THEN interval '1 day' ELSE interval '1 month' END;
     resets_at := gatepost.first_moment(v_next, v_zone);
+    IF resets_at <= at THEN
+        -- Clocks were set back over midnight, and the day after this one has begun once already.
+        v_begun := v_next;
+        v_next := v_begun + CASE period WHEN 'day' THEN interval '1 day' ELSE interval '1 month' END;
+        resets_at := gatepost.first_moment(v_next, v_zone);
+    END IF;
     IF v_tenant.next_zone_from > at AND v_tenant.next_zone_from <= resets_at THEN
         v_zone := v_tenant.next_zone;
         v_there := date_trunc(period, v_tenant.next_zone_from AT TIME ZONE v_zone)::date;
