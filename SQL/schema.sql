@@ -102,6 +102,26 @@ CREATE FUNCTION admin.health() RETURNS TABLE(clock timestamp with time zone, ver
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION admin.plan_apply(os_user text, name text, after bigint, at_most integer) RETURNS TABLE(last bigint, changed bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.plan_create(os_user text, name text, limits jsonb) RETURNS TABLE(id bigint, created boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.plan_delete(os_user text, name text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.plan_set(os_user text, name text, changes jsonb) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
 CREATE FUNCTION admin.pool_create(os_user text, name text) RETURNS TABLE(id bigint, created boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -313,6 +333,11 @@ CREATE FUNCTION gatepost.instant_text(at timestamp with time zone, zone text) RE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION gatepost.limit_defaults() RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
 CREATE FUNCTION gatepost.limit_value(key text, value jsonb, highest bigint, nullable boolean) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -344,6 +369,16 @@ CREATE FUNCTION gatepost.move_stragglers(low uuid, high uuid, at_most integer) R
 
 CREATE FUNCTION gatepost.owner_locked(lock_object integer, holder integer) RETURNS boolean
     LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.plan_id(name text) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.plan_limits(limits jsonb, changes jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
@@ -440,6 +475,11 @@ CREATE FUNCTION gatepost.tenant_changed(tenant gatepost.tenant, changes jsonb) R
 
 CREATE FUNCTION gatepost.tenant_id(slug text) RETURNS bigint
     LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.tenant_store(old gatepost.tenant, new gatepost.tenant, at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
@@ -608,6 +648,11 @@ CREATE FUNCTION ledger.warnings(at_most integer) RETURNS TABLE(tenant_id bigint,
     SET enable_mergejoin TO 'off'
     AS ...;
 
+CREATE FUNCTION report.tenant_id() RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
 CREATE TABLE gatepost.audit (
     id bigint NOT NULL,
     at timestamp with time zone NOT NULL,
@@ -715,6 +760,26 @@ CREATE VIEW admin.login AS
    FROM ((gatepost.login l
      JOIN gatepost.credential c ON (((c.tenant_id = l.tenant_id) AND (c.id = l.credential_id))))
      LEFT JOIN gatepost.credential_use u ON (((u.tenant_id = l.tenant_id) AND (u.credential_id = l.credential_id) AND (u.login_id = l.id))));
+
+CREATE TABLE gatepost.plan (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    limits jsonb DEFAULT '{}'::jsonb NOT NULL,
+    changes bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT plan_limits_check CHECK ((jsonb_typeof(limits) = 'object'::text)),
+    CONSTRAINT plan_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,39}$'::text))
+);
+
+CREATE VIEW admin.plan AS
+ SELECT p.id,
+    p.name,
+    p.limits,
+    p.created_at,
+    ( SELECT count(*) AS count
+           FROM gatepost.tenant t
+          WHERE ((t.plan_id = p.id) AND (t.status <> 'deleted'::text))) AS tenants
+   FROM gatepost.plan p;
 
 CREATE TABLE gatepost.relay (
     id bigint NOT NULL,
@@ -832,9 +897,23 @@ CREATE VIEW admin.tenant AS
     t.null_sender,
     t.warn_percents,
     p.name AS pool,
-    t.created_at
-   FROM (gatepost.tenant t
-     JOIN gatepost.relay_pool p ON ((p.id = t.pool_id)));
+    t.created_at,
+    t.daily_window,
+    t.bytes_daily_cap,
+    t.first_time_daily_cap,
+    t.shadow_daily_cap,
+    t.shadow_monthly_cap,
+    t.shadow_bytes_daily_cap,
+    t.shadow_first_time_daily_cap,
+    t.contact,
+    n.name AS plan,
+    t.own,
+    ARRAY( SELECT k.k
+           FROM jsonb_object_keys(n.limits) k(k)
+          ORDER BY k.k) AS plan_keys
+   FROM ((gatepost.tenant t
+     JOIN gatepost.relay_pool p ON ((p.id = t.pool_id)))
+     LEFT JOIN gatepost.plan n ON ((n.id = t.plan_id)));
 
 ALTER TABLE gatepost.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME gatepost.audit_id_seq
@@ -1034,16 +1113,6 @@ CREATE TABLE gatepost.partition_family (
     name text NOT NULL,
     width interval NOT NULL,
     CONSTRAINT partition_family_width_check CHECK (((width >= '01:00:00'::interval) AND (width <= '1 day'::interval)))
-);
-
-CREATE TABLE gatepost.plan (
-    id bigint NOT NULL,
-    name text NOT NULL,
-    limits jsonb DEFAULT '{}'::jsonb NOT NULL,
-    changes bigint DEFAULT 0 NOT NULL,
-    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT plan_limits_check CHECK ((jsonb_typeof(limits) = 'object'::text)),
-    CONSTRAINT plan_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,39}$'::text))
 );
 
 ALTER TABLE gatepost.plan ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -1400,21 +1469,68 @@ ALTER TABLE ONLY gatepost.tenant
 ALTER TABLE ONLY gatepost.tenant
     ADD CONSTRAINT tenant_pool_id_fkey FOREIGN KEY (pool_id) REFERENCES gatepost.relay_pool(id);
 
+ALTER TABLE gatepost.credential ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE gatepost.event ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE gatepost.ledger ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE gatepost.message ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE gatepost.message_straggler ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE gatepost.outcome_hour ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE gatepost.recipient ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE gatepost.recipient_straggler ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY report ON gatepost.credential FOR SELECT TO gatepost_report_view USING ((tenant_id = ( SELECT report.tenant_id() AS tenant_id)));
+
+CREATE POLICY report ON gatepost.event FOR SELECT TO gatepost_report_view USING ((tenant_id = ( SELECT report.tenant_id() AS tenant_id)));
+
+CREATE POLICY report ON gatepost.ledger FOR SELECT TO gatepost_report_view USING ((tenant_id = ( SELECT report.tenant_id() AS tenant_id)));
+
+CREATE POLICY report ON gatepost.message FOR SELECT TO gatepost_report_view USING ((tenant_id = ( SELECT report.tenant_id() AS tenant_id)));
+
+CREATE POLICY report ON gatepost.message_straggler FOR SELECT TO gatepost_report_view USING ((tenant_id = ( SELECT report.tenant_id() AS tenant_id)));
+
+CREATE POLICY report ON gatepost.outcome_hour FOR SELECT TO gatepost_report_view USING ((tenant_id = ( SELECT report.tenant_id() AS tenant_id)));
+
+CREATE POLICY report ON gatepost.recipient FOR SELECT TO gatepost_report_view USING ((tenant_id = ( SELECT report.tenant_id() AS tenant_id)));
+
+CREATE POLICY report ON gatepost.recipient_straggler FOR SELECT TO gatepost_report_view USING ((tenant_id = ( SELECT report.tenant_id() AS tenant_id)));
+
+CREATE POLICY report ON gatepost.sender_domain FOR SELECT TO gatepost_report_view USING ((tenant_id = ( SELECT report.tenant_id() AS tenant_id)));
+
+CREATE POLICY report ON gatepost.tenant FOR SELECT TO gatepost_report_view USING ((id = ( SELECT report.tenant_id() AS tenant_id)));
+
+CREATE POLICY report ON gatepost.usage FOR SELECT TO gatepost_report_view USING ((tenant_id = ( SELECT report.tenant_id() AS tenant_id)));
+
+CREATE POLICY report ON gatepost.usage_domain FOR SELECT TO gatepost_report_view USING ((tenant_id = ( SELECT report.tenant_id() AS tenant_id)));
+
+ALTER TABLE gatepost.sender_domain ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE gatepost.tenant ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE gatepost.usage ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE gatepost.usage_domain ENABLE ROW LEVEL SECURITY;
+
 GRANT USAGE ON SCHEMA admin TO gatepost_admin;
 GRANT USAGE ON SCHEMA admin TO gatepost_viewer;
 
 GRANT USAGE ON SCHEMA gatepost TO gatepost_node;
 GRANT USAGE ON SCHEMA gatepost TO gatepost_admin;
 GRANT USAGE ON SCHEMA gatepost TO gatepost_viewer;
-GRANT USAGE ON SCHEMA gatepost TO gatepost_report;
+GRANT USAGE ON SCHEMA gatepost TO gatepost_report_view;
 
 GRANT USAGE ON SCHEMA ledger TO gatepost_node;
 GRANT USAGE ON SCHEMA ledger TO gatepost_admin;
 GRANT USAGE ON SCHEMA ledger TO gatepost_viewer;
 
 GRANT USAGE ON SCHEMA report TO gatepost_report;
-GRANT USAGE ON SCHEMA report TO gatepost_viewer;
-GRANT USAGE ON SCHEMA report TO gatepost_admin;
+GRANT ALL ON SCHEMA report TO gatepost_report_view;
 
 REVOKE ALL ON FUNCTION admin.credential_certificate_add(os_user text, name text, certificate bytea, ends_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.credential_certificate_add(os_user text, name text, certificate bytea, ends_at timestamp with time zone) TO gatepost_admin;
@@ -1464,6 +1580,18 @@ GRANT ALL ON FUNCTION admin.domain_verified(os_user text, slug text, domain text
 
 REVOKE ALL ON FUNCTION admin.health() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.health() TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.plan_apply(os_user text, name text, after bigint, at_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.plan_apply(os_user text, name text, after bigint, at_most integer) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.plan_create(os_user text, name text, limits jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.plan_create(os_user text, name text, limits jsonb) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.plan_delete(os_user text, name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.plan_delete(os_user text, name text) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.plan_set(os_user text, name text, changes jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.plan_set(os_user text, name text, changes jsonb) TO gatepost_admin;
 
 REVOKE ALL ON FUNCTION admin.pool_create(os_user text, name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.pool_create(os_user text, name text) TO gatepost_admin;
@@ -1544,6 +1672,8 @@ REVOKE ALL ON FUNCTION gatepost.incarnation() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.instant_text(at timestamp with time zone, zone text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION gatepost.limit_defaults() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION gatepost.limit_value(key text, value jsonb, highest bigint, nullable boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.lock_meters(tenants bigint[]) FROM PUBLIC;
@@ -1553,6 +1683,10 @@ REVOKE ALL ON FUNCTION gatepost.make_partition(family text, at timestamp with ti
 REVOKE ALL ON FUNCTION gatepost.move_stragglers(low uuid, high uuid, at_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.owner_locked(lock_object integer, holder integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.plan_id(name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.plan_limits(limits jsonb, changes jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.pool_lock(pool text) FROM PUBLIC;
 
@@ -1567,6 +1701,8 @@ REVOKE ALL ON FUNCTION gatepost.rolling(tenant bigint, at timestamp with time zo
 REVOKE ALL ON FUNCTION gatepost.tenant_changed(tenant gatepost.tenant, changes jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.tenant_id(slug text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.tenant_store(old gatepost.tenant, new gatepost.tenant, at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.uuid_floor(at timestamp with time zone) FROM PUBLIC;
 
@@ -1586,6 +1722,7 @@ GRANT ALL ON FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes b
 REVOKE ALL ON FUNCTION ledger.clock() FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.clock() TO gatepost_node;
 GRANT ALL ON FUNCTION ledger.clock() TO gatepost_admin;
+GRANT ALL ON FUNCTION ledger.clock() TO gatepost_viewer;
 
 REVOKE ALL ON FUNCTION ledger.credential_used(tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], clients text[], used_ats timestamp with time zone[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.credential_used(tenant_ids bigint[], credential_ids bigint[], login_ids bigint[], clients text[], used_ats timestamp with time zone[]) TO gatepost_node;
@@ -1646,19 +1783,33 @@ GRANT ALL ON FUNCTION ledger.warning_noticed(tenant_id bigint, credential_id big
 REVOKE ALL ON FUNCTION ledger.warnings(at_most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.warnings(at_most integer) TO gatepost_node;
 
+REVOKE ALL ON FUNCTION report.tenant_id() FROM PUBLIC;
+GRANT ALL ON FUNCTION report.tenant_id() TO gatepost_report;
+GRANT ALL ON FUNCTION report.tenant_id() TO gatepost_report_view;
+
 GRANT SELECT ON TABLE admin.audit TO gatepost_admin;
+GRANT SELECT ON TABLE admin.audit TO gatepost_viewer;
 
 GRANT SELECT ON TABLE admin.credential TO gatepost_admin;
+GRANT SELECT ON TABLE admin.credential TO gatepost_viewer;
 
 GRANT SELECT ON TABLE admin.login TO gatepost_admin;
+GRANT SELECT ON TABLE admin.login TO gatepost_viewer;
+
+GRANT SELECT ON TABLE admin.plan TO gatepost_admin;
+GRANT SELECT ON TABLE admin.plan TO gatepost_viewer;
 
 GRANT SELECT ON TABLE admin.relay TO gatepost_admin;
+GRANT SELECT ON TABLE admin.relay TO gatepost_viewer;
 
 GRANT SELECT ON TABLE admin.relay_pool TO gatepost_admin;
+GRANT SELECT ON TABLE admin.relay_pool TO gatepost_viewer;
 
 GRANT SELECT ON TABLE admin.sender_domain TO gatepost_admin;
+GRANT SELECT ON TABLE admin.sender_domain TO gatepost_viewer;
 
 GRANT SELECT ON TABLE admin.tenant TO gatepost_admin;
+GRANT SELECT ON TABLE admin.tenant TO gatepost_viewer;
 
 GRANT SELECT ON TABLE gatepost.schema_file TO gatepost_node;
 GRANT SELECT ON TABLE gatepost.schema_file TO gatepost_admin;

@@ -77,6 +77,18 @@ static const char functions_admin_domain_verified[] = {
 static const char functions_admin_health[] = {
 #embed "../functions/admin_health.sql" suffix(, 0)
 };
+static const char functions_admin_plan_apply[] = {
+#embed "../functions/admin_plan_apply.sql" suffix(, 0)
+};
+static const char functions_admin_plan_create[] = {
+#embed "../functions/admin_plan_create.sql" suffix(, 0)
+};
+static const char functions_admin_plan_delete[] = {
+#embed "../functions/admin_plan_delete.sql" suffix(, 0)
+};
+static const char functions_admin_plan_set[] = {
+#embed "../functions/admin_plan_set.sql" suffix(, 0)
+};
 static const char functions_admin_pool_create[] = {
 #embed "../functions/admin_pool_create.sql" suffix(, 0)
 };
@@ -173,6 +185,9 @@ static const char functions_incarnation[] = {
 static const char functions_instant_text[] = {
 #embed "../functions/instant_text.sql" suffix(, 0)
 };
+static const char functions_limit_defaults[] = {
+#embed "../functions/limit_defaults.sql" suffix(, 0)
+};
 static const char functions_limit_value[] = {
 #embed "../functions/limit_value.sql" suffix(, 0)
 };
@@ -206,6 +221,12 @@ static const char functions_owner_stop[] = {
 static const char functions_owners[] = {
 #embed "../functions/owners.sql" suffix(, 0)
 };
+static const char functions_plan_id[] = {
+#embed "../functions/plan_id.sql" suffix(, 0)
+};
+static const char functions_plan_limits[] = {
+#embed "../functions/plan_limits.sql" suffix(, 0)
+};
 static const char functions_pool_lock[] = {
 #embed "../functions/pool_lock.sql" suffix(, 0)
 };
@@ -217,6 +238,9 @@ static const char functions_refund[] = {
 };
 static const char functions_relay_write[] = {
 #embed "../functions/relay_write.sql" suffix(, 0)
+};
+static const char functions_report_tenant_id[] = {
+#embed "../functions/report_tenant_id.sql" suffix(, 0)
 };
 static const char functions_reset[] = {
 #embed "../functions/reset.sql" suffix(, 0)
@@ -238,6 +262,9 @@ static const char functions_tenant_changed[] = {
 };
 static const char functions_tenant_id[] = {
 #embed "../functions/tenant_id.sql" suffix(, 0)
+};
+static const char functions_tenant_store[] = {
+#embed "../functions/tenant_store.sql" suffix(, 0)
 };
 static const char functions_upkeep_cancelled[] = {
 #embed "../functions/upkeep_cancelled.sql" suffix(, 0)
@@ -282,6 +309,10 @@ static const struct sql_file functions[] = {
     {"admin_domain_remove", functions_admin_domain_remove},
     {"admin_domain_verified", functions_admin_domain_verified},
     {"admin_health", functions_admin_health},
+    {"admin_plan_apply", functions_admin_plan_apply},
+    {"admin_plan_create", functions_admin_plan_create},
+    {"admin_plan_delete", functions_admin_plan_delete},
+    {"admin_plan_set", functions_admin_plan_set},
     {"admin_pool_create", functions_admin_pool_create},
     {"admin_pool_delete", functions_admin_pool_delete},
     {"admin_queue_list", functions_admin_queue_list},
@@ -314,6 +345,7 @@ static const struct sql_file functions[] = {
     {"free_rows", functions_free_rows},
     {"incarnation", functions_incarnation},
     {"instant_text", functions_instant_text},
+    {"limit_defaults", functions_limit_defaults},
     {"limit_value", functions_limit_value},
     {"lock_meters", functions_lock_meters},
     {"login", functions_login},
@@ -325,10 +357,13 @@ static const struct sql_file functions[] = {
     {"owner_start", functions_owner_start},
     {"owner_stop", functions_owner_stop},
     {"owners", functions_owners},
+    {"plan_id", functions_plan_id},
+    {"plan_limits", functions_plan_limits},
     {"pool_lock", functions_pool_lock},
     {"pools", functions_pools},
     {"refund", functions_refund},
     {"relay_write", functions_relay_write},
+    {"report_tenant_id", functions_report_tenant_id},
     {"reset", functions_reset},
     {"resolve", functions_resolve},
     {"rolling", functions_rolling},
@@ -336,6 +371,7 @@ static const struct sql_file functions[] = {
     {"settle", functions_settle},
     {"tenant_changed", functions_tenant_changed},
     {"tenant_id", functions_tenant_id},
+    {"tenant_store", functions_tenant_store},
     {"upkeep_cancelled", functions_upkeep_cancelled},
     {"upkeep_expired", functions_upkeep_expired},
     {"upkeep_orphans", functions_upkeep_orphans},

@@ -2,7 +2,7 @@
 --   In     os_user for the audit; slug; limits: as admin.tenant_set's changes, {} for the defaults
 --   Out    its id; created: false if it was there already (its limits are then left alone: what a repeat after doubt
 --          sees, and what a caller who is not repeating reports as "exists")
---   Raises GP002 no such pool; GP004 a value that cannot be.
+--   Raises GP002 no such pool or plan; GP004 a value that cannot be.
 --   Locks  the meter first.    Repeat  harmless, and writes each time.    Role  gatepost_admin
 CREATE OR REPLACE FUNCTION admin.tenant_create(os_user text, slug text, limits jsonb DEFAULT '{}')
 RETURNS TABLE (id bigint, created boolean)
@@ -11,6 +11,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     v_tenant gatepost.tenant;
+    v_new gatepost.tenant;
     v_id bigint;
 BEGIN
     IF tenant_create.slug !~ '^[a-z0-9][a-z0-9-]{0,39}$' IS NOT FALSE THEN
@@ -29,15 +30,9 @@ BEGIN
         RETURN;
     END IF;
     INSERT INTO gatepost.meter (tenant_id) VALUES (v_tenant.id);
-    v_tenant := gatepost.tenant_changed(v_tenant, limits);
-    UPDATE gatepost.tenant t
-    SET zone = v_tenant.zone, daily_cap = v_tenant.daily_cap, monthly_cap = v_tenant.monthly_cap, rate = v_tenant.rate,
-        burst = v_tenant.burst, message_size = v_tenant.message_size,
-        recipients_per_message = v_tenant.recipients_per_message, sessions = v_tenant.sessions,
-        policy = v_tenant.policy,
-        partial = v_tenant.partial, resubmission = v_tenant.resubmission, null_sender = v_tenant.null_sender,
-        warn_percents = v_tenant.warn_percents, pool_id = v_tenant.pool_id
-    WHERE t.id = v_tenant.id;
+    PERFORM FROM gatepost.plan p WHERE p.name = tenant_create.limits ->> 'plan' FOR SHARE;
+    v_new := gatepost.tenant_changed(v_tenant, limits);
+    PERFORM gatepost.tenant_store(v_tenant, v_new, ledger.clock());
     PERFORM gatepost.audited(os_user, v_tenant.id, 'tenant create', tenant_create.slug, limits,
         'tenant:' || v_tenant.id);
     RETURN QUERY SELECT v_tenant.id, true;

@@ -1,6 +1,7 @@
 -- ledger.clock: the time. Nothing else in Gatepost's SQL asks for it.
 --   Out    clock_timestamp() (never now(): a transaction may have waited), or the instant in gatepost.test_clock
---   Locks  none.    Repeat  another instant.    Role  gatepost_node, gatepost_admin
+--   Locks  none.    Repeat  another instant.    Role  gatepost_node, gatepost_admin,
+--          gatepost_viewer
 CREATE OR REPLACE FUNCTION ledger.clock() RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -11,4 +12,4 @@ $$;
 
 ALTER FUNCTION ledger.clock() OWNER TO gatepost_owner;
 REVOKE ALL ON FUNCTION ledger.clock() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ledger.clock() TO gatepost_node, gatepost_admin;
+GRANT EXECUTE ON FUNCTION ledger.clock() TO gatepost_node, gatepost_admin, gatepost_viewer;

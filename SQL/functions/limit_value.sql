@@ -13,7 +13,9 @@ BEGIN
     THEN
         RAISE EXCEPTION '% cannot be %', key, value USING ERRCODE = 'GP004',
             HINT = format('A whole number from 1 to %s%s.', highest,
-                CASE WHEN nullable THEN ', or unlimited' ELSE '' END);
+                CASE WHEN NOT nullable THEN ''
+                     WHEN key LIKE 'shadow_%' THEN ', or none; 0 and -1 mean nothing here'
+                     ELSE ', or unlimited; 0 and -1 are not taken for it' END);
     END IF;
     RETURN (value #>> '{}')::bigint;
 END

@@ -1,8 +1,8 @@
 -- admin's views: the directory as operators read it. Replaced whole when this file changes.
---   Role   gatepost_admin (SELECT)
+--   Role   gatepost_admin, gatepost_viewer (SELECT)
 
 DROP VIEW IF EXISTS admin.tenant, admin.credential, admin.sender_domain, admin.relay_pool, admin.relay, admin.audit,
-    admin.login;
+    admin.login, admin.plan;
 
 CREATE VIEW admin.tenant AS
 SELECT t.id, t.slug, t.status, t.reason, t.hold_queue,
@@ -10,8 +10,17 @@ SELECT t.id, t.slug, t.status, t.reason, t.hold_queue,
        CASE WHEN t.next_zone_from > ledger.clock() THEN t.next_zone END AS next_zone,
        CASE WHEN t.next_zone_from > ledger.clock() THEN t.next_zone_from END AS next_zone_from,
        t.daily_cap, t.monthly_cap, t.rate, t.burst, t.message_size, t.recipients_per_message, t.sessions,
-       t.policy, t.partial, t.resubmission, t.null_sender, t.warn_percents, p.name AS pool, t.created_at
-FROM gatepost.tenant t JOIN gatepost.relay_pool p ON p.id = t.pool_id;
+       t.policy, t.partial, t.resubmission, t.null_sender, t.warn_percents, p.name AS pool, t.created_at,
+       t.daily_window, t.bytes_daily_cap, t.first_time_daily_cap, t.shadow_daily_cap, t.shadow_monthly_cap,
+       t.shadow_bytes_daily_cap, t.shadow_first_time_daily_cap, t.contact, n.name AS plan,
+       -- Where each value is from: own, else the plan if it has it, else the default.
+       t.own, ARRAY(SELECT k FROM jsonb_object_keys(n.limits) AS k ORDER BY k) AS plan_keys
+FROM gatepost.tenant t JOIN gatepost.relay_pool p ON p.id = t.pool_id LEFT JOIN gatepost.plan n ON n.id = t.plan_id;
+
+CREATE VIEW admin.plan AS
+SELECT p.id, p.name, p.limits, p.created_at,
+       (SELECT count(*) FROM gatepost.tenant t WHERE t.plan_id = p.id AND t.status <> 'deleted') AS tenants
+FROM gatepost.plan p;
 
 CREATE VIEW admin.credential AS
 SELECT c.id, c.tenant_id, t.slug AS tenant, c.name, c.label, c.mode, c.daily_cap, c.monthly_cap, c.bytes_daily_cap,
@@ -62,5 +71,6 @@ ALTER VIEW admin.relay_pool OWNER TO gatepost_owner;
 ALTER VIEW admin.relay OWNER TO gatepost_owner;
 ALTER VIEW admin.login OWNER TO gatepost_owner;
 ALTER VIEW admin.audit OWNER TO gatepost_owner;
+ALTER VIEW admin.plan OWNER TO gatepost_owner;
 GRANT SELECT ON admin.tenant, admin.credential, admin.login, admin.sender_domain, admin.relay_pool, admin.relay,
-    admin.audit TO gatepost_admin;
+    admin.audit, admin.plan TO gatepost_admin, gatepost_viewer;

@@ -2,22 +2,27 @@
 -- can be read by position, and roles that only read.
 --
 -- Runs once, in one transaction, as a role that may create roles (as 0001 did), or once an administrator has made
--- gatepost_viewer and gatepost_report.
+-- gatepost_viewer, gatepost_report and gatepost_report_view, and granted the last to gatepost_owner.
 
 DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['gatepost_viewer', 'gatepost_report'] LOOP
+    FOREACH wanted IN ARRAY ARRAY['gatepost_viewer', 'gatepost_report', 'gatepost_report_view'] LOOP
         BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
                 EXECUTE format('CREATE ROLE %I %s', wanted,
-                    CASE wanted WHEN 'gatepost_report' THEN 'NOLOGIN' ELSE 'LOGIN' END);
+                    CASE wanted WHEN 'gatepost_viewer' THEN 'LOGIN' ELSE 'NOLOGIN' END);
             END IF;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
             NULL;  -- another database of the same cluster was migrated at the same moment
         END;
     END LOOP;
+    -- The owner makes the views of schema report, and hands them to a role that owns no table: it is under row-level
+    -- security, as an owner would not be. Nobody logs in as it.
+    IF NOT pg_has_role('gatepost_owner', 'gatepost_report_view', 'MEMBER') THEN
+        GRANT gatepost_report_view TO gatepost_owner;
+    END IF;
 END
 $$;
 
@@ -216,8 +221,27 @@ COMMENT ON TABLE gatepost.report_login IS
 
 CREATE SCHEMA report;
 COMMENT ON SCHEMA report IS 'What a tenant''s own database login may read: its rows.';
-GRANT USAGE ON SCHEMA report TO gatepost_report, gatepost_viewer, gatepost_admin;
-GRANT USAGE ON SCHEMA gatepost TO gatepost_viewer, gatepost_report;
+GRANT USAGE ON SCHEMA report TO gatepost_report;
+GRANT USAGE, CREATE ON SCHEMA report TO gatepost_report_view;
+GRANT USAGE ON SCHEMA gatepost TO gatepost_viewer, gatepost_report_view;
+-- The owner is under none of it: nothing on the way of a message pays for this.
+-- (What the policies ask; functions/report_tenant_id.sql answers.)
+CREATE FUNCTION report.tenant_id() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT NULL::bigint';
+DO $$
+DECLARE
+    seen text;
+BEGIN
+    FOREACH seen IN ARRAY ARRAY['usage', 'usage_domain', 'outcome_hour', 'ledger', 'message', 'message_straggler',
+        'recipient', 'recipient_straggler', 'event', 'sender_domain', 'credential'] LOOP
+        EXECUTE format('ALTER TABLE gatepost.%I ENABLE ROW LEVEL SECURITY', seen);
+        EXECUTE format('CREATE POLICY report ON gatepost.%I FOR SELECT TO gatepost_report_view
+                        USING (tenant_id = (SELECT report.tenant_id()))', seen);
+    END LOOP;
+    ALTER TABLE gatepost.tenant ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY report ON gatepost.tenant FOR SELECT TO gatepost_report_view
+        USING (id = (SELECT report.tenant_id()));
+END
+$$;
 GRANT USAGE ON SCHEMA admin TO gatepost_viewer;
 GRANT USAGE ON SCHEMA ledger TO gatepost_viewer;
 GRANT SELECT ON gatepost.schema_file TO gatepost_viewer;

@@ -18,6 +18,66 @@ package struct TenantRecord: Sendable, Hashable {
     package var partial, resubmission, nullSender: Bool
     package var pool: String
     package var createdAt: Instant
+    /// `day` or `rolling`.
+    package var window = "day"
+    package var bytesDaily, firstTimeDaily: Int64?
+    package var warn: [Int] = []
+    /// Proposed caps; nil: none.
+    package var shadowDaily, shadowMonthly, shadowBytesDaily, shadowFirstTimeDaily: Int64?
+    package var contact, plan: String?
+    /// The names of what is its own, and of what its plan has.
+    package var own: Set<String> = []
+    package var planKeys: Set<String> = []
+}
+
+extension TenantRecord {
+    /// Where a value is from.
+    package enum Origin: Sendable, Hashable {
+        case tenant
+        case plan(String)
+        case standard
+    }
+
+    package func origin(of setting: TenantSetting) -> Origin {
+        if own.contains(setting.rawValue) { return .tenant }
+        // A burst that nobody gave is its rate's.
+        if setting == .burst, own.contains(TenantSetting.rate.rawValue) { return .tenant }
+        if let plan, planKeys.contains(setting.rawValue) { return .plan(plan) }
+        if let plan, setting == .burst, planKeys.contains(TenantSetting.rate.rawValue) { return .plan(plan) }
+        return .standard
+    }
+
+    /// The value in force; never `inherit`.
+    package func value(of setting: TenantSetting) -> TenantValue {
+        switch setting {
+        case .daily: Self.limit(daily)
+        case .window: .text(window)
+        case .monthly: Self.limit(monthly)
+        case .rate: Self.limit(rate)
+        case .burst: Self.limit(burst)
+        case .bytesDaily: Self.limit(bytesDaily)
+        case .firstTimeDaily: Self.limit(firstTimeDaily)
+        case .messageSize: .number(messageSize)
+        case .recipientsPerMessage: .number(recipientsPerMessage)
+        case .sessions: Self.limit(sessions)
+        case .policy: .text(policy)
+        case .partial: .flag(partial)
+        case .resubmission: .flag(resubmission)
+        case .nullSender: .flag(nullSender)
+        case .warn: .percents(warn)
+        case .shadowDaily: Self.proposal(shadowDaily)
+        case .shadowMonthly: Self.proposal(shadowMonthly)
+        case .shadowBytesDaily: Self.proposal(shadowBytesDaily)
+        case .shadowFirstTimeDaily: Self.proposal(shadowFirstTimeDaily)
+        case .plan: plan.map { .text($0) } ?? .none
+        case .zone: .text(nextZone ?? zone)
+        case .pool: .text(pool)
+        case .contact: contact.map { .text($0) } ?? .none
+        }
+    }
+
+    private static func limit(_ value: Int64?) -> TenantValue { value.map { .number($0) } ?? .unlimited }
+    private static func proposal(_ value: Int64?) -> TenantValue { value.map { .number($0) } ?? .none }
 }
 
 package struct DomainRecord: Sendable, Hashable {
@@ -100,9 +160,30 @@ package struct QueueMessage: Sendable, Hashable {
 }
 
 extension Administration {
-    /// By slug; deleted ones left out.
-    package func tenants() async throws(AdministrationError) -> [TenantRecord] {
-        try await tenants("WHERE t.status <> 'deleted' ORDER BY t.slug", [])
+    /// Which tenants a list has.
+    package struct TenantFilter: Sendable, Hashable {
+        /// `active`, `suspended`, `deleted`; nil: all but deleted ones.
+        package var status: String?
+        package var plan, pool: String?
+        /// Those whose slug comes after.
+        package var after: String?
+        package init() {}
+    }
+
+    /// One page, by slug.
+    package func tenants(
+        _ filter: TenantFilter = TenantFilter(), pageSize: Int64
+    ) async throws(AdministrationError) -> [TenantRecord] {
+        try await tenants(
+            """
+            WHERE CASE WHEN $1::text IS NULL THEN t.status <> 'deleted' ELSE t.status = $1 END
+              AND ($2::text IS NULL OR t.plan = $2) AND ($3::text IS NULL OR t.pool = $3) AND t.slug > $4
+            ORDER BY t.slug LIMIT $5
+            """,
+            [
+                .optional(filter.status), .optional(filter.plan), .optional(filter.pool), .text(filter.after ?? ""),
+                .int64(pageSize),
+            ])
     }
 
     package func tenant(_ slug: String) async throws(AdministrationError) -> TenantRecord {
@@ -112,6 +193,23 @@ extension Administration {
         return tenant
     }
 
+    package func hasTenant(_ slug: String) async throws(AdministrationError) -> Bool {
+        !(try await tenants("WHERE t.slug = $1 AND t.status <> 'deleted'", [.text(slug)]).isEmpty)
+    }
+
+    /// Slugs that begin as this one does, for "did you mean": some of them, never all of a large table.
+    package func slugs(like slug: String) async throws(AdministrationError) -> [String] {
+        try await read(
+            """
+            SELECT slug FROM (
+                (SELECT slug FROM admin.tenant WHERE status <> 'deleted' AND slug >= left($1, 1) ORDER BY slug LIMIT 500)
+                UNION (SELECT slug FROM admin.tenant WHERE status <> 'deleted' AND slug >= $1 ORDER BY slug LIMIT 500)
+                UNION (SELECT slug FROM admin.tenant WHERE status <> 'deleted' AND slug < $1
+                       ORDER BY slug DESC LIMIT 500)) AS s
+            """, [.text(slug)]
+        ) { try $0.string("slug") }
+    }
+
     private func tenants(_ rest: String, _ parameters: [DatabaseValue]) async throws(AdministrationError)
         -> [TenantRecord]
     {
@@ -119,11 +217,13 @@ extension Administration {
             """
             SELECT slug, status, reason, hold_queue, zone, next_zone, next_zone_from, daily_cap, monthly_cap, rate, burst,
                    message_size, recipients_per_message, sessions, policy, partial, resubmission, null_sender, pool,
-                   created_at
+                   created_at, daily_window, bytes_daily_cap, first_time_daily_cap,
+                   warn_percents, shadow_daily_cap, shadow_monthly_cap, shadow_bytes_daily_cap,
+                   shadow_first_time_daily_cap, contact, plan, own, plan_keys
             FROM admin.tenant t \(rest)
             """, parameters
         ) { row in
-            TenantRecord(
+            var tenant = TenantRecord(
                 slug: try row.string("slug"), status: try row.string("status"), reason: try row.stringOrNil("reason"),
                 holdsQueue: try row.bool("hold_queue"), zone: try row.string("zone"),
                 nextZone: try row.stringOrNil("next_zone"), nextZoneFrom: try row.timestampOrNil("next_zone_from"),
@@ -135,6 +235,19 @@ extension Administration {
                 partial: try row.bool("partial"), resubmission: try row.bool("resubmission"),
                 nullSender: try row.bool("null_sender"), pool: try row.string("pool"),
                 createdAt: try row.timestamp("created_at"))
+            tenant.window = try row.string("daily_window")
+            tenant.bytesDaily = try row.int64OrNil("bytes_daily_cap")
+            tenant.firstTimeDaily = try row.int64OrNil("first_time_daily_cap")
+            tenant.warn = try row.int64s("warn_percents").map { Int($0) }
+            tenant.shadowDaily = try row.int64OrNil("shadow_daily_cap")
+            tenant.shadowMonthly = try row.int64OrNil("shadow_monthly_cap")
+            tenant.shadowBytesDaily = try row.int64OrNil("shadow_bytes_daily_cap")
+            tenant.shadowFirstTimeDaily = try row.int64OrNil("shadow_first_time_daily_cap")
+            tenant.contact = try row.stringOrNil("contact")
+            tenant.plan = try row.stringOrNil("plan")
+            tenant.own = Set(try row.strings("own"))
+            tenant.planKeys = Set(try row.strings("plan_keys"))
+            return tenant
         }
     }
 

@@ -9,58 +9,116 @@ package enum CapPolicy: String, Sendable, CaseIterable {
     case `defer`, reject
 }
 
-/// Limits and ways of a tenant to set; what is nil stays as it is, or is the default for a new tenant.
-///
-/// One member for each limit that accept or the session enforces, and no other.
+/// Limits and ways of a tenant or a plan to set; what is not named stays as it is, or is inherited by a new one.
 package struct TenantChanges: Sendable, Hashable {
-    /// Recipients a local day and a local month.
-    package var daily, monthly: Limit?
-    /// Recipients a minute, and how many at once.
-    package var rate: Limit?
-    package var burst: Int64?
-    /// Octets.
-    package var messageSize: Int64?
-    package var recipientsPerMessage: Int64?
-    /// At a time, on each node.
-    package var sessions: Limit?
-    /// An IANA name.
-    package var zone: String?
-    package var policy: CapPolicy?
-    package var partial, resubmission, nullSender: Bool?
-    package var pool: String?
+    package var values: [TenantSetting: TenantValue] = [:]
 
     package init() {}
 
-    package var isEmpty: Bool { members.isEmpty }
+    package init(_ values: [TenantSetting: TenantValue]) { self.values = values }
 
-    /// What `admin.tenant_create` and `admin.tenant_set` take.
+    package var isEmpty: Bool { values.isEmpty }
+
+    /// What `admin.tenant_create`, `admin.tenant_set` and the plans' functions take.
     package var json: String {
-        "{" + members.map { "\(JSONText.string($0.name)): \($0.value)" }.joined(separator: ", ") + "}"
-    }
-
-    private var members: [(name: String, value: String)] {
-        var members: [(String, String)] = []
-        func add(_ name: String, _ value: String?) { if let value { members.append((name, value)) } }
-        add("daily", daily.map(Self.text))
-        add("monthly", monthly.map(Self.text))
-        add("rate", rate.map(Self.text))
-        add("burst", burst.map { String($0) })
-        add("message_size", messageSize.map { String($0) })
-        add("recipients_per_message", recipientsPerMessage.map { String($0) })
-        add("sessions", sessions.map(Self.text))
-        add("zone", zone.map(JSONText.string))
-        add("policy", policy.map { JSONText.string($0.rawValue) })
-        add("partial", partial.map { String($0) })
-        add("resubmission", resubmission.map { String($0) })
-        add("null_sender", nullSender.map { String($0) })
-        add("pool", pool.map(JSONText.string))
-        return members
-    }
-
-    private static func text(_ limit: Limit) -> String {
-        switch limit {
-        case .unlimited: "null"
-        case .of(let number): String(number)
+        let members = TenantSetting.allCases.compactMap { setting in
+            values[setting].map { "\(JSONText.string(setting.rawValue)): \($0.json)" }
         }
+        return "{" + members.joined(separator: ", ") + "}"
+    }
+
+    package subscript(setting: TenantSetting) -> TenantValue? {
+        get { values[setting] }
+        set { values[setting] = newValue }
+    }
+}
+
+// The same by name, for callers that set one or two.
+extension TenantChanges {
+    /// Recipients a local day.
+    package var daily: Limit? {
+        get { limit(.daily) }
+        set { values[.daily] = newValue.map(Self.value) }
+    }
+    /// Recipients a local month.
+    package var monthly: Limit? {
+        get { limit(.monthly) }
+        set { values[.monthly] = newValue.map(Self.value) }
+    }
+    /// Recipients a minute.
+    package var rate: Limit? {
+        get { limit(.rate) }
+        set { values[.rate] = newValue.map(Self.value) }
+    }
+    /// Recipients at once.
+    package var burst: Int64? {
+        get { number(.burst) }
+        set { values[.burst] = newValue.map { .number($0) } }
+    }
+    /// Octets.
+    package var messageSize: Int64? {
+        get { number(.messageSize) }
+        set { values[.messageSize] = newValue.map { .number($0) } }
+    }
+    package var recipientsPerMessage: Int64? {
+        get { number(.recipientsPerMessage) }
+        set { values[.recipientsPerMessage] = newValue.map { .number($0) } }
+    }
+    /// At a time, on each node.
+    package var sessions: Limit? {
+        get { limit(.sessions) }
+        set { values[.sessions] = newValue.map(Self.value) }
+    }
+    /// An IANA name.
+    package var zone: String? {
+        get { text(.zone) }
+        set { values[.zone] = newValue.map { .text($0) } }
+    }
+    package var policy: CapPolicy? {
+        get { text(.policy).flatMap(CapPolicy.init) }
+        set { values[.policy] = newValue.map { .text($0.rawValue) } }
+    }
+    package var partial: Bool? {
+        get { flag(.partial) }
+        set { values[.partial] = newValue.map { .flag($0) } }
+    }
+    package var resubmission: Bool? {
+        get { flag(.resubmission) }
+        set { values[.resubmission] = newValue.map { .flag($0) } }
+    }
+    package var nullSender: Bool? {
+        get { flag(.nullSender) }
+        set { values[.nullSender] = newValue.map { .flag($0) } }
+    }
+    package var pool: String? {
+        get { text(.pool) }
+        set { values[.pool] = newValue.map { .text($0) } }
+    }
+
+    private static func value(_ limit: Limit) -> TenantValue {
+        switch limit {
+        case .unlimited: .unlimited
+        case .of(let number): .number(number)
+        }
+    }
+
+    private func limit(_ setting: TenantSetting) -> Limit? {
+        switch values[setting] {
+        case .unlimited: .unlimited
+        case .number(let number): .of(number)
+        case .inherit?, .some(.none), .flag?, .text?, .percents?, nil: nil
+        }
+    }
+
+    private func number(_ setting: TenantSetting) -> Int64? {
+        if case .number(let number) = values[setting] { number } else { nil }
+    }
+
+    private func flag(_ setting: TenantSetting) -> Bool? {
+        if case .flag(let flag) = values[setting] { flag } else { nil }
+    }
+
+    private func text(_ setting: TenantSetting) -> String? {
+        if case .text(let text) = values[setting] { text } else { nil }
     }
 }

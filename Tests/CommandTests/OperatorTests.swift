@@ -107,9 +107,9 @@ import Testing
         #expect(
             try office.run("tenant list").output
                 == """
-                TENANT                STATUS  DAILY    MONTHLY   RATE/MIN  SESSIONS  POLICY  ZONE  POOL
-                acme                  active      5  unlimited  unlimited        50  defer   UTC   default
-                long-name-of-a-tenant  active   1000  unlimited         60        50  defer   UTC   default
+                TENANT                STATUS  DAILY    MONTHLY   RATE/MIN  SESSIONS  POLICY  ZONE  POOL     PLAN
+                acme                  active      5  unlimited  unlimited        50  defer   UTC   default  -
+                long-name-of-a-tenant  active   1000  unlimited         60        50  defer   UTC   default  -
 
                 """.replacing("TENANT                STATUS", with: "TENANT                 STATUS")
                 .replacing("acme                  active", with: "acme                   active"))

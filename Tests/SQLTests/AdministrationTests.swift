@@ -16,12 +16,16 @@ import Testing
         "(SELECT created FROM admin.pool_create('tester', 'eu'))",
         "(SELECT changed FROM admin.relay_add('tester', 'default', '127.0.0.1', 2525))",
         "(SELECT created FROM admin.tenant_create('tester', 'bolt', '{}'))",
+        "(SELECT created FROM admin.plan_create('tester', 'small', '{\"daily\": 5}'))",
+        "admin.plan_set('tester', 'kept', '{\"daily\": 5}')",
+        "admin.plan_delete('tester', 'kept')",
         "(SELECT created FROM admin.credential_issue('tester', 'acme', 'acme.new', 'SCRAM-SHA-256$4096:c$a:b', NULL))",
     ]
 
     @Test(arguments: changes)
     func `a change made twice is one change, one line of audit, and a write each time`(change: String) async throws {
         let fixture = try await Fixture()
+        try await fixture.main.query("SELECT admin.plan_create('tester', 'kept', '{}')")
         let audited = "SELECT count(*) FROM admin.audit"
         let before = try await fixture.number(audited)
         var transactions: [String?] = []

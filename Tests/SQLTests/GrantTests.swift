@@ -144,6 +144,6 @@ private struct Contract {
         let role = head.firstMatch(of: /\bRole  +(.*?)(?:\.    |$)/).map { String($0.1) } ?? ""
         roles =
             role.hasPrefix("none")
-            ? [] : Set(role.matches(of: /gatepost_(?:node|admin|viewer|report)/).map { String($0.0) })
+            ? [] : Set(role.matches(of: /gatepost_(?:node|admin|viewer|report_view|report)/).map { String($0.0) })
     }
 }

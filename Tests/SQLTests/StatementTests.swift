@@ -9,6 +9,7 @@ import Testing
         "Postgres/Listener.swift",  // the channel's name
         "Tenancy/Administration.swift",  // one statement around another
         "Tenancy/Administration+LookUps.swift",  // one of a few conditions, all of them literals
+        "Tenancy/Administration+Plans.swift",  // the same
         "gatepost/Quickstart/PrivatePostgres.swift",  // the name of the quickstart's database
     ]
 

@@ -69,7 +69,7 @@ struct AcceptBench {
     ) async throws -> Account {
         var limits = TenantChanges()
         limits.daily = .unlimited
-        if try await administration.tenants().contains(where: { $0.slug == slug }) {
+        if try await administration.hasTenant(slug) {
             _ = try await administration.setTenant(slug, limits)
             _ = try await administration.resumeTenant(slug)
         } else {

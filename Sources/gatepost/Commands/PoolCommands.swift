@@ -74,10 +74,16 @@ struct PoolCommands: ParsableCommand {
         @OptionGroup var common: CommonOptions
         @Argument(transform: ArgumentText.slug) var name: String
 
+        /// Tenants that are named; of the others only how many.
+        private static let most: Int64 = 100
+
         func run() async throws {
             try await Desk.sit(common, about: .pool(name)) { desk in
                 let relays = try await desk.administration.relays(of: name)
-                let tenants = try await desk.administration.tenants().filter { $0.pool == name }.map(\.slug)
+                var filter = Administration.TenantFilter()
+                filter.pool = name
+                let tenants = try await desk.administration.tenants(filter, pageSize: Self.most).map(\.slug)
+                let count = try await desk.administration.pools().first { $0.name == name }?.tenants ?? 0
                 var table = Table([
                     .left("ADDRESS"), .left("PROTOCOL"), .left("TLS"), .right("WEIGHT"), .right("CONNECTIONS"),
                     .left("STATUS"), .left("USER"),
@@ -91,10 +97,14 @@ struct PoolCommands: ParsableCommand {
                 desk.output.show(
                     [
                         "pool": .string(name), "members": .array(relays.map(\.json)), "tenants": .strings(tenants),
+                        "tenant_count": .number(count),
                     ],
                     Table.properties([
                         "pool": name, "members": String(relays.count),
-                        "tenants": tenants.isEmpty ? "none" : tenants.joined(separator: ", "),
+                        "tenants": tenants.isEmpty
+                            ? "none"
+                            : tenants.joined(separator: ", ")
+                                + (count > Int64(tenants.count) ? " and \(count - Int64(tenants.count)) more" : ""),
                     ]) + (relays.isEmpty ? "" : "\n" + table.text(for: .output)))
                 if relays.isEmpty { desk.output.note("next: gatepost relay add \(name) HOST:PORT") }
             }

@@ -18,27 +18,30 @@ struct TenantCommands: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "create", abstract: "Make a tenant.",
             discussion: """
-                Without flags: 1000 recipients a day, month and rate unlimited, 25MiB a message, 100 recipients a \
-                message, 50 sessions, UTC, defer, the pool `default`.
+                What is not given is the plan's, and without one the default: 1000 recipients a day, month and rate \
+                unlimited, 25MiB a message, 100 recipients a message, 50 sessions, UTC, defer, the pool `default`. \
+                `gatepost help limits` has every limit. Unlimited is the word, never 0.
 
-                Example:
+                Examples:
                   gatepost tenant create acme --daily 300 --monthly unlimited --sessions 200 --pool default
+                  gatepost tenant create bolt --plan small --contact ops@bolt.example
                 """)
 
         @OptionGroup var common: CommonOptions
         @Argument(help: "Its name, [a-z0-9][a-z0-9-]{0,39}; it never changes.", transform: ArgumentText.slug)
         var tenant: String
+        @OptionGroup var own: TenantOptions
         @OptionGroup(title: "Limits") var limits: LimitOptions
 
         func validate() throws {
-            if limits.burst != nil, limits.rate == nil || limits.rate == .unlimited {
+            if limits.burst != nil, limits.rate == nil && own.plan == nil || limits.rate == .unlimited {
                 throw ValidationError("--burst needs a --rate that is a number")
             }
         }
 
         func run() async throws {
             try await Desk.sit(common, about: .tenant(tenant)) { desk in
-                try await desk.administration.createTenant(tenant, limits.changes)
+                try await desk.administration.createTenant(tenant, own.changes(with: limits))
                 let record = try await desk.administration.tenant(tenant)
                 desk.output.show(record.json, "tenant \(record.slug) created: \(record.summary)\n")
                 desk.output.note("next: gatepost domain add \(tenant) DOMAIN --trust")
@@ -46,40 +49,13 @@ struct TenantCommands: ParsableCommand {
         }
     }
 
-    struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            commandName: "list", abstract: "All tenants, by name.",
-            discussion: """
-                Examples:
-                  gatepost tenant list
-                  gatepost tenant list --json
-                """)
-
-        @OptionGroup var common: CommonOptions
-
-        func run() async throws {
-            try await Desk.sit(common) { desk in
-                desk.output.list(
-                    try await desk.administration.tenants(),
-                    [
-                        .key("TENANT"), .left("STATUS"), .right("DAILY"), .right("MONTHLY"), .right("RATE/MIN"),
-                        .right("SESSIONS"), .left("POLICY"), .left("ZONE"), .left("POOL"),
-                    ],
-                    empty: "no tenants yet; make one with `gatepost tenant create NAME`", json: \.json
-                ) { tenant in
-                    [
-                        tenant.slug, tenant.status, Show.limit(tenant.daily), Show.limit(tenant.monthly),
-                        Show.limit(tenant.rate), Show.limit(tenant.sessions), tenant.policy, tenant.zone, tenant.pool,
-                    ]
-                }
-            }
-        }
-    }
-
     struct ShowOne: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "show", abstract: "One tenant with all its limits.",
+            commandName: "show", abstract: "One tenant with all its limits, and where each is from.",
             discussion: """
+                Each value is the tenant's own, its plan's, or the default. `tenant set acme --daily inherit` gives \
+                one back.
+
                 Example:
                   gatepost tenant show acme
                 """)
@@ -100,18 +76,23 @@ struct TenantCommands: ParsableCommand {
             commandName: "set", abstract: "Change limits; what is not named stays.",
             discussion: """
                 When it returns, nothing more is accepted by the old limits, not even what was under way. A change of \
-                time zone takes effect at the next midnight of the old one.
+                time zone takes effect at the next midnight of the old one. `inherit` gives a value back to the plan \
+                or the default. --shadow-… proposes a cap: what it would refuse is accepted, and written down.
 
-                Example:
+                Examples:
                   gatepost tenant set acme --daily 5000 --rate 600 --burst 100
+                  gatepost tenant set acme --plan large --daily inherit
+                  gatepost tenant set acme --shadow-daily 2000
+                  gatepost tenant set acme --warn 50,80,100 --contact ops@acme.example
                 """)
 
         @OptionGroup var common: CommonOptions
         @Argument(transform: ArgumentText.slug) var tenant: String
+        @OptionGroup var own: TenantOptions
         @OptionGroup(title: "Limits") var limits: LimitOptions
 
         func validate() throws {
-            if limits.changes.isEmpty {
+            if own.changes(with: limits).isEmpty {
                 throw ValidationError("nothing to set: name at least one limit, like --daily 300")
             }
             if limits.burst != nil, limits.rate == .unlimited {
@@ -121,7 +102,7 @@ struct TenantCommands: ParsableCommand {
 
         func run() async throws {
             try await Desk.sit(common, about: .tenant(tenant)) { desk in
-                let changed = try await desk.administration.setTenant(tenant, limits.changes)
+                let changed = try await desk.administration.setTenant(tenant, own.changes(with: limits))
                 let record = try await desk.administration.tenant(tenant)
                 desk.output.show(
                     record.json, "tenant \(record.slug) \(changed ? "changed" : "unchanged"): \(record.summary)\n")
@@ -177,42 +158,5 @@ struct TenantCommands: ParsableCommand {
                     record.json, changed ? "tenant \(tenant) resumed\n" : "tenant \(tenant) was active already\n")
             }
         }
-    }
-}
-
-extension TenantRecord {
-    var json: JSON {
-        [
-            "tenant": .string(slug), "status": .string(status), "reason": .string(reason),
-            "hold_queue": .bool(holdsQueue), "daily": .number(daily), "monthly": .number(monthly),
-            "rate": .number(rate), "burst": .number(burst), "max_message_size": .number(messageSize),
-            "recipients_per_message": .number(recipientsPerMessage), "sessions": .number(sessions),
-            "time_zone": .string(zone), "next_time_zone": .string(nextZone),
-            "next_time_zone_from": nextZoneFrom.json, "policy": .string(policy), "partial": .bool(partial),
-            "resubmission": .bool(resubmission), "null_sender": .bool(nullSender), "pool": .string(pool),
-            "created_at": createdAt.json,
-        ]
-    }
-
-    /// The limits that matter most, in a sentence.
-    var summary: String {
-        "daily \(Show.limit(daily)), monthly \(Show.limit(monthly)), rate \(Show.limit(rate)), "
-            + "sessions \(Show.limit(sessions)), pool \(pool)"
-    }
-
-    var properties: String {
-        Table.properties([
-            "tenant": slug, "status": reason.map { "\(status): \($0)" } ?? status,
-            "queue": holdsQueue ? "held" : "goes on", "daily": Show.limit(daily) + " recipients",
-            "monthly": Show.limit(monthly) + " recipients",
-            "rate": rate.map { "\($0) recipients a minute, \(Show.limit(burst)) at once" } ?? "unlimited",
-            "message size": Show.size(messageSize), "recipients": "\(recipientsPerMessage) per message",
-            "sessions": Show.limit(sessions) + " on each node",
-            "time zone": nextZone.map { "\(zone), \($0) from \(Show.time(nextZoneFrom?.microseconds))" } ?? zone,
-            "over a cap": policy == "defer" ? "defer (450)" : "reject (550)",
-            "partial acceptance": Show.onOff(partial), "resubmission check": Show.onOff(resubmission),
-            "empty sender": nullSender ? "allowed" : "refused", "pool": pool,
-            "created": Show.time(createdAt.microseconds),
-        ])
     }
 }

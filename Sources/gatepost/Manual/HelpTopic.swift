@@ -13,7 +13,7 @@ struct HelpTopic: Sendable {
     let entries: [Entry]
     var closing = ""
 
-    static let all = [concepts, exitCodes, secrets]
+    static let all = [concepts, limits, exitCodes, secrets]
 
     func text(width: Int) -> String {
         let column = (entries.map(\.term.displayWidth).max() ?? 0) + 2

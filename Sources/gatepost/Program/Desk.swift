@@ -15,6 +15,7 @@ struct Desk: Sendable {
         case tenant(String)
         case credential(String)
         case pool(String)
+        case plan(String)
         case other
     }
 
@@ -68,8 +69,11 @@ struct Desk: Sendable {
     }
 
     private func takenHint(_ subject: Subject) -> String? {
-        guard case .tenant(let slug) = subject else { return nil }
-        return "its limits are changed with `gatepost tenant set \(slug)`"
+        switch subject {
+        case .tenant(let slug): "its limits are changed with `gatepost tenant set \(slug)`"
+        case .plan(let name): "its limits are changed with `gatepost plan set \(name)`"
+        case .credential, .pool, .other: nil
+        }
     }
 
     /// What is missing may be another thing than the command's subject: a tenant's new pool.
@@ -77,13 +81,13 @@ struct Desk: Sendable {
         do {
             switch subject {
             case .tenant(let slug):
-                let slugs = try await administration.tenants().map(\.slug)
+                let slugs = try await administration.slugs(like: slug)
                 if slugs.contains(slug) { break }
                 return Failure(
                     "no tenant `\(slug.printable)`", hint: hint(slug, slugs, "`gatepost tenant list` lists them"))
             case .credential(let name):
                 let slug = String(name.prefix { $0 != "." })
-                guard try await administration.tenants().contains(where: { $0.slug == slug }) else {
+                guard try await administration.hasTenant(slug) else {
                     return Failure(
                         "no credential `\(name.printable)`",
                         hint: "credentials are named like acme.k7m2q9; "
@@ -99,6 +103,11 @@ struct Desk: Sendable {
                 if names.contains(name) { break }
                 return Failure(
                     "no pool `\(name.printable)`", hint: hint(name, names, "`gatepost pool list` lists them"))
+            case .plan(let name):
+                let names = try await administration.plans().map(\.name)
+                if names.contains(name) { break }
+                return Failure(
+                    "no plan `\(name.printable)`", hint: hint(name, names, "`gatepost plan list` lists them"))
             case .other: break
             }
         } catch {

@@ -22,7 +22,8 @@ struct Gatepost: AsyncParsableCommand {
             CommandGroup(
                 name: "Customer",
                 subcommands: [
-                    TenantCommands.self, DomainCommands.self, CredentialCommands.self, UsageCommand.self,
+                    TenantCommands.self, PlanCommands.self, DomainCommands.self, CredentialCommands.self,
+                    UsageCommand.self,
                 ]),
             CommandGroup(
                 name: "Delivery",

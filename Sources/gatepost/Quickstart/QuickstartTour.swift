@@ -153,7 +153,7 @@ final class QuickstartTour: Sendable {
     }
 
     private func makeTenant(_ administration: Administration) async throws -> String {
-        let isKnown = try await administration.tenants().contains { $0.slug == Self.tenant }
+        let isKnown = try await administration.hasTenant(Self.tenant)
         if !isKnown { try await administration.createTenant(Self.tenant, TenantChanges()) }
         _ = try await administration.addDomain(Self.domain, to: Self.tenant, trusted: true)
         let tenant = try await administration.tenant(Self.tenant)
