@@ -120,7 +120,8 @@ let package = Package(
         tests("SQLTests", ["SQL", "Postgres"], exclude: ["Cases"]),
         tests("TenancyTests", ["Tenancy", "Postgres", "Cryptography", "SASL"]),
         tests("LedgerTests", ["Ledger", "Tenancy", "Postgres", nioCore, nioPosix]),
-        tests("SubmissionTests", ["Submission", "SMTP", "Ledger", "Tenancy", "Postgres", "Network", nioCore]),
+        tests(
+            "SubmissionTests", ["Submission", "SMTP", "Ledger", "Tenancy", "Postgres", "Network", nioCore, nioPosix]),
         tests(
             "DeliveryTests",
             ["Delivery", "SMTP", "MailMessage", "SASL", "TLS", "Cryptography", nioCore, nioPosix], exclude: ["Peers"]),

@@ -514,6 +514,11 @@ CREATE FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text, num
     SET enable_mergejoin TO 'off'
     AS ...;
 
+CREATE FUNCTION ledger.certificate_login(certificate bytea) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
 CREATE FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint, pools bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(tenant_id bigint, tenant text, credential text, pool_id bigint, id uuid, kind text, accepted_at timestamp with time zone, size bigint, sender text, message_id_header text, client text, numbers integer[], addresses text[], domains text[], attempts integer[], content bytea, body_type text, smtputf8 boolean, ret text, envid text, notifies integer[], orcpts text[])
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -536,7 +541,7 @@ CREATE FUNCTION ledger.credential_used(tenant_ids bigint[], credential_ids bigin
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION ledger.login(name text) RETURNS TABLE(login_id bigint, credential_id bigint, tenant_id bigint, tenant text, credential text, pool_id bigint, verifier text, digest bytea, login_valid_until timestamp with time zone, tenant_status text, tenant_reason text, credential_revoked_at timestamp with time zone, credential_revoked_reason text, credential_expires_at timestamp with time zone, networks text[], message_size bigint, recipients_per_message integer, sessions integer, policy text, partial boolean, null_sender boolean, resubmission boolean, sender_domains text[], limit_name text, remaining bigint, cap bigint, used bigint, resets_at timestamp with time zone, resets_text text, clock timestamp with time zone)
+CREATE FUNCTION ledger.login(name text) RETURNS TABLE(login_id bigint, credential_id bigint, tenant_id bigint, tenant text, credential text, pool_id bigint, verifier text, digest bytea, certificate bytea, login_valid_until timestamp with time zone, tenant_status text, tenant_reason text, credential_revoked_at timestamp with time zone, credential_revoked_reason text, credential_expires_at timestamp with time zone, credential_not_before timestamp with time zone, not_before_text text, credential_suspended_at timestamp with time zone, credential_suspended_reason text, mode text, mechanisms text[], senders text[], networks text[], message_size bigint, recipients_per_message integer, message_size_limit text, recipients_limit text, sessions integer, credential_sessions integer, policy text, partial boolean, null_sender boolean, resubmission boolean, sender_domains text[], limit_name text, remaining bigint, cap bigint, used bigint, resets_at timestamp with time zone, resets_text text, byte_limit_name text, byte_remaining bigint, byte_cap bigint, byte_used bigint, byte_resets_at timestamp with time zone, byte_resets_text text, clock timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
@@ -581,6 +586,11 @@ CREATE FUNCTION ledger.owners() RETURNS TABLE(id uuid, node text, renewals bigin
 
 CREATE FUNCTION ledger.pools() RETURNS TABLE(pool_id bigint, pool text, member_id bigint, host text, port integer, protocol text, tls text, weight integer, status text, connections integer, server_name text, username text, secret text)
     LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION ledger.refused(ids uuid[], tenant_ids bigint[], credential_ids bigint[], sessions uuid[], ats timestamp with time zone[], stages text[], codes integer[], enhanceds text[], replies text[], arguments text[], limits text[], caps text[], useds text[], resets text[], clients text[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
@@ -1716,6 +1726,9 @@ GRANT ALL ON FUNCTION ledger.accept(batch uuid, owner uuid, ids uuid[], tenant_i
 REVOKE ALL ON FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text, numbers integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text, numbers integer[]) TO gatepost_admin;
 
+REVOKE ALL ON FUNCTION ledger.certificate_login(certificate bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.certificate_login(certificate bytea) TO gatepost_node;
+
 REVOKE ALL ON FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint, pools bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint, pools bigint[]) TO gatepost_node;
 
@@ -1751,6 +1764,9 @@ GRANT ALL ON FUNCTION ledger.owners() TO gatepost_admin;
 
 REVOKE ALL ON FUNCTION ledger.pools() FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.pools() TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.refused(ids uuid[], tenant_ids bigint[], credential_ids bigint[], sessions uuid[], ats timestamp with time zone[], stages text[], codes integer[], enhanceds text[], replies text[], arguments text[], limits text[], caps text[], useds text[], resets text[], clients text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.refused(ids uuid[], tenant_ids bigint[], credential_ids bigint[], sessions uuid[], ats timestamp with time zone[], stages text[], codes integer[], enhanceds text[], replies text[], arguments text[], limits text[], caps text[], useds text[], resets text[], clients text[]) TO gatepost_node;
 
 REVOKE ALL ON FUNCTION ledger.resolve(batch uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.resolve(batch uuid) TO gatepost_node;

@@ -149,6 +149,9 @@ static const char functions_cancel[] = {
 static const char functions_cancel_recipients[] = {
 #embed "../functions/cancel_recipients.sql" suffix(, 0)
 };
+static const char functions_certificate_login[] = {
+#embed "../functions/certificate_login.sql" suffix(, 0)
+};
 static const char functions_claim[] = {
 #embed "../functions/claim.sql" suffix(, 0)
 };
@@ -235,6 +238,9 @@ static const char functions_pools[] = {
 };
 static const char functions_refund[] = {
 #embed "../functions/refund.sql" suffix(, 0)
+};
+static const char functions_refused[] = {
+#embed "../functions/refused.sql" suffix(, 0)
 };
 static const char functions_relay_write[] = {
 #embed "../functions/relay_write.sql" suffix(, 0)
@@ -333,6 +339,7 @@ static const struct sql_file functions[] = {
     {"audited", functions_audited},
     {"cancel", functions_cancel},
     {"cancel_recipients", functions_cancel_recipients},
+    {"certificate_login", functions_certificate_login},
     {"claim", functions_claim},
     {"clock", functions_clock},
     {"correspondent_fill", functions_correspondent_fill},
@@ -362,6 +369,7 @@ static const struct sql_file functions[] = {
     {"pool_lock", functions_pool_lock},
     {"pools", functions_pools},
     {"refund", functions_refund},
+    {"refused", functions_refused},
     {"relay_write", functions_relay_write},
     {"report_tenant_id", functions_report_tenant_id},
     {"reset", functions_reset},

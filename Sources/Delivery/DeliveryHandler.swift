@@ -289,7 +289,7 @@ extension DeliveryHandler {
     private func respond(to challenge: [UInt8]) {
         guard let exchange, let context else { return }
         switch exchange.mechanism {
-        case .plain, .login: respond(with: exchange.respond(to: challenge))
+        case .plain, .login, .external: respond(with: exchange.respond(to: challenge))
         case .scramSHA256, .scramSHA256Plus:
             // It derives a key. Nobody else touches the exchange until the answer is here.
             let lent = LentExchange(exchange)

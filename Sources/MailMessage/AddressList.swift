@@ -12,6 +12,9 @@ import SMTP
 struct AddressList {
     /// Each mailbox' domain in order; a source route's domains stand before that of their mailbox.
     private(set) var domains: [Domain] = []
+    /// Each mailbox as local-part@domain, in order: the domain as A-label in lower case, the local part unquoted where
+    /// it may be.
+    private(set) var addresses: [String] = []
     private(set) var mailboxCount = 0
     /// An `@` stands in a display name or a comment, where people may take it for the address.
     private(set) var namesOtherAddress = false
@@ -97,6 +100,7 @@ struct AddressList {
                 guard words == 1 else { throw words == 0 ? .localPart : unexpected() }
                 try checkLocalPart(firstWord)
                 try domain()
+                noteAddress(firstWord)
                 return .mailbox
             case UInt8(ascii: "\""):
                 let word = try quotedString()
@@ -129,9 +133,18 @@ struct AddressList {
         try skipBlanksAndComments()
         guard current == UInt8(ascii: "@") else { throw unexpected() }
         try domain()
+        noteAddress(word)
         try skipBlanksAndComments()
         guard current == UInt8(ascii: ">") else { throw unexpected() }
         position += 1
+    }
+
+    /// The mailbox whose domain was just read.
+    private mutating func noteAddress(_ localPart: Range<Int>) {
+        guard let domain = domains.last else { return }
+        let written = String(decoding: octets[localPart], as: UTF8.self) + "@" + domain.name
+        // (One that is too long for an envelope is kept as it stands.)
+        addresses.append((try? Mailbox(parsing: written))?.description ?? written)
     }
 
     // obs-route = *(CFWS / ",") "@" domain *("," [CFWS] ["@" domain]) ":"

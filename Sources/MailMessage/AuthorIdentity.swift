@@ -9,6 +9,9 @@ package struct AuthorIdentity: Hashable, Sendable {
 
     /// Each once, in the order found; From's come first. Never empty.
     package private(set) var domains: [Domain] = []
+    /// The addresses of those fields, each once, in the order found: local-part@domain, the domain as A-label in lower
+    /// case. Never empty.
+    package private(set) var addresses: [String] = []
     /// An address stands in a display name or a comment: `"ceo@bank.example" <x@own.example>`.
     package private(set) var namesOtherAddress = false
 
@@ -36,6 +39,7 @@ package struct AuthorIdentity: Hashable, Sendable {
                 default: break
                 }
                 for domain in list.domains where !domains.contains(domain) { domains.append(domain) }
+                for address in list.addresses where !addresses.contains(address) { addresses.append(address) }
                 if list.namesOtherAddress { namesOtherAddress = true }
             }
         }

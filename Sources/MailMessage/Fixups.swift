@@ -11,6 +11,8 @@ package struct PreparedMessage: Sendable {
     package let hadMessageID: Bool
     /// In whose name it speaks, each domain once, never empty.
     package let authors: [Domain]
+    /// The same as whole addresses.
+    package let authorAddresses: [String]
     /// An address stands in a display name or a comment of the author.
     package let namesOtherAddress: Bool
     /// Blanks stood before a colon (RFC 5322 §4.5.8).
@@ -101,7 +103,8 @@ package enum Fixups {
         return PreparedMessage(
             content: rebuilt(content, headerEnd: scan.end, without: removed, adding: added),
             messageID: messageID ?? "", hadMessageID: ownMessageID != nil, authors: authors.domains,
-            namesOtherAddress: authors.namesOtherAddress, usesObsoleteSyntax: scan.usesObsoleteBlanks,
+            authorAddresses: authors.addresses, namesOtherAddress: authors.namesOtherAddress,
+            usesObsoleteSyntax: scan.usesObsoleteBlanks,
             isEightBit: scan.isEightBit || hasEightBitOctet(content, from: scan.end),
             hasEightBitHeader: scan.isEightBit)
     }

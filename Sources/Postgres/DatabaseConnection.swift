@@ -20,9 +20,13 @@ package actor DatabaseConnection {
     package var isConnected: Bool { connection?.isUsable ?? false }
 
     /// One statement, committed by itself unless called inside `transaction`.
+    ///
+    /// - Parameter within: after so long its outcome is in doubt and the connection closed; nil waits for ever.
     @discardableResult
-    package func query(_ sql: String, _ parameters: [DatabaseValue] = []) throws(DatabaseError) -> Rows {
-        try connected().query(sql, parameters)
+    package func query(
+        _ sql: String, _ parameters: [DatabaseValue] = [], within limit: Duration? = nil
+    ) throws(DatabaseError) -> Rows {
+        try connected().query(sql, parameters, deadline: limit.map { .now + $0 })
     }
 
     /// Several statements of constant text in one transaction.

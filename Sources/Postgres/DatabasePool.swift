@@ -17,13 +17,15 @@ package actor DatabasePool {
     }
 
     @discardableResult
-    package func query(_ sql: String, _ parameters: [DatabaseValue] = []) async throws(DatabaseError) -> Rows {
+    package func query(
+        _ sql: String, _ parameters: [DatabaseValue] = [], within limit: Duration? = nil
+    ) async throws(DatabaseError) -> Rows {
         if let outage, ContinuousClock.now < outage.until { throw outage.error }
         let connection = await take()
         defer { giveBack(connection) }
         if let outage, ContinuousClock.now < outage.until { throw outage.error }
         do {
-            let rows = try await connection.query(sql, parameters)
+            let rows = try await connection.query(sql, parameters, within: limit)
             outage = nil
             return rows
         } catch {

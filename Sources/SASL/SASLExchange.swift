@@ -32,6 +32,8 @@ package final class SASLExchange {
         /// begins with `?`: no login has it, and it is answered like any other unknown name.
         /// With no database: drop the exchange and answer `454 4.7.0`.
         case lookUp(loginName: String)
+        /// Find whose login the client's certificate is, and give its name to `provide(certificateLogin:)`.
+        case lookUpCertificate
         /// Run the check on a worker thread and give its result to `derived(_:)`.
         case derive(PasswordCheck)
         case succeeded(loginName: String)
@@ -49,6 +51,8 @@ package final class SASLExchange {
         case findingVerifier(SCRAMClientFirst)  // → proving, ended
         case proving(SCRAMClientFirst, nonce: [UInt8], Conversation)  // → proved, ended
         case proved(LoginName, Conversation)  // → ended
+        case awaitingIdentity  // → findingCertificate, ended
+        case findingCertificate(LoginName?)  // → ended
         case ended
     }
 
@@ -58,12 +62,18 @@ package final class SASLExchange {
     private var state = State.fresh
 
     /// `channelBindings`: what the connection has, also for mechanisms that use none, or downgrades go unseen; where it
-    /// has nothing, there is no -PLUS.
-    package init(server: SASLServer, mechanism: SASLMechanism, channelBindings: ChannelBindings) {
+    /// has nothing, there is no -PLUS. `hasCertificate`: the client showed one, and may be taken for whose it is.
+    package init(
+        server: SASLServer, mechanism: SASLMechanism, channelBindings: ChannelBindings, hasCertificate: Bool = false
+    ) {
         self.mechanism = mechanism
         self.channelBindings = channelBindings
         isAvailable =
-            server.mechanisms.contains(mechanism) && (mechanism != .scramSHA256Plus || !channelBindings.isEmpty)
+            switch mechanism {
+            case .external: hasCertificate
+            case .scramSHA256Plus: server.mechanisms.contains(mechanism) && !channelBindings.isEmpty
+            case .plain, .login, .scramSHA256: server.mechanisms.contains(mechanism)
+            }
     }
 
     /// `initialResponse`: nil if the client sent none, empty if it sent `=`.
@@ -71,6 +81,10 @@ package final class SASLExchange {
         guard case .fresh = state else { return outOfTurn() }
         guard isAvailable else { return fail(.mechanismUnavailable, "\(mechanism.rawValue) is not to be had") }
         switch (mechanism, initialResponse) {
+        case (.external, let identity?): return read(identity: identity)
+        case (.external, nil):
+            state = .awaitingIdentity
+            return .challenge([])
         case (.plain, let message?): return read(plain: message)
         case (.plain, nil):
             state = .awaitingPlain
@@ -89,6 +103,7 @@ package final class SASLExchange {
     /// The client's answer to a challenge, decoded. Empty is an answer.
     package func respond(_ response: [UInt8]) -> Step {
         switch state {
+        case .awaitingIdentity: return read(identity: response)
         case .awaitingPlain: return read(plain: response)
         case .awaitingLoginName: return askForSecret(of: LoginName(response))
         case .awaitingLoginSecret(let name): return read(secret: response, of: name)
@@ -96,7 +111,7 @@ package final class SASLExchange {
         case .proving(let first, let nonce, let conversation):
             return read(clientFinal: response, after: first, nonce, conversation)
         case .proved(let name, let conversation): return conclude(response, name, conversation)
-        case .fresh, .findingPassword, .deriving, .findingVerifier, .ended: return outOfTurn()
+        case .fresh, .findingPassword, .deriving, .findingVerifier, .findingCertificate, .ended: return outOfTurn()
         }
     }
 
@@ -111,15 +126,38 @@ package final class SASLExchange {
             return conclude(message, matches: constantTimeEquals(SHA256.hash(message.secret), digest))
         case .findingVerifier(let first): return challenge(first, verifier.scram)
         case .fresh, .awaitingPlain, .awaitingLoginName, .awaitingLoginSecret, .deriving, .awaitingClientFirst,
-            .proving, .proved, .ended:
+            .proving, .proved, .awaitingIdentity, .findingCertificate, .ended:
             return outOfTurn()
         }
+    }
+
+    /// Whose the certificate is, nil: nobody's.
+    package func provide(certificateLogin name: String?) -> Step {
+        guard case .findingCertificate(let wanted) = state else { return outOfTurn() }
+        guard let name else { return fail(.credentials, "a certificate that is nobody's", wanted) }
+        let found = LoginName(name.utf8)
+        guard found.isPossible, wanted == nil || wanted == found else {
+            return fail(
+                .credentials, "the authorization identity is another's than the certificate's, \(found.text)", wanted)
+        }
+        state = .ended
+        return .succeeded(loginName: found.text)
     }
 
     /// What the `PasswordCheck` came to.
     package func derived(_ matches: Bool) -> Step {
         guard case .deriving(let message) = state else { return outOfTurn() }
         return conclude(message, matches: matches)
+    }
+
+    // MARK: EXTERNAL
+
+    /// RFC 4422, appendix A: whom to act for, empty: whoever the certificate says. libsasl2 has no part in it: there is
+    /// nothing to compute, and a library that is told who it is proves nothing.
+    private func read(identity octets: [UInt8]) -> Step {
+        let wanted = octets.isEmpty ? nil : LoginName(octets)
+        state = .findingCertificate(wanted)
+        return .lookUpCertificate
     }
 
     // MARK: PLAIN and LOGIN

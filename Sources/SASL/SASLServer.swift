@@ -7,8 +7,10 @@ internal import CLibSASL
 // RFC 4422, 4616 (PLAIN), 5802 and 7677 (SCRAM), 9266 (tls-exporter); THREATS of AUTH are answered here where
 // libsasl2 does not answer them.
 
-/// The mechanisms of RFC 4616, draft-murchison-sasl-login and RFC 7677 that a client may be offered.
+/// The mechanisms of RFC 4422 (appendix A), 4616, draft-murchison-sasl-login and RFC 7677 that a client may be offered.
 package enum SASLMechanism: String, CaseIterable, Sendable, Hashable {
+    /// By the TLS certificate that the client showed.
+    case external = "EXTERNAL"
     case plain = "PLAIN"
     case login = "LOGIN"
     case scramSHA256 = "SCRAM-SHA-256"
@@ -41,7 +43,8 @@ package struct SASLFailure: Error, Sendable, Hashable {
 
 /// libsasl2, started once per process, with nothing but our own store behind it.
 package final class SASLServer: Sendable {
-    /// What this machine's libsasl2 can do, the strongest first. -PLUS needs a channel binding besides.
+    /// What this machine's libsasl2 can do, the strongest first. -PLUS needs a channel binding besides; EXTERNAL, which
+    /// needs a client's certificate and no libsasl2, is not among them.
     package let mechanisms: [SASLMechanism]
 
     /// The one server of this process.

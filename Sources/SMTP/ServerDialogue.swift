@@ -9,6 +9,11 @@ struct ServerCore {
     var content: ContentReception?
     /// There exactly while the octets of a refused chunk arrive: how many are to come, how many came.
     var swallowing: (remaining: Int, swallowed: Int)?
+    /// Gives a refusal its id, once the client is known.
+    var naming: ((Refused) -> String)?
+    /// What is being answered, and what it was about.
+    private var stage = "session"
+    private var argument: String?
 
     init(maxErrors: Int, maxIdleCommands: Int) {
         conduct = SessionGuard(maxErrors: maxErrors, maxIdleCommands: maxIdleCommands)
@@ -18,6 +23,21 @@ struct ServerCore {
     var bufferedBytes: Int { reader.readableBytes + (content?.bufferedBytes ?? 0) }
     /// Octets of the message (or refused chunk) under way that have come so far.
     var contentOctetsReceived: Int { content?.octetsReceived ?? swallowing?.swallowed ?? 0 }
+
+    /// A command is heard, or something that is none.
+    mutating func begin(_ stage: String, about argument: ArraySlice<UInt8>? = nil) {
+        guard naming != nil else { return }
+        self.stage = stage
+        self.argument = argument.map { $0.escaped(limit: Refused.longestArgument) }
+    }
+
+    /// Writes a reply; a refusal with its id.
+    func say(_ reply: Reply, into output: inout ByteBuffer) { named(reply).write(into: &output) }
+
+    func named(_ reply: Reply) -> Reply {
+        guard !reply.isPositive, reply.id == nil, let naming else { return reply }
+        return reply.identified(by: naming(Refused(stage: stage, argument: argument, reply: reply)))
+    }
 
     mutating func forget() {
         reader.discard()
@@ -61,8 +81,12 @@ protocol ServerDialogue {
 extension ServerDialogue {
     /// What the next line is, nil until more bytes have come.
     mutating func hear(into output: inout ByteBuffer) -> Heard? {
-        if !core.conduct.isSuspicious, let chunk = core.reader.nextChunk() { return .chunk(chunk) }
+        if !core.conduct.isSuspicious, let chunk = core.reader.nextChunk() {
+            core.begin("BDAT")
+            return .chunk(chunk)
+        }
         guard let line = core.reader.next(limit: CommandReader.commandLimit) else { return nil }
+        core.begin("no command")
         switch line {
         case .flood:
             end(with: .lineFlood, into: &output)
@@ -73,6 +97,9 @@ extension ServerDialogue {
             guard let command = CommandLine(octets) else {
                 reject(.syntaxError, into: &output)
                 return .answered
+            }
+            if let stage = command.verb.stage {
+                core.begin(stage, about: command.verb == .mail || command.verb == .rcpt ? command.argument : nil)
             }
             guard !isText || command.verb == .quit else {
                 reject(command.verb == .unknown ? .unknownCommand : .messageAsCommands, into: &output)
@@ -88,7 +115,7 @@ extension ServerDialogue {
 
     /// Refuses what the client did, and ends the session when that was once too often.
     mutating func reject(_ reply: Reply, into output: inout ByteBuffer) {
-        guard reply.isPermanent, core.conduct.noteError() else { return reply.write(into: &output) }
+        guard reply.isPermanent, core.conduct.noteError() else { return core.say(reply, into: &output) }
         end(with: .tooManyErrors, into: &output)
     }
 
@@ -112,7 +139,7 @@ extension ServerDialogue {
     }
 
     mutating func end(with reply: Reply, into output: inout ByteBuffer) {
-        reply.write(into: &output)
+        core.say(reply, into: &output)
         core.forget()
         beginClosing()
     }

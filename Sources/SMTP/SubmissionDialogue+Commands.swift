@@ -59,15 +59,10 @@ extension SubmissionDialogue {
         guard !core.conduct.noteIdleCommand() else { return end(with: .tooManyIdleCommands, into: &output) }
         let hello = Hello(name: name, isESMTP: isESMTP)
         let next: Stage
-        var limits = SessionLimits(
-            maxMessageSize: configuration.maxMessageSize, maxRecipients: configuration.maxRecipients)
         switch stage {
         case .plaintext: next = .plaintext(hello)
         case .secured: next = .secured(hello)
-        case .identified(let identity), .transaction(let identity, _), .chunks(let identity, _),
-            .refused(let identity):
-            next = .identified(Identity(hello: hello, limits: identity.limits))
-            limits = identity.limits
+        case .identified, .transaction, .chunks, .refused: next = .identified(Identity(hello: hello))
         }
         if isESMTP {
             var security: [String] = []
@@ -192,8 +187,8 @@ extension SubmissionDialogue {
         case .identified(let identity):
             do throws(CommandFault) {
                 let mail = try MailArgument(parsing: argument)
-                if let size = mail.declaredSize, size > identity.limits.maxMessageSize {
-                    throw CommandFault(.tooLarge(limit: identity.limits.maxMessageSize))
+                if let size = mail.declaredSize, size > limits.maxMessageSize {
+                    throw CommandFault(.tooLarge(limit: limits.maxMessageSize))
                 }
                 state = .deciding(.sender(identity, mail))
                 return .sender(mail.sender, declaredSize: mail.declaredSize)
@@ -218,13 +213,13 @@ extension SubmissionDialogue {
                     parsing: argument, isInternationalized: draft.mail.parameters.isInternationalized
                 ).recipient
                 if let failure = draft.failure {
-                    failure.write(into: &output)  // known already: the message goes to nobody
+                    core.say(failure, into: &output)  // known already: the message goes to nobody
                 } else if draft.recipients.contains(recipient.mailbox) {
                     Reply.recipientOK.write(into: &output)
-                } else if draft.recipients.count >= identity.limits.maxRecipients {
+                } else if draft.recipients.count >= limits.maxRecipients {
                     draft.hasRefusals = true
                     state = .reading(.transaction(identity, draft))
-                    Reply.tooManyRecipients.write(into: &output)
+                    core.say(.tooManyRecipients, into: &output)
                 } else {
                     let count = draft.recipients.count + 1
                     state = .deciding(.recipient(identity, draft, recipient))
@@ -254,7 +249,7 @@ extension SubmissionDialogue {
                 reject(.noArgument, into: &output)
             } else if let failure = draft.failure {
                 core.conduct.noteDataRefused()
-                failure.write(into: &output)
+                core.say(failure, into: &output)
             } else if draft.recipients.isEmpty {
                 core.conduct.noteDataRefused()
                 reject(draft.hasRefusals ? .noValidRecipients : .recipientFirst, into: &output)
@@ -297,9 +292,9 @@ extension SubmissionDialogue {
                 refuse(chunk, failure, then: stage, identity)
             } else if draft.recipients.isEmpty {
                 refuse(chunk, draft.hasRefusals ? .noValidRecipients : .recipientFirst, then: stage, identity)
-            } else if chunk.size > identity.limits.maxMessageSize {
+            } else if chunk.size > limits.maxMessageSize {
                 refuse(
-                    chunk, .tooLarge(limit: identity.limits.maxMessageSize), then: .identified(identity), identity)
+                    chunk, .tooLarge(limit: limits.maxMessageSize), then: .identified(identity), identity)
             } else {
                 state = .deciding(.data(identity, draft, chunk))
                 return .data(draft.envelope(identity.hello))
@@ -307,7 +302,7 @@ extension SubmissionDialogue {
         case .chunks(let identity, let draft):
             guard core.content?.exceedsLimit(with: chunk) == false else {
                 refuse(
-                    chunk, .tooLarge(limit: identity.limits.maxMessageSize), then: .identified(identity), identity)
+                    chunk, .tooLarge(limit: limits.maxMessageSize), then: .identified(identity), identity)
                 return nil
             }
             core.content?.begin(chunk)
@@ -340,7 +335,7 @@ extension SubmissionDialogue {
             if let refusal = content.refusal {
                 core.content = nil
                 state = .reading(.refused(identity))
-                refusal.write(into: &output)
+                core.say(refusal, into: &output)
             } else {
                 state = .reading(.chunks(identity, draft))
                 Reply.chunkReceived(content.chunkSize).write(into: &output)
@@ -351,7 +346,7 @@ extension SubmissionDialogue {
             core.content = nil
             if let refusal {
                 state = .reading(.identified(identity))
-                refusal.write(into: &output)
+                core.say(refusal, into: &output)
                 return nil
             }
             state = .deciding(.message(identity))

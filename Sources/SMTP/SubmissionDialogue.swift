@@ -92,7 +92,6 @@ package struct SubmissionDialogue {
 
     struct Identity: Equatable {
         var hello: Hello
-        var limits: SessionLimits
     }
 
     /// A transaction between MAIL and DATA.
@@ -146,12 +145,16 @@ package struct SubmissionDialogue {
     }
 
     var configuration: Configuration
+    /// The configuration's until AUTH, then the client's own.
+    private(set) var limits: SessionLimits
     private let startsSecured: Bool
     var state = State.connected
     var core: ServerCore
 
     package init(configuration: Configuration, security: Security) {
         self.configuration = configuration
+        limits = SessionLimits(
+            maxMessageSize: configuration.maxMessageSize, maxRecipients: configuration.maxRecipients)
         startsSecured = security == .tls
         core = ServerCore(maxErrors: configuration.maxErrors, maxIdleCommands: configuration.maxIdleCommands)
     }
@@ -227,11 +230,20 @@ package struct SubmissionDialogue {
         state = .responding(hello)
     }
 
-    package mutating func authenticated(limits: SessionLimits, into output: inout ByteBuffer) {
+    /// - Parameter naming: gives each refusal from now on the id that its reply ends with. Called while the dialogue
+    ///   goes on: it must not touch it.
+    package mutating func authenticated(
+        limits: SessionLimits, naming: ((Refused) -> String)? = nil, into output: inout ByteBuffer
+    ) {
         guard case .deciding(.authentication(let hello)) = state else { return }
         Reply.authenticated.write(into: &output)
-        state = .reading(.identified(Identity(hello: hello, limits: limits)))
+        self.limits = limits
+        core.naming = naming
+        state = .reading(.identified(Identity(hello: hello)))
     }
+
+    /// An operator has changed what the client may send: the next command is judged by it.
+    package mutating func change(limits: SessionLimits) { self.limits = limits }
 
     /// The open question is answered with no.
     ///
@@ -247,18 +259,23 @@ package struct SubmissionDialogue {
             reject(reply, into: &output)
         case .recipient(let identity, var draft, _):
             draft.hasRefusals = true
-            if failsTransaction { draft.failure = reply }
+            if failsTransaction {
+                // One refusal, however often it has to be said.
+                let named = core.named(reply)
+                draft.failure = named
+                named.write(into: &output)
+            }
             state = .reading(.transaction(identity, draft))
-            if failsTransaction { reply.write(into: &output) } else { reject(reply, into: &output) }
+            if !failsTransaction { reject(reply, into: &output) }
         case .data(let identity, let draft, nil):
             state = .reading(.transaction(identity, draft))
             core.conduct.noteDataRefused()
-            reply.write(into: &output)
+            core.say(reply, into: &output)
         case .data(let identity, let draft, let chunk?):
             refuse(chunk, reply, then: .transaction(identity, draft), identity)
         case .message(let identity):
             state = .reading(.identified(identity))
-            reply.write(into: &output)
+            core.say(reply, into: &output)
         }
     }
 
@@ -276,7 +293,7 @@ package struct SubmissionDialogue {
         case .data(let identity, let draft, let chunk):
             if chunk == nil { Reply.startContent.write(into: &output) }
             core.content = ContentReception(
-                chunk, limit: identity.limits.maxMessageSize, mail: draft.mail, lineEndings: configuration.lineEndings)
+                chunk, limit: limits.maxMessageSize, mail: draft.mail, lineEndings: configuration.lineEndings)
             state = .content(identity, draft)
         case .authentication, .message:
             preconditionFailure("an exchange or a message is not allowed but authenticated or accepted")
@@ -293,6 +310,7 @@ package struct SubmissionDialogue {
 
     /// Ends the session from outside, at any moment, also inside content; the next action is `.close`.
     package mutating func terminate(_ reply: Reply, into output: inout ByteBuffer) {
+        if !isReceivingContent { core.begin("session") }
         switch state {
         case .closing, .closed: return
         case .handshaking: state = .closing  // a reply in the clear would be taken for TLS

@@ -1,6 +1,8 @@
+import Ledger
 import Logging
 import NIOCore
 import Network
+import Postgres
 import SMTP
 import TLS
 
@@ -19,6 +21,7 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
     private let shared: SubmissionShared
     private let isImplicitTLS: Bool
     private let port: Int
+    private let session: MessageID
     private var state: State
     private var clientAddress: String
     private var visit: Visit?
@@ -31,8 +34,11 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
         self.isImplicitTLS = isImplicitTLS
         self.port = port
         self.clientAddress = clientAddress
+        session = MessageID(at: shared.acceptor.clock.now)
         state = shared.isBalancer(clientAddress) ? .proxyHeader : .hello
     }
+
+    private var logger: Logger { shared.logger(of: session) }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
@@ -73,7 +79,7 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
                 state = .hello
                 enter(context)
             } catch {
-                shared.logger.warning(
+                logger.warning(
                     "PROXY header refused", metadata: ["client": "\(clientAddress)", "reason": "\(error)"])
                 close(nil)
             }
@@ -88,7 +94,7 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
         let refusal: Reply
         switch shared.doorkeeper.enter(from: group) {
         case .admitted:
-            let visit = Visit(clientAddress, group)
+            let visit = Visit(session, clientAddress, group)
             self.visit = visit
             let bound = NIOLoopBound(visit, eventLoop: context.eventLoop)
             context.channel.closeFuture.whenComplete { [doorkeeper = shared.doorkeeper] _ in
@@ -98,7 +104,7 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
         case .tooManyFromAddress: refusal = .tooManyConnectionsFromAddress
         case .tooMany: refusal = .tooManyConnections
         }
-        shared.logger.info(
+        logger.info(
             "connection refused", metadata: ["client": "\(clientAddress)", "reply": "\(refusal)"])
         close(isImplicitTLS ? nil : refusal)
     }
@@ -116,14 +122,14 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
         guard let first = received.getInteger(at: received.readerIndex, as: UInt8.self) else { return }
         guard first == 0x16 else { return clearText("clear text on a port that begins with TLS") }
         guard visit?.beginHandshake(shared.doorkeeper) == true else {
-            shared.logger.info("handshake refused: too many are under way", metadata: ["client": "\(clientAddress)"])
+            logger.info("handshake refused: too many are under way", metadata: ["client": "\(clientAddress)"])
             return close(nil)
         }
         open(context, tls: true)
     }
 
     private func clearText(_ what: String) {
-        shared.logger.info(
+        logger.info(
             "\(what); its client should use STARTTLS on port 587, or TLS from the start",
             metadata: ["client": "\(clientAddress)", "port": .stringConvertible(port)])
         close(.beginsWithTLS)
@@ -132,7 +138,7 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
     private func timedOut() {
         switch state {
         case .proxyHeader:
-            shared.logger.warning("PROXY header did not come", metadata: ["client": "\(clientAddress)"])
+            logger.warning("PROXY header did not come", metadata: ["client": "\(clientAddress)"])
             close(nil)
         case .hello: clearText("nothing came on a port that begins with TLS")
         case .done, .closed: break
@@ -180,12 +186,15 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
 
 /// One connection as the doorkeeper counts it. Bound to its event loop.
 final class Visit {
+    /// UUIDv7: the session, as its log lines, its events and its messages name it.
+    let session: MessageID
     let clientAddress: String
     let group: AddressGroup
     private(set) var isAuthenticated = false
     private var isInHandshake = false
 
-    init(_ clientAddress: String, _ group: AddressGroup) {
+    init(_ session: MessageID, _ clientAddress: String, _ group: AddressGroup) {
+        self.session = session
         self.clientAddress = clientAddress
         self.group = group
     }

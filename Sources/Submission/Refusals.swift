@@ -103,6 +103,8 @@ extension Login.Obstacle {
     var sentence: String {
         switch self {
         case .tenantSuspended(let reason): Reply.suspended(reason)
+        case .credentialSuspended(let reason): Reply.credentialSuspended(reason)
+        case .credentialNotYet(let from): Reply.credentialNotYet(from)
         case .credentialRevoked: Reply.revoked
         case .credentialExpired: Reply.credentialExpired
         case .loginExpired: Reply.loginExpired

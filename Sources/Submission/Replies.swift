@@ -25,12 +25,21 @@ extension Reply {
 
     /// To the right secret only (RFC 5248: 5.7.13 is "User Account Disabled").
     static func accountDisabled(_ reason: String) -> Reply { Reply(525, EnhancedCode(5, 7, 13), reason) }
-    static func sessionLimit(_ limit: Int64) -> Reply {
+    /// To the right secret only (RFC 4954 §6: weaker than what this user must have).
+    static func mechanismNotAllowed(_ mechanism: String, _ allowed: [String]) -> Reply {
         Reply(
-            421, EnhancedCode(4, 7, 0), "This account has its \(limit) sessions open already; please try again later.")
+            534, EnhancedCode(5, 7, 9),
+            "This credential may not log in by \(mechanism); it may by \(allowed.joined(separator: ", ")).")
+    }
+    /// `whose`: account or credential.
+    static func sessionLimit(_ limit: Int64, of whose: String) -> Reply {
+        Reply(
+            421, EnhancedCode(4, 7, 0), "This \(whose) has its \(limit) sessions open already; please try again later.")
     }
     /// For a session whose right to send has ended while it was open.
     static func sessionEnded(_ reason: String) -> Reply { Reply(421, EnhancedCode(4, 7, 0), reason) }
+
+    static let networkNotAllowed = "This credential may no longer be used from your address."
 
     static let nullSender = Reply(
         550, EnhancedCode(5, 7, 1),
@@ -42,6 +51,10 @@ extension Reply {
     }
 
     static func queued(as id: String) -> Reply { Reply(250, EnhancedCode(2, 0, 0), "Ok: queued as \(id)") }
+    /// Of a credential in test mode: it goes nowhere.
+    static func heldForTest(as id: String) -> Reply {
+        Reply(250, EnhancedCode(2, 0, 0), "Ok: held for test as \(id)")
+    }
     static let notStored = Reply(
         451, EnhancedCode(4, 3, 0), "The message could not be stored just now; please try again.")
     /// The database's disk is full (RFC 3463 x.3.1: mail system full).

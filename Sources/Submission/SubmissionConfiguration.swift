@@ -31,6 +31,8 @@ package struct SubmissionConfiguration: Sendable {
     package var maxRecipients = 1000
     /// Bare CR and LF become CRLF instead of being refused.
     package var normalisesLineEndings = false
+    /// Clients are asked for a TLS certificate, by which they may log in (EXTERNAL).
+    package var asksForCertificates = false
     package var failuresPerConnection = 5
     package var failuresPerAddress = 100
     package var failuresPerLogin = 30

@@ -2,6 +2,7 @@ import Ledger
 import Logging
 import NIOCore
 import NIOPosix
+import Postgres
 import SASL
 import SMTP
 import TLS
@@ -11,11 +12,13 @@ import Tenancy
 // PBKDF2 that no digest answers happen elsewhere.
 extension SubmissionHandler {
     func authenticate(mechanism name: String, initialResponse: [UInt8]?, into output: inout ByteBuffer) {
-        guard let mechanism = SASLMechanism(rawValue: name), shared.sasl.mechanisms.contains(mechanism) else {
+        guard let mechanism = SASLMechanism(rawValue: name) else {
             dialogue.refuse(.mechanismUnavailable, into: &output)
             return
         }
-        let exchange = SASLExchange(server: shared.sasl, mechanism: mechanism, channelBindings: channelBindings())
+        let exchange = SASLExchange(
+            server: shared.sasl, mechanism: mechanism, channelBindings: channelBindings(),
+            hasCertificate: certificate != nil)
         self.exchange = exchange
         self.mechanism = name
         take(exchange.start(initialResponse: initialResponse), into: &output)
@@ -38,10 +41,20 @@ extension SubmissionHandler {
             exporter: try? handler.channelBinding(), serverEndPoint: handler.serverEndPointBinding())
     }
 
+    /// SHA-256 of the certificate that the client has shown, where certificates are asked for. The handshake has proved
+    /// that its key is the client's; a resumed session has that of the handshake it began with.
+    var certificate: [UInt8]? {
+        guard shared.configuration.asksForCertificates, let peer = session?.peer, !peer.fingerprint.isEmpty else {
+            return nil
+        }
+        return peer.fingerprint
+    }
+
     private func take(_ step: SASLExchange.Step, into output: inout ByteBuffer) {
         switch step {
         case .challenge(let bytes): dialogue.challenge(bytes, into: &output)
         case .lookUp(let name): lookUp(name)
+        case .lookUpCertificate: lookUpCertificate()
         case .derive(let check): derive(check)
         case .succeeded(let name): succeeded(name, into: &output)
         case .failed(let failure):
@@ -50,6 +63,39 @@ extension SubmissionHandler {
     }
 
     private func lookUp(_ name: String) {
+        let directory = shared.directory
+        let (now, address) = (shared.acceptor.clock.now, clientAddress)
+        lookUp(guessedAs: name) { () async throws -> Found in
+            // Both are asked for in either case: an unknown name must not answer sooner or later than a known one.
+            let madeUp = try await directory.madeUpVerifier(for: name)
+            let login = try await directory.login(named: name)
+            guard let login, let verifier = login.verifier, login.mayBeTold(at: now, from: address) else {
+                return Found(login: nil, verifier: madeUp)
+            }
+            return Found(login: login, verifier: verifier)
+        }
+    }
+
+    private func lookUpCertificate() {
+        guard let certificate else { return }
+        let directory = shared.directory
+        let (now, address) = (shared.acceptor.clock.now, clientAddress)
+        lookUp(guessedAs: "a certificate") { () async throws -> Found in
+            guard let name = try await directory.loginName(ofCertificate: certificate),
+                let login = try await directory.login(named: name), login.certificate == certificate,
+                login.mayBeTold(at: now, from: address)
+            else { return Found(login: nil, verifier: nil) }
+            return Found(login: login, verifier: nil)
+        }
+    }
+
+    /// What the directory knows of whoever wants in. `verifier`: nil where a certificate is what counts.
+    private struct Found: Sendable {
+        var login: Login?
+        var verifier: StoredVerifier?
+    }
+
+    private func lookUp(guessedAs name: String, _ find: @escaping @Sendable () async throws -> Found) {
         guard let eventLoop = context?.eventLoop else { return }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         guard shared.doorkeeper.permission(login: name, address: visit.group) == .attempt else {
@@ -60,33 +106,28 @@ extension SubmissionHandler {
             }
             return
         }
-        let directory = shared.directory
-        let (now, address) = (shared.acceptor.clock.now, clientAddress)
+        askedAt = shared.directory.generation
         Task {
-            let found: Result<(Login?, StoredVerifier), any Error>
-            do {
-                // Both are asked for in either case: an unknown name must not answer sooner or later than a known one.
-                let madeUp = try await directory.madeUpVerifier(for: name)
-                var login = try await directory.login(named: name)
-                // A revoked credential, or one used from elsewhere, reads like one that never was.
-                if login?.obstacle(at: now)?.isRevocation == true { login = nil }
-                if login?.allows(clientAddress: address) == false { login = nil }
-                found = .success((login, login?.verifier ?? madeUp))
-            } catch { found = .failure(error) }
+            let found: Result<Found, any Error>
+            do { found = .success(try await find()) } catch { found = .failure(error) }
             eventLoop.execute { bound.value.found(found) }
         }
     }
 
-    private func found(_ result: Result<(Login?, StoredVerifier), any Error>) {
+    private func found(_ result: Result<Found, any Error>) {
         guard let exchange else { return }
         answer { output in
             switch result {
             case .failure(let error):
-                shared.logger.warning("login could not be looked up", metadata: ["error": "\(error)"])
+                logger.warning("login could not be looked up", metadata: ["error": "\(error)"])
                 failed(.temporary, "no database", into: &output)
-            case .success(let (login, verifier)):
-                pendingLogin = login
-                take(exchange.provide(verifier), into: &output)
+            case .success(let found):
+                pendingLogin = found.login
+                if let verifier = found.verifier {
+                    take(exchange.provide(verifier), into: &output)
+                } else {
+                    take(exchange.provide(certificateLogin: found.login?.name), into: &output)
+                }
             }
         }
     }
@@ -137,7 +178,7 @@ extension SubmissionHandler {
     }
 
     private func logRefusal(_ reply: Reply, login: String?, reason: String) {
-        shared.logger.info(
+        logger.info(
             "login refused",
             metadata: [
                 "client": "\(clientAddress)", "reply": "\(reply.code)", "login": "\(login ?? "")",
@@ -153,26 +194,43 @@ extension SubmissionHandler {
             return
         }
         pendingLogin = nil
-        if let reason = login.obstacle(at: shared.acceptor.clock.now)?.sentence {
-            shared.logger.info(
-                "login refused",
-                metadata: ["client": "\(clientAddress)", "credential": "\(login.credential)", "reason": "\(reason)"])
-            dialogue.refuse(.accountDisabled(reason), into: &output)
+        let refusals = SessionRefusals(
+            visit, login, journal: shared.refusals, clock: shared.acceptor.clock, logger: logger)
+        if let obstacle = login.obstacle(at: shared.acceptor.clock.now) {
+            dialogue.refuse(
+                refusals.named(.accountDisabled(obstacle.sentence), stage: "AUTH", limit: .init(obstacle.rule)),
+                into: &output)
             return
         }
-        guard shared.sessions.enter(tenant: login.tenantID, limit: login.sessions) else {
-            dialogue.terminate(.sessionLimit(login.sessions ?? 0), into: &output)
+        guard login.allows(mechanism: mechanism) else {
+            dialogue.refuse(
+                refusals.named(
+                    .mechanismNotAllowed(mechanism, login.mechanisms), stage: "AUTH", limit: .init("mechanisms")),
+                into: &output)
             return
         }
+        if let full = shared.sessions.enter(login) {
+            let (limit, reply) = full.refusal(of: login)
+            dialogue.terminate(refusals.named(reply, stage: "AUTH", limit: limit), into: &output)
+            return
+        }
+        begin(login, refusals, into: &output)
+    }
+
+    private func begin(_ login: Login, _ refusals: SessionRefusals, into output: inout ByteBuffer) {
+        guard let eventLoop = context?.eventLoop else { return shared.sessions.leave(login) }
         self.login = login
+        self.refusals = refusals
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        shared.open.enter(login, visit.session, .init(eventLoop: eventLoop) { bound.value.told($0) })
+        // What changed while the secret was looked at was not heard of here.
+        if shared.directory.generation != askedAt { shared.open.recheck(login.name) }
+        watchEnd()
         visit.authenticated(as: login.name, shared.doorkeeper)
         shared.directory.uses.note(login, from: clientAddress, at: shared.acceptor.clock.now)
-        dialogue.authenticated(
-            limits: .init(
-                maxMessageSize: Int(login.messageSize), maxRecipients: Int(login.recipientsPerMessage)),
-            into: &output)
+        dialogue.authenticated(limits: limits(of: login), naming: { refusals.name($0) }, into: &output)
         moveDeadline()
-        shared.logger.info(
+        logger.info(
             "login",
             metadata: [
                 "client": "\(clientAddress)", "tenant": "\(login.tenant)", "credential": "\(login.credential)",
@@ -180,40 +238,77 @@ extension SubmissionHandler {
             ])
     }
 
-    /// An operator changed something: is this session still welcome?
-    func directoryChanged(_ change: DirectoryChange) {
-        guard let login, change.concerns(login), let eventLoop = context?.eventLoop else { return }
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        let (directory, logger) = (shared.directory, shared.logger)
-        Task {
-            // Where the database is away, the session stays: accept judges what it sends, and does so exactly.
-            do {
-                let now = try await directory.login(named: login.name)
-                eventLoop.execute { bound.value.rechecked(now) }
-            } catch {
-                logger.warning("session could not be checked again", metadata: ["error": "\(error)"])
-            }
+    /// The tightest of what the login and this node allow.
+    private func limits(of login: Login) -> SubmissionDialogue.SessionLimits {
+        let configuration = shared.configuration
+        return .init(
+            maxMessageSize: min(Int(login.messageSize), configuration.maxMessageSize),
+            maxRecipients: min(Int(login.recipientsPerMessage), configuration.maxRecipients))
+    }
+
+    /// An operator has changed something, and this is the login now: is this session still welcome?
+    private func told(_ now: Login?) {
+        guard let login else { return }
+        guard let now, now.loginID == login.loginID, now.certificate == login.certificate else {
+            return end(with: .sessionEnded(Reply.revoked))
+        }
+        if let obstacle = now.obstacle(at: shared.acceptor.clock.now) {
+            refusals?.limit = .init(obstacle.rule)
+            end(with: .sessionEnded(obstacle.sentence))
+        } else if !now.allows(clientAddress: clientAddress) {
+            refusals?.limit = .init("networks")
+            end(with: .sessionEnded(Reply.networkNotAllowed))
+        } else if !now.allows(mechanism: mechanism) {
+            refusals?.limit = .init("mechanisms")
+            end(with: .sessionEnded(Reply.mechanismNotAllowed(mechanism, now.mechanisms).lines[0]))
+        } else {
+            // A cap or a domain ends no session: it changes what the next command is answered.
+            self.login = now
+            refusals?.login = now
+            dialogue.change(limits: limits(of: now))
+            watchEnd()
         }
     }
 
-    private func rechecked(_ now: Login?) {
-        guard login != nil else { return }
-        guard let now else { return end(with: .sessionEnded(Reply.revoked)) }
-        if let obstacle = now.obstacle(at: shared.acceptor.clock.now) {
-            end(with: .sessionEnded(obstacle.sentence))
-        } else {
-            login = now
+    /// Ends the session when the credential or the secret does, by the database's clock.
+    private func watchEnd() {
+        expiry?.cancel()
+        expiry = nil
+        guard let login, let ends = login.ends, let eventLoop = context?.eventLoop else { return }
+        let left = ends.microseconds - shared.acceptor.clock.now.microseconds
+        // (Not further ahead than a day: what is known of the database's clock gets better.)
+        let wait = TimeAmount.microseconds(min(max(left, 1000), 86_400_000_000))
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        expiry = eventLoop.scheduleTask(in: wait) {
+            let handler = bound.value
+            guard let login = handler.login else { return }
+            if let obstacle = login.obstacle(at: handler.shared.acceptor.clock.now) {
+                handler.refusals?.limit = .init(obstacle.rule)
+                handler.end(with: .sessionEnded(obstacle.sentence))
+            } else {
+                handler.watchEnd()
+            }
         }
     }
 }
 
-extension DirectoryChange {
-    func concerns(_ login: Login) -> Bool {
+extension Login {
+    /// Whether a client there may learn that the login exists: a revoked one, or one used from elsewhere, reads like one
+    /// that never was.
+    fileprivate func mayBeTold(at now: Instant, from address: String) -> Bool {
+        obstacle(at: now)?.isRevocation != true && allows(clientAddress: address)
+    }
+}
+
+extension SessionCounter.Full {
+    fileprivate func refusal(of login: Login) -> (RefusalEvent.Limit, Reply) {
         switch self {
-        case .tenant(let id): id == login.tenantID
-        case .credential(let id): id == login.credentialID
-        case .everything: true
-        case .pool: false
+        case .tenant:
+            let cap = login.sessions ?? 0
+            return (.init("sessions", cap: cap, used: cap), .sessionLimit(cap, of: "account"))
+        case .credential:
+            let cap = login.credentialSessions ?? 0
+            return (.init("credential_sessions", cap: cap, used: cap), .sessionLimit(cap, of: "credential"))
         }
     }
 }

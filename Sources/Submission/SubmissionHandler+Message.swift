@@ -11,29 +11,54 @@ import Tenancy
 // What a session asks of a message before it goes to the ledger. Each judgement here is advice that comes early:
 // ledger.accept judges again, under the lock, and its word counts.
 extension SubmissionHandler {
-    func judge(sender: ReversePath, into output: inout ByteBuffer) {
+    func judge(sender: ReversePath, declaredSize: Int?, into output: inout ByteBuffer) {
         guard let login else { return dialogue.refuse(.credentialsInvalid, into: &output) }
+        refusals?.sender = sender
+        if let (reply, limit) = refusal(of: sender, declaredSize: declaredSize, login) {
+            refusals?.limit = limit
+            dialogue.refuse(reply, into: &output)
+        } else {
+            dialogue.allow(into: &output)
+        }
+    }
+
+    private func refusal(
+        of sender: ReversePath, declaredSize: Int?, _ login: Login
+    ) -> (Reply, RefusalEvent.Limit?)? {
         switch sender {
         case .null:
-            if login.nullSender { dialogue.allow(into: &output) } else { dialogue.refuse(.nullSender, into: &output) }
+            if !login.nullSender { return (.nullSender, .init("null_sender")) }
         case .mailbox(let mailbox):
-            if login.senderDomains.contains(mailbox.domain.name) {
-                dialogue.allow(into: &output)
-            } else {
-                refused(.domainNotYours(mailbox.domain.name, in: "The envelope sender"), sender: sender)
-                dialogue.refuse(.domainNotYours(mailbox.domain.name, in: "The envelope sender"), into: &output)
+            if !login.senderDomains.contains(mailbox.domain.name) {
+                return (.domainNotYours(mailbox.domain.name, in: "The envelope sender"), .init("sender_domain"))
+            }
+            if !login.allows(sender: mailbox.description, of: mailbox.domain.name) {
+                return (.addressNotYours(mailbox.description), .init("sender_address"))
             }
         }
+        // What is known to fail is not begun.
+        guard shared.acceptor.isAvailable else { return (.notStored, nil) }
+        guard let declaredSize, let rooms = shared.directory.rooms(for: login, at: shared.acceptor.clock.now) else {
+            return nil
+        }
+        return AcceptRefusal(rooms.octets, octets: declaredSize, policy: login.policy).map { (Reply($0), $0.figures) }
     }
 
     /// - Parameter count: the recipients of this transaction, the one judged included.
     func judge(recipients count: Int, into output: inout ByteBuffer) {
         guard let login else { return dialogue.refuse(.credentialsInvalid, into: &output) }
-        if let room = shared.directory.room(for: login, at: shared.acceptor.clock.now),
-            let refusal = AcceptRefusal(room, recipients: count, policy: login.policy)
-        {
+        guard shared.acceptor.isAvailable else {
+            return dialogue.refuse(.notStored, failsTransaction: true, into: &output)
+        }
+        let rooms = shared.directory.rooms(for: login, at: shared.acceptor.clock.now)
+        if let room = rooms?.recipients, let refusal = AcceptRefusal(room, recipients: count, policy: login.policy) {
+            refusals?.limit = refusal.figures
             // A partial message is a tenant's own choice: common client libraries drop refused recipients in silence.
             dialogue.refuse(Reply(refusal), failsTransaction: !login.partial, into: &output)
+        } else if let room = rooms?.octets, let refusal = AcceptRefusal(room, octets: 1, policy: login.policy) {
+            // No message is so small that it fits.
+            refusals?.limit = refusal.figures
+            dialogue.refuse(Reply(refusal), failsTransaction: true, into: &output)
         } else {
             dialogue.allow(into: &output)
         }
@@ -73,14 +98,15 @@ extension SubmissionHandler {
         let digest: [UInt8]?
         switch outcome {
         case .success(let done): (prepared, digest) = (done.message, done.digest)
-        case .failure(let fault):
-            refused(fault.reply, sender: envelope.sender)
-            return dialogue.refuse(fault.reply, into: &output)
+        case .failure(let fault): return dialogue.refuse(fault.reply, into: &output)
         }
         if let foreign = prepared.authors.first(where: { !login.senderDomains.contains($0.name) }) {
-            let reply = Reply.domainNotYours(foreign.name, in: "The From field")
-            refused(reply, sender: envelope.sender)
-            return dialogue.refuse(reply, into: &output)
+            refusals?.limit = .init("from_domain")
+            return dialogue.refuse(.domainNotYours(foreign.name, in: "The From field"), into: &output)
+        }
+        if let foreign = prepared.authorAddresses.first(where: { !login.allows(author: $0) }) {
+            refusals?.limit = .init("sender_address")
+            return dialogue.refuse(.addressNotYours(foreign), into: &output)
         }
         guard let author = prepared.authors.first else { preconditionFailure("a message without an author is a fault") }
         var parameters = envelope.parameters
@@ -92,7 +118,8 @@ extension SubmissionHandler {
             fromDomain: author, recipients: envelope.recipients, parameters: parameters,
             otherAuthorDomains: Array(prepared.authors.dropFirst()), content: prepared.content,
             resubmissionDigest: digest, trace: trace(envelope), clientAddress: clientAddress,
-            heloName: envelope.heloName, messageIDHeader: prepared.messageID, isEightBit: prepared.isEightBit)
+            heloName: envelope.heloName, messageIDHeader: prepared.messageID, isEightBit: prepared.isEightBit,
+            session: visit.session, fromAddresses: prepared.authorAddresses)
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         shared.acceptor.submit(request, on: eventLoop) { verdict in
             bound.value.decided(verdict, envelope, size: size, messageID: prepared.messageID)
@@ -102,43 +129,38 @@ extension SubmissionHandler {
     private func decided(
         _ verdict: AcceptVerdict, _ envelope: SubmissionDialogue.Envelope, size: Int, messageID: String
     ) {
-        let reply: Reply
+        let id: MessageID
         switch verdict {
-        case .accepted(let id, let remaining):
-            reply = .queued(as: "\(id)")
-            if let login { shared.directory.remember(remaining: remaining, for: login) }
-        case .resubmitted(let id): reply = .queued(as: "\(id)")
-        case .refused(let refusal): reply = Reply(refusal)
-        case .unavailable: reply = .notStored
-        case .outOfSpace: reply = .noRoom
+        case .accepted(let queueID, let remaining):
+            id = queueID
+            if let login { shared.directory.remember(remaining: remaining, octets: Int64(size), for: login) }
+        case .resubmitted(let first): id = first
+        case .refused(let refusal): return refused(refusal)
+        case .unavailable: return answer { output in dialogue.refuse(.notStored, into: &output) }
+        case .outOfSpace: return answer { output in dialogue.refuse(.noRoom, into: &output) }
         case .unknown:
-            shared.logger.error(
+            logger.error(
                 "outcome unknown", metadata: ["client": "\(clientAddress)", "message-id": "\(messageID)"])
             return closeWithoutReply()
         }
-        guard reply.code == 250 else {
-            refused(reply, sender: envelope.sender)
-            return answer { output in dialogue.refuse(reply, into: &output) }
-        }
-        shared.logger.info(
+        logger.info(
             "accepted",
             metadata: [
-                "id": "\(reply.lines[0].split(separator: " ").last ?? "")", "tenant": "\(login?.tenant ?? "")",
+                "id": "\(id)", "tenant": "\(login?.tenant ?? "")",
                 "credential": "\(login?.credential ?? "")", "client": "\(clientAddress)",
                 "sender": "\(envelope.sender)", "recipients": .stringConvertible(envelope.recipients.count),
                 "size": .stringConvertible(size),
                 "message-id": "\(messageID)",
             ])
+        let reply = login?.isTest == true ? Reply.heldForTest(as: "\(id)") : .queued(as: "\(id)")
         answer { output in dialogue.accepted(reply, into: &output) }
     }
 
-    private func refused(_ reply: Reply, sender: ReversePath) {
-        shared.logger.info(
-            "refused",
-            metadata: [
-                "tenant": "\(login?.tenant ?? "")", "credential": "\(login?.credential ?? "")",
-                "client": "\(clientAddress)", "sender": "\(sender)", "reply": "\(reply)",
-            ])
+    /// accept has written it down, under the id that the reply names.
+    private func refused(_ refusal: AcceptRefusal) {
+        var reply = Reply(refusal)
+        if let id = refusal.id, let refusals { reply = refusals.named(reply, by: id) }
+        answer { output in dialogue.refuse(reply, into: &output) }
     }
 
     /// RFC 5321 §4.4, RFC 3848: written when the queue id is known, and again if the id has to change.

@@ -1,3 +1,4 @@
+import Ledger
 import Logging
 import NIOCore
 import Network
@@ -21,10 +22,17 @@ final class SubmissionHandler: ChannelDuplexHandler {
     var session: TLSSession?
     let visit: Visit
     var clientAddress: String { visit.clientAddress }
+    var logger: Logger { shared.logger(of: visit.session) }
     private let port: Int
     private let isImplicitTLS: Bool
     /// Whom this session acts for, once AUTH has succeeded.
     var login: Login?
+    /// There as long as `login` is.
+    var refusals: SessionRefusals?
+    /// When the login ends by itself.
+    var expiry: Scheduled<Void>?
+    /// How many changes the directory had heard of when the login was looked up.
+    var askedAt = 0
     /// Who it will be if the AUTH under way succeeds; nil: nobody has that name, or may not be told from nobody.
     var pendingLogin: Login?
     /// The AUTH under way.
@@ -37,6 +45,10 @@ final class SubmissionHandler: ChannelDuplexHandler {
     private var handshakeDeadline: Deadline?
     private var writeDeadline: Deadline?
     private var isClosing = false
+    /// How long what still comes is read after our last word, at most; and how long nothing may come.
+    private var drainEnd = NIODeadline.now()
+    private static let drainTime = TimeAmount.seconds(5)
+    private static let drainPause = TimeAmount.milliseconds(500)
     private var isReadHeld = false
     private var hasReceived = false
     /// What the message under way holds of the budget, and how fast it must come.
@@ -60,7 +72,12 @@ final class SubmissionHandler: ChannelDuplexHandler {
         (deadline, handshakeDeadline, writeDeadline) = (nil, nil, nil)
         exchange = nil
         body.end()
-        if let login { shared.sessions.leave(tenant: login.tenantID) }
+        expiry?.cancel()
+        expiry = nil
+        if let login {
+            shared.sessions.leave(login)
+            shared.open.leave(login, visit.session)
+        }
         login = nil
         self.context = nil
     }
@@ -87,7 +104,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
         let limit = TimeAmount(shared.configuration.handshakeTimeout)
         handshakeDeadline = Deadline(after: limit, on: context.eventLoop) { [weak self] in
             guard let self else { return }
-            shared.logger.info(
+            logger.info(
                 "handshake refused: it took too long", metadata: ["client": "\(clientAddress)"])
             self.context?.close(promise: nil)
         }
@@ -95,9 +112,13 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
-        guard !isClosing else { return }
+        guard !isClosing else {
+            // Whoever is in the middle of a message reads our last word when he has said his.
+            if NIODeadline.now() < drainEnd { deadline?.move(to: Self.drainPause) }
+            return
+        }
         if !hasReceived, session == nil, bytes.getInteger(at: bytes.readerIndex, as: UInt8.self) == 0x16 {
-            shared.logger.info(
+            logger.info(
                 "TLS hello on a port that begins in the clear; its client should use STARTTLS here, or port 465",
                 metadata: ["client": "\(clientAddress)", "port": .stringConvertible(port)])
         }
@@ -124,7 +145,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
             let limit = TimeAmount(shared.configuration.writeTimeout)
             writeDeadline = Deadline(after: limit, on: context.eventLoop) { [weak self] in
                 guard let self else { return }
-                shared.logger.info(
+                logger.info(
                     "connection refused: it does not read its replies", metadata: ["client": "\(clientAddress)"])
                 self.context?.close(mode: .all, promise: nil)
             }
@@ -141,8 +162,6 @@ final class SubmissionHandler: ChannelDuplexHandler {
             handshakeDeadline = nil
             visit.endHandshake(shared.doorkeeper)
             secured(context)
-        case let change as DirectoryChange:
-            directoryChanged(change)
         case is ShutdownRequested:
             endWhenIdle(with: .shuttingDown)
         default:
@@ -152,6 +171,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     private func secured(_ context: ChannelHandlerContext) {
         var configuration = shared.dialogue
+        if certificate != nil { configuration.mechanisms.insert(SASLMechanism.external.rawValue, at: 0) }
         if channelBindings().isEmpty { configuration.mechanisms.removeAll { $0.hasSuffix("-PLUS") } }
         if isImplicitTLS {
             dialogue = SubmissionDialogue(configuration: configuration, security: .tls)
@@ -163,7 +183,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         let isHandshake = if case TLSError.handshake = error { true } else { false }
-        shared.logger.log(
+        logger.log(
             level: isHandshake ? .info : .debug, isHandshake ? "handshake failed" : "connection failed",
             metadata: ["client": "\(clientAddress)", "error": "\(error)"])
         context.close(promise: nil)
@@ -187,11 +207,15 @@ final class SubmissionHandler: ChannelDuplexHandler {
                 exchange = nil
             case .sender(let path, let declaredSize):
                 body.declared = declaredSize
-                judge(sender: path, into: &output)
+                judge(sender: path, declaredSize: declaredSize, into: &output)
             case .recipient(_, let count):
                 judge(recipients: count, into: &output)
             case .data:
-                dialogue.allow(into: &output)
+                if shared.acceptor.isAvailable {
+                    dialogue.allow(into: &output)
+                } else {
+                    dialogue.refuse(.notStored, into: &output)
+                }
             case .message(let envelope, let content):
                 submit(envelope, content, into: &output)
             case .close:
@@ -243,7 +267,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
         // Nothing read in the clear may be acted on inside TLS (CVE-2011-0411).
         dialogue.discardInput()
         guard visit.beginHandshake(shared.doorkeeper) else {
-            shared.logger.info("handshake refused: too many are under way", metadata: ["client": "\(clientAddress)"])
+            logger.info("handshake refused: too many are under way", metadata: ["client": "\(clientAddress)"])
             return context.close(promise: nil)
         }
         watchHandshake(context)
@@ -311,7 +335,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
         isClosing = true
         context.channel.close(mode: .output, promise: nil)
         deadline?.cancel()
-        deadline = Deadline(after: .milliseconds(500), on: context.eventLoop) { [weak self] in
+        drainEnd = .now() + Self.drainTime
+        deadline = Deadline(after: Self.drainPause, on: context.eventLoop) { [weak self] in
             self?.context?.close(promise: nil)
         }
         releaseRead()

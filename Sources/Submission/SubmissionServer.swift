@@ -20,19 +20,19 @@ package actor SubmissionServer {
     /// Those of `listeners` on which TLS begins at once.
     package private(set) var tlsPorts: [Int] = []
     private var watcher: Task<Void, Never>?
+    private var checker: Task<Void, Never>?
     private var reviewer: Task<Void, Never>?
 
     package init(
         configuration: SubmissionConfiguration, tls: TLSContextSource, budget: BodyBudget, sasl: SASLServer,
-        directory: Directory, acceptor: Acceptor,
+        directory: Directory, acceptor: Acceptor, refusals: RefusalJournal,
         group: any EventLoopGroup, threads: NIOThreadPool, logger: Logger
     ) {
         self.group = group
         connections = ChannelRegistry(limit: .max)
         shared = SubmissionShared(
             configuration: configuration, tls: tls, budget: budget, sasl: sasl, directory: directory,
-            acceptor: acceptor,
-            threads: threads, logger: logger)
+            acceptor: acceptor, refusals: refusals, threads: threads, logger: logger)
     }
 
     /// Opens the listening sockets and begins to watch the directory for revocations.
@@ -41,13 +41,17 @@ package actor SubmissionServer {
         for (addresses, isImplicitTLS) in [(configuration.listen, false), (configuration.listenTLS, true)] {
             for address in addresses { try await listen(on: address, isImplicitTLS: isImplicitTLS) }
         }
-        watcher = Task { [shared, connections] in
-            for await change in shared.directory.changes() {
-                connections.broadcast(change)
-            }
+        let changes = shared.directory.changes()
+        watcher = Task { [shared] in
+            for await change in changes { shared.open.hear(change) }
         }
-        reviewer = Task { [budget = shared.budget] in
-            while (try? await Task.sleep(for: .seconds(5))) != nil { budget.reviewPromises() }
+        checker = Task { [shared] in await shared.open.run() }
+        reviewer = Task { [shared] in
+            while (try? await Task.sleep(for: .seconds(5))) != nil {
+                shared.budget.reviewPromises()
+                // While changes cannot be heard of, they are looked for.
+                if shared.directory.isListening { shared.open.retry() } else { shared.open.hear(.everything) }
+            }
         }
     }
 
@@ -88,6 +92,7 @@ package actor SubmissionServer {
         connections.broadcast(ShutdownRequested())
         await connections.drain(within: grace)
         watcher?.cancel()
+        checker?.cancel()
         reviewer?.cancel()
     }
 }

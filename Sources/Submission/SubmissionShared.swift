@@ -3,6 +3,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import Network
+import Postgres
 import SASL
 import SMTP
 import Synchronization
@@ -19,22 +20,33 @@ final class SubmissionShared: Sendable {
     let threads: NIOThreadPool
     let logger: Logger
     let sessions = SessionCounter()
+    let open: OpenSessions
+    let refusals: RefusalJournal
     let doorkeeper: Doorkeeper
     private let live: Mutex<SubmissionConfiguration>
 
     init(
         configuration: SubmissionConfiguration, tls: TLSContextSource, budget: BodyBudget, sasl: SASLServer,
-        directory: Directory, acceptor: Acceptor, threads: NIOThreadPool, logger: Logger
+        directory: Directory, acceptor: Acceptor, refusals: RefusalJournal, threads: NIOThreadPool, logger: Logger
     ) {
         self.tls = tls
         self.budget = budget
         self.sasl = sasl
         self.directory = directory
         self.acceptor = acceptor
+        self.refusals = refusals
+        open = OpenSessions(logger: logger) { try await directory.login(named: $0) }
         self.threads = threads
         self.logger = logger
         doorkeeper = Doorkeeper(configuration.guesses, configuration.connectionLimits)
         live = Mutex(configuration)
+    }
+
+    /// For what is said about one session.
+    func logger(of session: MessageID) -> Logger {
+        var logger = logger
+        logger[metadataKey: "session"] = "\(session)"
+        return logger
     }
 
     /// As it is now: a reload may change it between two looks.

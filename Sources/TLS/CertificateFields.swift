@@ -6,8 +6,20 @@ extension PeerCertificate {
     init(_ certificate: OpaquePointer, verification: Verification) {
         self.init(
             names: subjectAlternativeNames(of: certificate), commonName: TLS.commonName(of: certificate),
-            serial: serialNumber(of: certificate), verification: verification)
+            serial: serialNumber(of: certificate), verification: verification,
+            fingerprint: TLS.fingerprint(of: certificate))
     }
+}
+
+/// SHA-256 of the DER; empty where OpenSSL gives none, which no certificate matches.
+func fingerprint(of certificate: OpaquePointer) -> [UInt8] {
+    var digest = [UInt8](repeating: 0, count: 32)
+    var length: UInt32 = 0
+    guard X509_digest(certificate, EVP_sha256(), &digest, &length) == 1, length == 32 else {
+        ERR_clear_error()
+        return []
+    }
+    return digest
 }
 
 /// DNS names (lower case) and IP addresses of the subject alternative name, in order. What is no clean name is left out.

@@ -38,6 +38,9 @@ package final class TLSContext: @unchecked Sendable {
     /// - Parameters:
     ///   - alternatives: further certificates, chosen by the server name that a client asks for. One that asks for none
     ///     of them gets the first certificate.
+    ///   - asksForCertificates: without `clientAuthorities`, clients are asked for a certificate all the same, and any
+    ///     will do: the handshake shows that its key is the client's, and the session's `peer` whose it is. A resumed
+    ///     session has the certificate of the handshake it was begun with.
     ///   - ticketKeys: shared by all nodes, so that a session begun at one resumes at another. Not with
     ///     `clientAuthorities`: a resumed session would carry the judgement of an older handshake.
     ///   - revocations: a file of revocation lists, PEM. Where it is missing, broken or past its next update, every
@@ -45,8 +48,8 @@ package final class TLSContext: @unchecked Sendable {
     ///   - revocationsAreOptional: a file that is not there yet says that nothing has been taken back so far.
     package static func server(
         certificateChain: String, privateKey: String, clientAuthorities: String? = nil, minimum: Version = .tls12,
-        alternatives: [TLSIdentity] = [], ticketKeys: TicketKeys? = nil, revocations: String? = nil,
-        revocationsAreOptional: Bool = false
+        alternatives: [TLSIdentity] = [], asksForCertificates: Bool = false, ticketKeys: TicketKeys? = nil,
+        revocations: String? = nil, revocationsAreOptional: Bool = false
     ) throws(TLSError) -> TLSContext {
         let context = try TLSContext(
             method: TLS_server_method(), minimum: minimum, identity: (certificateChain, privateKey),
@@ -71,6 +74,7 @@ package final class TLSContext: @unchecked Sendable {
                     revocations, isOptional: revocationsAreOptional, into: SSL_CTX_get_cert_store(pointer))
             }
         } else {
+            if asksForCertificates { SSL_CTX_set_verify(pointer, SSL_VERIFY_PEER, nil) }
             SSL_CTX_set_num_tickets(pointer, 1)
             if let ticketKeys {
                 try ticketKeys.install(in: pointer)
@@ -97,9 +101,12 @@ package final class TLSContext: @unchecked Sendable {
 
     /// For one more name of a server's. Only its certificate is ever used.
     static func alternative(_ identity: TLSIdentity, minimum: Version) throws(TLSError) -> TLSContext {
-        try TLSContext(
+        let context = try TLSContext(
             method: TLS_server_method(), minimum: minimum, identity: (identity.certificateChain, identity.privateKey),
             authorities: nil)
+        // Without one, a client that was asked for a certificate could not resume under this name.
+        SSL_CTX_set_session_id_context(context.pointer, "gatepost", 8)
+        return context
     }
 
     /// For the connecting side. With `authorities` the server's certificate must be signed by one of them and name the

@@ -28,14 +28,19 @@ package struct PeerCertificate: Sendable, Hashable {
     /// Lower-case hexadecimal.
     package let serial: String
     package let verification: Verification
+    /// SHA-256 of its DER. Whoever completed the handshake with it holds its key.
+    package let fingerprint: [UInt8]
 
     package var isTrusted: Bool { verification == .trusted }
 
-    package init(names: [String], commonName: String?, serial: String, verification: Verification) {
+    package init(
+        names: [String], commonName: String?, serial: String, verification: Verification, fingerprint: [UInt8] = []
+    ) {
         self.names = names
         self.commonName = commonName
         self.serial = serial
         self.verification = verification
+        self.fingerprint = fingerprint
     }
 }
 

@@ -1,17 +1,18 @@
 package import Postgres
 internal import Synchronization
 
-/// When and from where each credential was last used, gathered and written at most once a minute.
+/// When and from where each login was last used, gathered and written at most once a minute.
 ///
 /// It is for people ("last used 3 min ago from …") and so has no part in accept's transaction: what a crash loses is a
 /// minute of it.
 package final class CredentialUses: Sendable {
     private struct Use {
-        var tenantID, loginID: Int64
+        var tenantID, credentialID: Int64
         var client: String
         var at: Instant
     }
 
+    /// By login: two secrets of one credential are two uses.
     private let uses = Mutex<[Int64: Use]>([:])
     private let write: @Sendable ([DatabaseValue]) async throws -> Void
 
@@ -27,8 +28,8 @@ package final class CredentialUses: Sendable {
     package func note(_ login: Login, from client: String, at instant: Instant) {
         guard Network.octets(of: client) != nil else { return }
         uses.withLock {
-            $0[login.credentialID] = Use(
-                tenantID: login.tenantID, loginID: login.loginID, client: client, at: instant)
+            $0[login.loginID] = Use(
+                tenantID: login.tenantID, credentialID: login.credentialID, client: client, at: instant)
         }
     }
 
@@ -41,8 +42,8 @@ package final class CredentialUses: Sendable {
         guard !noted.isEmpty else { return }
         do {
             try await write([
-                .int64Array(noted.map(\.value.tenantID)), .int64Array(noted.map(\.key)),
-                .int64Array(noted.map(\.value.loginID)), .textArray(noted.map(\.value.client)),
+                .int64Array(noted.map(\.value.tenantID)), .int64Array(noted.map(\.value.credentialID)),
+                .int64Array(noted.map(\.key)), .textArray(noted.map(\.value.client)),
                 .timestampArray(noted.map(\.value.at)),
             ])
         } catch {

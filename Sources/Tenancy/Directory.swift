@@ -9,6 +9,8 @@ internal import Synchronization
 package final class Directory: Sendable {
     /// How long an answer may be used.
     package static let lifetime = Duration.seconds(30)
+    /// A look-up that takes longer has failed: a proxy on the way may keep a dead connection open.
+    static let patience = Duration.seconds(10)
     /// Names remembered: strangers choose them.
     static let capacity = 100_000
 
@@ -26,23 +28,35 @@ package final class Directory: Sendable {
         var generation = 0
         var watchers: [Int: AsyncStream<DirectoryChange>.Continuation] = [:]
         var nextWatcher = 0
-        var rooms: [Int64: (room: Login.Room, until: ContinuousClock.Instant)] = [:]
+        var rooms: [Int64: (rooms: Rooms, until: ContinuousClock.Instant)] = [:]
         var verifierKey: [UInt8]?
+    }
+
+    /// What is left to a credential, as last heard of.
+    package struct Rooms: Sendable, Hashable {
+        /// In recipients, and in octets.
+        package var recipients, octets: Login.Room
     }
 
     /// Who came in, for the operators' eyes.
     package let uses: CredentialUses
     private let state = Mutex(State())
     private let lookUp: @Sendable (String) async throws -> Login?
+    private let lookUpCertificate: @Sendable ([UInt8]) async throws -> String?
     private let readKey: @Sendable () async throws -> [UInt8]
     private let now: @Sendable () -> ContinuousClock.Instant
 
     package convenience init(_ pool: DatabasePool) {
         self.init(
             lookUp: { name in
-                try await pool.query("SELECT * FROM ledger.login($1)", [.text(name)]).first.map {
+                try await pool.query("SELECT * FROM ledger.login($1)", [.text(name)], within: Self.patience).first.map {
                     try Login(name: name, $0)
                 }
+            },
+            lookUpCertificate: { fingerprint in
+                let rows = try await pool.query(
+                    "SELECT ledger.certificate_login($1) AS name", [.bytes(fingerprint)], within: Self.patience)
+                return try rows.first?.stringOrNil("name")
             },
             readKey: {
                 let rows = try await pool.query("SELECT ledger.secret('verifier') AS secret")
@@ -56,12 +70,14 @@ package final class Directory: Sendable {
 
     init(
         lookUp: @escaping @Sendable (String) async throws -> Login?,
+        lookUpCertificate: @escaping @Sendable ([UInt8]) async throws -> String? = { _ in nil },
         readKey: @escaping @Sendable () async throws -> [UInt8],
         now: @escaping @Sendable () -> ContinuousClock.Instant,
         uses: CredentialUses = CredentialUses(write: { _ in })
     ) {
         self.uses = uses
         self.lookUp = lookUp
+        self.lookUpCertificate = lookUpCertificate
         self.readKey = readKey
         self.now = now
     }
@@ -76,6 +92,13 @@ package final class Directory: Sendable {
         case .known(let login): return login
         case .asked(let task): return try await task.value
         }
+    }
+
+    /// Whose login a client certificate is. Asks each time: who has one, logs in with it and nothing else.
+    ///
+    /// - Parameter fingerprint: SHA-256 of its DER.
+    package func loginName(ofCertificate fingerprint: [UInt8]) async throws -> String? {
+        try await lookUpCertificate(fingerprint)
     }
 
     /// What an unknown name is answered through, so that it looks like a known one: the same on every node and after
@@ -122,28 +145,45 @@ package final class Directory: Sendable {
             guard keeping, state.isListening else { return }
             if state.entries.count >= Self.capacity { state.makeRoom(at: now()) }
             state.entries[name] = Entry(login: login, until: now() + Self.lifetime)
-            if let login { state.rooms[login.credentialID] = (login.room, now() + Self.lifetime) }
+            if let login {
+                state.rooms[login.credentialID] = (
+                    Rooms(recipients: login.room, octets: login.byteRoom), now() + Self.lifetime
+                )
+            }
         }
     }
 
     // MARK: The remainder
 
-    /// What accept said is left after a message of this login's, for the RCPTs of the next one.
-    package func remember(remaining: Int64?, for login: Login) {
+    /// A message of this login's was accepted: what is left for the RCPTs of the next one.
+    ///
+    /// - Parameters:
+    ///   - remaining: in recipients, as accept said.
+    ///   - octets: what the message took.
+    package func remember(remaining: Int64?, octets: Int64, for login: Login) {
         state.withLock { state in
-            guard var room = state.rooms[login.credentialID]?.room else { return }
-            room.remaining = remaining
-            state.rooms[login.credentialID] = (room, now() + Self.lifetime)
+            guard var rooms = state.rooms[login.credentialID]?.rooms else { return }
+            rooms.recipients.remaining = remaining
+            rooms.octets.remaining = rooms.octets.remaining.map { max(0, $0 - octets) }
+            state.rooms[login.credentialID] = (rooms, now() + Self.lifetime)
         }
     }
 
-    /// The room as last heard of; nil where nothing is known, nothing was heard for a while, or nothing that still
-    /// counts at `time` (the database's): then let accept decide.
-    package func room(for login: Login, at time: Instant) -> Login.Room? {
-        guard let (room, until) = state.withLock({ $0.rooms[login.credentialID] }), until > now() else { return nil }
-        if let resetsAt = room.resetsAt, resetsAt <= time { return nil }
-        return room
+    /// The room as last heard of; nil where nothing is known or nothing was heard for a while. What does not count any
+    /// more at `time` (the database's) is empty, which refuses nobody: then let accept decide.
+    package func rooms(for login: Login, at time: Instant) -> Rooms? {
+        guard let (rooms, until) = state.withLock({ $0.rooms[login.credentialID] }), until > now() else { return nil }
+        func current(_ room: Login.Room) -> Login.Room {
+            if let resetsAt = room.resetsAt, resetsAt <= time { Login.Room() } else { room }
+        }
+        return Rooms(recipients: current(rooms.recipients), octets: current(rooms.octets))
     }
+
+    /// Whether changes are heard of. While they are not, nothing is remembered.
+    package var isListening: Bool { state.withLock { $0.isListening } }
+
+    /// Counts the changes: whoever asked before one may have an answer of before it.
+    package var generation: Int { state.withLock { $0.generation } }
 
     // MARK: Hearing of changes
 

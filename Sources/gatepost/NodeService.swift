@@ -175,19 +175,26 @@ final class NodeService: Service {
                 .init(database: database), owner: delivery?.owner, clock: clock, logger: Logger(label: "accept"),
                 onAccepted: { messages in delivery?.forwarder.take(messages) }) : nil
         var submission: SubmissionServer?
+        var noting: Task<Void, Never>?
         if let acceptor {
             let tickets = try await ticketKeys(lookUps)
-            submission = try makeSubmission(acceptor: acceptor, directory: directory, tickets: tickets)
+            let refusals = RefusalJournal(lookUps, logger: Logger(label: "submission"))
+            submission = try makeSubmission(
+                acceptor: acceptor, directory: directory, refusals: refusals, tickets: tickets)
+            noting = Task {
+                async let uses: Void = directory.uses.run()
+                async let refused: Void = refusals.run()
+                _ = await (uses, refused)
+            }
         }
         let front = FrontEnd(
             submission: submission, acceptor: acceptor, delivery: delivery, listener: listener, lookUps: lookUps,
-            watching: watching,
-            noting: acceptor.map { _ in Task { await directory.uses.run() } })
+            watching: watching, noting: noting)
         return front
     }
 
     private func makeSubmission(
-        acceptor: Acceptor, directory: Directory, tickets: TicketKeys
+        acceptor: Acceptor, directory: Directory, refusals: RefusalJournal, tickets: TicketKeys
     ) throws(Failure) -> SubmissionServer {
         let submission = settings.submission
         _ = try submission.certificate.required("submission.certificate", "the server's certificate")
@@ -202,7 +209,7 @@ final class NodeService: Service {
                 return try TLSContext.server(
                     certificateChain: submission.certificate ?? "", privateKey: submission.privateKey ?? "",
                     alternatives: try folder.map { folder throws(TLSError) in try TLSIdentity.all(in: folder) } ?? [],
-                    ticketKeys: tickets)
+                    asksForCertificates: submission.asksForCertificates, ticketKeys: tickets)
             }
             sasl = try SASLServer.shared()
         } catch {
@@ -214,7 +221,8 @@ final class NodeService: Service {
         configuration.listenTLS = addresses("submissions", submission.listenTLS)
         return SubmissionServer(
             configuration: configuration, tls: tls, budget: budget, sasl: sasl, directory: directory,
-            acceptor: acceptor, group: group, threads: threads, logger: Logger(label: "submission"))
+            acceptor: acceptor, refusals: refusals, group: group, threads: threads,
+            logger: Logger(label: "submission"))
     }
 
     private func makeDelivery(

@@ -30,14 +30,14 @@ import Testing
         return (seen, client.isComplete, nil)
     }
 
-    @Test(arguments: SASLMechanism.allCases)
+    @Test(arguments: SASLMechanism.allCases.filter { $0 != .external })
     func `every mechanism logs in, and SCRAM's server has proved itself`(_ mechanism: SASLMechanism) throws {
         let (seen, isComplete, reason) = try converse(mechanism, try login())
         #expect(seen == .succeeded("acme.k7m2q9"), "\(reason ?? "")")
         #expect(isComplete)
     }
 
-    @Test(arguments: SASLMechanism.allCases)
+    @Test(arguments: SASLMechanism.allCases.filter { $0 != .external })
     func `a wrong secret logs nobody in`(_ mechanism: SASLMechanism) throws {
         let (seen, _, _) = try converse(mechanism, try login("acme.k7m2q9", "gp_wrong"))
         #expect(seen == .failed(.credentials))

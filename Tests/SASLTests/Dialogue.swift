@@ -37,10 +37,14 @@ final class Dialogue {
     private(set) var lookedUp: [String] = []
     private(set) var derivations = 0
     private(set) var failure: SASLFailure?
+    /// Whose login the client's certificate is; `.some(nil)`: it showed one that is nobody's.
+    private let certificate: String??
 
-    init(_ mechanism: SASLMechanism, binding: [UInt8]? = binding) throws {
+    init(_ mechanism: SASLMechanism, binding: [UInt8]? = binding, certificate: String?? = nil) throws {
+        self.certificate = certificate
         exchange = SASLExchange(
-            server: try .shared(), mechanism: mechanism, channelBindings: ChannelBindings(exporter: binding))
+            server: try .shared(), mechanism: mechanism, channelBindings: ChannelBindings(exporter: binding),
+            hasCertificate: certificate != nil)
     }
 
     func start(_ initialResponse: String?) -> Seen { start(octets: initialResponse.map { Array($0.utf8) }) }
@@ -55,6 +59,7 @@ final class Dialogue {
             case .lookUp(let name):
                 lookedUp.append(name)
                 step = exchange.provide(store.verifier(of: name))
+            case .lookUpCertificate: step = exchange.provide(certificateLogin: certificate ?? nil)
             case .derive(let check):
                 derivations += 1
                 step = exchange.derived(check.run())

@@ -88,16 +88,3 @@ import Testing
         }
     }
 }
-
-@Suite struct SessionCounterTests {
-    @Test func `a tenant's sessions are counted apart, and one that ends makes room`() {
-        let counter = SessionCounter()
-        #expect(counter.enter(tenant: 1, limit: 2))
-        #expect(counter.enter(tenant: 1, limit: 2))
-        #expect(!counter.enter(tenant: 1, limit: 2))
-        #expect(counter.enter(tenant: 2, limit: 2))
-        counter.leave(tenant: 1)
-        #expect(counter.enter(tenant: 1, limit: 2))
-        #expect(counter.enter(tenant: 1, limit: nil))
-    }
-}

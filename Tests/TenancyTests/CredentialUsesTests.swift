@@ -26,6 +26,22 @@ import Testing
         #expect(written.withLock { $0 } == 1)
     }
 
+    @Test func `of two secrets of one credential are two`() async throws {
+        let written = Mutex<[[Int64]]>([])
+        let uses = CredentialUses { parameters in
+            written.withLock { written in
+                for case .int64Array(let values) in parameters { written.append(values) }
+            }
+        }
+        var second = Login.sample("a.1.2")
+        second.loginID = 2
+        uses.note(second, from: "192.0.2.1", at: Instant(microseconds: 1))
+        uses.note(.sample("a.1"), from: "192.0.2.1", at: Instant(microseconds: 2))
+        await uses.flush()
+        #expect(written.withLock { $0[1] } == [100, 100])
+        #expect(written.withLock { $0[2].sorted() } == [1, 2])
+    }
+
     @Test func `reach the operator`() async throws {
         let database = try await PrivateDatabase.create()
         let admin = Administration(database.connection(as: .admin), user: "alice")

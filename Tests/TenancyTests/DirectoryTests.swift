@@ -183,11 +183,28 @@ import Testing
     @Test func `keeps what accept said is left, and nothing past the reset`() async throws {
         let directory = directory(Answers())
         let login = try #require(try await directory.login(named: "a.1"))
-        directory.remember(remaining: 3, for: login)
-        #expect(directory.room(for: login, at: Instant(microseconds: 0))?.remaining == 3)
-        #expect(directory.room(for: login, at: Instant(microseconds: 1_000_000)) == nil)
+        directory.remember(remaining: 3, octets: 40, for: login)
+        let then = Instant(microseconds: 0)
+        #expect(directory.rooms(for: login, at: then)?.recipients.remaining == 3)
+        #expect(directory.rooms(for: login, at: then)?.octets.remaining == 60)
+        directory.remember(remaining: nil, octets: 70, for: login)
+        #expect(directory.rooms(for: login, at: then)?.recipients.remaining == nil)
+        #expect(directory.rooms(for: login, at: then)?.octets.remaining == 0)
+        // Octets reset a second later than recipients here.
+        let later = directory.rooms(for: login, at: Instant(microseconds: 1_000_000))
+        #expect(later?.recipients == Login.Room() && later?.octets.cap == 100)
         notify(directory, "tenant:10")
-        #expect(directory.room(for: login, at: Instant(microseconds: 0)) == nil)
+        #expect(directory.rooms(for: login, at: then) == nil)
+    }
+
+    @Test func `counts what it hears, so that an answer of before can be told`() {
+        let directory = directory(Answers())
+        let before = directory.generation
+        notify(directory, "credential:7")
+        #expect(directory.generation != before)
+        #expect(directory.isListening)
+        directory.hear(.lost("gone"))
+        #expect(!directory.isListening)
     }
 
     @Test func `makes up the same verifier for a name each time, another for another`() async throws {
@@ -209,6 +226,8 @@ extension Login {
             messageSize: 1000, recipientsPerMessage: 10, policy: .defer, partial: false, nullSender: false,
             resubmission: true, senderDomains: ["acme.example"],
             room: Room(remaining: 5, limitName: "daily", cap: 5, used: 0, resetsAt: Instant(microseconds: 1_000_000)),
+            byteRoom: Room(
+                remaining: 100, limitName: "bytes_daily", cap: 100, used: 0, resetsAt: Instant(microseconds: 2_000_000)),
             clock: Instant(microseconds: 0))
     }
 }

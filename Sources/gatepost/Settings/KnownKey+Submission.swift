@@ -21,6 +21,10 @@ extension KnownKey {
             "Folder of further certificates, one of which a client gets that asks for its name: NAME.pem with "
                 + "NAME.key, or folders with fullchain.pem and privkey.pem. Default: none."),
         KnownKey(
+            "submission.tls.client-certificates", .boolean, "false",
+            "Ask clients for a TLS certificate, by which they may log in (SASL EXTERNAL): each is known by its "
+                + "fingerprint, and needs no authority."),
+        KnownKey(
             "submission.proxy-from", .networksOrNone, "none",
             "Load balancers that begin every connection with a PROXY header, addresses or networks, a list; from "
                 + "these it is required, from others it is no header."),

@@ -16,6 +16,7 @@ extension Settings.Submission {
         made.writeTimeout = writeTimeout
         made.minDataRate = minDataRate
         made.maxMessageSize = maxMessageSize
+        made.asksForCertificates = asksForCertificates
         made.maxRecipients = maxRecipients
         made.normalisesLineEndings = lineEndings == .normalise
         made.failuresPerConnection = failuresPerConnection

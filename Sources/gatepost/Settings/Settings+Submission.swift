@@ -8,6 +8,7 @@ extension Settings {
         var listen, listenTLS: [HostPort]
         var hostname: String
         var certificate, privateKey, certificates: String?
+        var asksForCertificates: Bool
         var proxyFrom: [Tenancy.Network]
         /// nil: one for each processor.
         var threads: Int?
@@ -31,6 +32,7 @@ extension Settings.Submission {
         certificate = values.path("submission.certificate")
         privateKey = values.path("submission.private-key")
         certificates = values.path("submission.certificates")
+        asksForCertificates = values.boolean("submission.tls.client-certificates")
         proxyFrom = values.texts("submission.proxy-from").compactMap { try? Tenancy.Network(parsing: $0) }
         threads = values.optionalCount("submission.threads")
         maxConnections = values.count("submission.max-connections")

@@ -80,6 +80,11 @@ struct SettingsFile: Sendable {
                 continue
             }
             let full = "\(section).\(name)"
+            // `tls:` with keys below it, where there are keys that begin so.
+            if value.mapping != nil, keys.keys.contains(where: { $0.hasPrefix("\(full).") }) {
+                walk(section: full, value)
+                continue
+            }
             guard let known = keys[full] else {
                 add(key, unknown(full, among: Array(keys.keys), what: "key"))
                 continue

@@ -62,6 +62,11 @@ struct SettingsValues: Sendable {
         return word
     }
 
+    func boolean(_ path: String) -> Bool {
+        guard case .boolean(let isOn)? = value(path) else { preconditionFailure("\(path) is no yes or no") }
+        return isOn
+    }
+
     func duration(_ path: String) -> Duration {
         guard case .duration(let duration)? = value(path) else { preconditionFailure("\(path) is no duration") }
         return duration

@@ -1,0 +1,45 @@
+import Ledger
+import SMTP
+import Tenancy
+
+// What is known here of what accept would say, before it is asked.
+
+extension AcceptRefusal {
+    /// What accept would say to a message of so many octets; nil where it fits or nothing is known.
+    init?(_ room: Login.Room, octets: Int, policy: CapPolicy) {
+        guard let remaining = room.remaining, let cap = room.cap, Int64(octets) > remaining else { return nil }
+        self.init(
+            verdict: room.limitName == "credential_bytes_daily" ? .credentialBytesDailyCap : .bytesDailyCap,
+            limit: room.limitName, cap: cap, used: cap - remaining, resetsAt: room.resetsAt,
+            resetsText: room.resetsText, policy: policy == .reject ? .rejection : .deferral)
+    }
+
+    /// For the event that explains it.
+    var figures: RefusalEvent.Limit {
+        RefusalEvent.Limit(limit ?? verdict.rawValue, cap: cap, used: used, resets: resetsText)
+    }
+}
+
+extension Login.Obstacle {
+    /// Its name in events: accept's verdict of the same case.
+    var rule: String {
+        let verdict: AcceptRefusal.Verdict =
+            switch self {
+            case .tenantSuspended: .tenantSuspended
+            case .credentialRevoked: .credentialRevoked
+            case .credentialSuspended: .credentialSuspended
+            case .credentialNotYet: .credentialNotYet
+            case .credentialExpired: .credentialExpired
+            case .loginExpired: .loginExpired
+            }
+        return verdict.rawValue
+    }
+}
+
+extension Login {
+    /// Whether it may speak in that address's name: local-part@domain.
+    func allows(author address: String) -> Bool {
+        guard let at = address.lastIndex(of: "@") else { return false }
+        return allows(sender: address, of: String(address[address.index(after: at)...]))
+    }
+}
