@@ -97,9 +97,62 @@ CREATE FUNCTION admin.domain_verified(os_user text, slug text, domain text, toke
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION admin.event_after(after text, page_size integer, slug text, credential text, of_kind text, message uuid, of_session uuid) RETURNS TABLE("position" text, matches boolean, id uuid, at timestamp with time zone, kind text, tenant text, credential_name text, message_id uuid, number integer, session uuid, reply_code integer, reply_enhanced text, reply bytea, detail text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION admin.event_list(slug text, credential text, of_kind text, message uuid, of_session uuid, since timestamp with time zone, until timestamp with time zone, page_size integer, before text) RETURNS TABLE("position" text, id uuid, at timestamp with time zone, kind text, tenant text, credential_name text, message_id uuid, number integer, session uuid, reply_code integer, reply_enhanced text, reply bytea, detail text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION admin.explain(username text, client text, mechanism text, sender text, sender_domain text, from_addresses text[], from_domains text[], addresses text[], size bigint) RETURNS TABLE(stage text, rule text, value text, stands text, passes boolean, verdict text, detail text, hint text, limit_name text, cap bigint, used bigint, resets_text text, policy text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION admin.explain_trial(username text, client text, sender text, sender_domain text, from_addresses text[], from_domains text[], addresses text[], domains text[], size bigint) RETURNS SETOF ledger.verdict
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
 CREATE FUNCTION admin.health() RETURNS TABLE(clock timestamp with time zone, version integer, in_recovery boolean, fsync boolean, full_page_writes boolean, synchronous_commit text, synchronous_standby_names text, replicas bigint, synchronous_replicas bigint, partitions_until jsonb, owners bigint, oldest_renewal timestamp with time zone, pools_without_members text[], tenants_held bigint, connections_used bigint, connections_max integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.ledger_entries(slug text, since timestamp with time zone, after_message uuid, after_entry integer, page_size integer) RETURNS TABLE(message_id uuid, entry integer, credential text, day date, month date, recipients bigint, bytes bigint, reason text, at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION admin.message_ledger(id uuid) RETURNS TABLE(tenant text, tenant_status text, credential text, entry integer, day date, month date, recipients bigint, bytes bigint, reason text, at timestamp with time zone, day_used bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS ...;
 
 CREATE FUNCTION admin.plan_apply(os_user text, name text, after bigint, at_most integer) RETURNS TABLE(last bigint, changed bigint)
@@ -210,9 +263,31 @@ CREATE FUNCTION admin.tenant_suspend(os_user text, slug text, reason text, hold 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION admin.usage(slug text) RETURNS TABLE(scope text, credential text, starts date, used bigint, messages bigint, bytes bigint, cap bigint, resets_at timestamp with time zone, resets_text text)
-    LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION admin.usage(slug text) RETURNS TABLE(scope text, limit_name text, credential text, starts date, used bigint, messages bigint, bytes bigint, cap bigint, resets_at timestamp with time zone, resets_text text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION admin.usage_history(slug text, per text, since date, until date, split text, only_name text) RETURNS TABLE(starts date, name text, recipients bigint, messages bigint, bytes bigint, cap bigint, first_time bigint, would_refuse bigint, test bigint, delivered bigint, deferred bigint, bounced bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION admin.usage_tenants(after text, page_size integer) RETURNS TABLE(tenant text, status text, day date, used bigint, cap bigint, month_used bigint, month_cap bigint, messages bigint, bytes bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS ...;
 
 CREATE FUNCTION admin.usage_verify(slug text, from_day date, to_day date) RETURNS TABLE(tenant text, credential text, period text, starts date, what text, figure text, counter bigint, ledger bigint, stored bigint)
@@ -306,6 +381,11 @@ CREATE FUNCTION gatepost.credential_named(name text) RETURNS gatepost.credential
 
 CREATE FUNCTION gatepost.credential_terms(credential gatepost.credential) RETURNS jsonb
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.event_position("position" text, OUT xid xid8, OUT id uuid) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
@@ -1432,6 +1512,10 @@ CREATE INDEX event_by_message ON ONLY gatepost.event USING btree (message_id) WH
 
 CREATE INDEX event_position ON ONLY gatepost.event USING btree (xid, id);
 
+CREATE INDEX event_rare ON ONLY gatepost.event USING btree (kind, id) WHERE (kind <> ALL ('{accepted,delivered}'::text[]));
+
+CREATE INDEX event_rare_tenant ON ONLY gatepost.event USING btree (tenant_id, kind, id) WHERE (kind <> ALL ('{accepted,delivered}'::text[]));
+
 CREATE INDEX event_session ON ONLY gatepost.event USING btree (session) WHERE (session IS NOT NULL);
 
 CREATE INDEX login_credential ON gatepost.login USING btree (tenant_id, credential_id);
@@ -1588,8 +1672,31 @@ GRANT ALL ON FUNCTION admin.domain_remove(os_user text, slug text, domain text) 
 REVOKE ALL ON FUNCTION admin.domain_verified(os_user text, slug text, domain text, token text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.domain_verified(os_user text, slug text, domain text, token text) TO gatepost_admin;
 
+REVOKE ALL ON FUNCTION admin.event_after(after text, page_size integer, slug text, credential text, of_kind text, message uuid, of_session uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.event_after(after text, page_size integer, slug text, credential text, of_kind text, message uuid, of_session uuid) TO gatepost_admin;
+GRANT ALL ON FUNCTION admin.event_after(after text, page_size integer, slug text, credential text, of_kind text, message uuid, of_session uuid) TO gatepost_viewer;
+
+REVOKE ALL ON FUNCTION admin.event_list(slug text, credential text, of_kind text, message uuid, of_session uuid, since timestamp with time zone, until timestamp with time zone, page_size integer, before text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.event_list(slug text, credential text, of_kind text, message uuid, of_session uuid, since timestamp with time zone, until timestamp with time zone, page_size integer, before text) TO gatepost_admin;
+GRANT ALL ON FUNCTION admin.event_list(slug text, credential text, of_kind text, message uuid, of_session uuid, since timestamp with time zone, until timestamp with time zone, page_size integer, before text) TO gatepost_viewer;
+
+REVOKE ALL ON FUNCTION admin.explain(username text, client text, mechanism text, sender text, sender_domain text, from_addresses text[], from_domains text[], addresses text[], size bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.explain(username text, client text, mechanism text, sender text, sender_domain text, from_addresses text[], from_domains text[], addresses text[], size bigint) TO gatepost_admin;
+GRANT ALL ON FUNCTION admin.explain(username text, client text, mechanism text, sender text, sender_domain text, from_addresses text[], from_domains text[], addresses text[], size bigint) TO gatepost_viewer;
+
+REVOKE ALL ON FUNCTION admin.explain_trial(username text, client text, sender text, sender_domain text, from_addresses text[], from_domains text[], addresses text[], domains text[], size bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.explain_trial(username text, client text, sender text, sender_domain text, from_addresses text[], from_domains text[], addresses text[], domains text[], size bigint) TO gatepost_admin;
+
 REVOKE ALL ON FUNCTION admin.health() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.health() TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.ledger_entries(slug text, since timestamp with time zone, after_message uuid, after_entry integer, page_size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.ledger_entries(slug text, since timestamp with time zone, after_message uuid, after_entry integer, page_size integer) TO gatepost_admin;
+GRANT ALL ON FUNCTION admin.ledger_entries(slug text, since timestamp with time zone, after_message uuid, after_entry integer, page_size integer) TO gatepost_viewer;
+
+REVOKE ALL ON FUNCTION admin.message_ledger(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.message_ledger(id uuid) TO gatepost_admin;
+GRANT ALL ON FUNCTION admin.message_ledger(id uuid) TO gatepost_viewer;
 
 REVOKE ALL ON FUNCTION admin.plan_apply(os_user text, name text, after bigint, at_most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.plan_apply(os_user text, name text, after bigint, at_most integer) TO gatepost_admin;
@@ -1653,6 +1760,15 @@ GRANT ALL ON FUNCTION admin.tenant_suspend(os_user text, slug text, reason text,
 
 REVOKE ALL ON FUNCTION admin.usage(slug text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.usage(slug text) TO gatepost_admin;
+GRANT ALL ON FUNCTION admin.usage(slug text) TO gatepost_viewer;
+
+REVOKE ALL ON FUNCTION admin.usage_history(slug text, per text, since date, until date, split text, only_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.usage_history(slug text, per text, since date, until date, split text, only_name text) TO gatepost_admin;
+GRANT ALL ON FUNCTION admin.usage_history(slug text, per text, since date, until date, split text, only_name text) TO gatepost_viewer;
+
+REVOKE ALL ON FUNCTION admin.usage_tenants(after text, page_size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.usage_tenants(after text, page_size integer) TO gatepost_admin;
+GRANT ALL ON FUNCTION admin.usage_tenants(after text, page_size integer) TO gatepost_viewer;
 
 REVOKE ALL ON FUNCTION admin.usage_verify(slug text, from_day date, to_day date) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.usage_verify(slug text, from_day date, to_day date) TO gatepost_admin;
@@ -1673,6 +1789,8 @@ REVOKE ALL ON FUNCTION gatepost.credential_make(os_user text, tenant bigint, slu
 REVOKE ALL ON FUNCTION gatepost.credential_named(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.credential_terms(credential gatepost.credential) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.event_position("position" text, OUT xid xid8, OUT id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.first_moment(day date, zone text) FROM PUBLIC;
 

@@ -74,8 +74,26 @@ static const char functions_admin_domain_remove[] = {
 static const char functions_admin_domain_verified[] = {
 #embed "../functions/admin_domain_verified.sql" suffix(, 0)
 };
+static const char functions_admin_event_after[] = {
+#embed "../functions/admin_event_after.sql" suffix(, 0)
+};
+static const char functions_admin_event_list[] = {
+#embed "../functions/admin_event_list.sql" suffix(, 0)
+};
+static const char functions_admin_explain[] = {
+#embed "../functions/admin_explain.sql" suffix(, 0)
+};
+static const char functions_admin_explain_trial[] = {
+#embed "../functions/admin_explain_trial.sql" suffix(, 0)
+};
 static const char functions_admin_health[] = {
 #embed "../functions/admin_health.sql" suffix(, 0)
+};
+static const char functions_admin_ledger_entries[] = {
+#embed "../functions/admin_ledger_entries.sql" suffix(, 0)
+};
+static const char functions_admin_message_ledger[] = {
+#embed "../functions/admin_message_ledger.sql" suffix(, 0)
 };
 static const char functions_admin_plan_apply[] = {
 #embed "../functions/admin_plan_apply.sql" suffix(, 0)
@@ -140,6 +158,12 @@ static const char functions_admin_tenant_suspend[] = {
 static const char functions_admin_usage[] = {
 #embed "../functions/admin_usage.sql" suffix(, 0)
 };
+static const char functions_admin_usage_history[] = {
+#embed "../functions/admin_usage_history.sql" suffix(, 0)
+};
+static const char functions_admin_usage_tenants[] = {
+#embed "../functions/admin_usage_tenants.sql" suffix(, 0)
+};
 static const char functions_audited[] = {
 #embed "../functions/audited.sql" suffix(, 0)
 };
@@ -175,6 +199,9 @@ static const char functions_credential_terms[] = {
 };
 static const char functions_credential_used[] = {
 #embed "../functions/credential_used.sql" suffix(, 0)
+};
+static const char functions_event_position[] = {
+#embed "../functions/event_position.sql" suffix(, 0)
 };
 static const char functions_first_moment[] = {
 #embed "../functions/first_moment.sql" suffix(, 0)
@@ -314,7 +341,13 @@ static const struct sql_file functions[] = {
     {"admin_domain_add", functions_admin_domain_add},
     {"admin_domain_remove", functions_admin_domain_remove},
     {"admin_domain_verified", functions_admin_domain_verified},
+    {"admin_event_after", functions_admin_event_after},
+    {"admin_event_list", functions_admin_event_list},
+    {"admin_explain", functions_admin_explain},
+    {"admin_explain_trial", functions_admin_explain_trial},
     {"admin_health", functions_admin_health},
+    {"admin_ledger_entries", functions_admin_ledger_entries},
+    {"admin_message_ledger", functions_admin_message_ledger},
     {"admin_plan_apply", functions_admin_plan_apply},
     {"admin_plan_create", functions_admin_plan_create},
     {"admin_plan_delete", functions_admin_plan_delete},
@@ -336,6 +369,8 @@ static const struct sql_file functions[] = {
     {"admin_tenant_set", functions_admin_tenant_set},
     {"admin_tenant_suspend", functions_admin_tenant_suspend},
     {"admin_usage", functions_admin_usage},
+    {"admin_usage_history", functions_admin_usage_history},
+    {"admin_usage_tenants", functions_admin_usage_tenants},
     {"audited", functions_audited},
     {"cancel", functions_cancel},
     {"cancel_recipients", functions_cancel_recipients},
@@ -348,6 +383,7 @@ static const struct sql_file functions[] = {
     {"credential_named", functions_credential_named},
     {"credential_terms", functions_credential_terms},
     {"credential_used", functions_credential_used},
+    {"event_position", functions_event_position},
     {"first_moment", functions_first_moment},
     {"free_rows", functions_free_rows},
     {"incarnation", functions_incarnation},

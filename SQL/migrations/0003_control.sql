@@ -198,6 +198,9 @@ ALTER TABLE gatepost.event
 CREATE INDEX event_session ON gatepost.event (session) WHERE session IS NOT NULL;
 CREATE INDEX event_position ON gatepost.event (xid, id);
 CREATE INDEX event_by_message ON gatepost.event (message_id) WHERE message_id IS NOT NULL;
+-- What is rare is found among what is not, and what is not pays nothing for it.
+CREATE INDEX event_rare ON gatepost.event (kind, id) WHERE kind <> ALL ('{accepted,delivered}');
+CREATE INDEX event_rare_tenant ON gatepost.event (tenant_id, kind, id) WHERE kind <> ALL ('{accepted,delivered}');
 DROP INDEX gatepost.event_message;
 COMMENT ON TABLE gatepost.event IS
     'kind: accepted, refused, would_refuse, delivered, deferred, bounced, cancelled, reported, limit_warning,

@@ -69,9 +69,9 @@ extension Reply {
     // MARK: Envelope and content
 
     static let emptyMessage = Reply(554, EnhancedCode(5, 6, 0), "The message is empty")
-    static let tooManyRecipients = Reply(452, EnhancedCode(4, 5, 3), "Too many recipients")
+    package static let tooManyRecipients = Reply(452, EnhancedCode(4, 5, 3), "Too many recipients")
 
-    static func tooLarge(limit: Int) -> Reply {
+    package static func tooLarge(limit: Int) -> Reply {
         Reply(552, EnhancedCode(5, 3, 4), "Message size exceeds the limit of \(limit) octets")
     }
 

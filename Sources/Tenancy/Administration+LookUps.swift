@@ -108,14 +108,19 @@ package struct RelayRecord: Sendable, Hashable {
     package var username: String?
 }
 
-/// One counter: the tenant's day or month, or a credential's day.
+/// One counter: the tenant's day or month, another of its limits, or a credential's.
 package struct UsageRecord: Sendable, Hashable {
-    /// `day`, `month` or `credential`.
+    /// `day`, `month`, `limit`, `credential` (its day), `credential_limit` or `test`.
     package var scope: String
+    /// As verdicts name it.
+    package var limit: String?
     package var credential: String?
     /// The local day, or the month's first.
     package var starts: String
-    package var used, messages, bytes: Int64
+    /// Recipients, octets of a limit on them, what is still to drain of a rate.
+    package var used: Int64
+    /// nil: it counts something else.
+    package var messages, bytes: Int64?
     package var cap: Int64?
     package var resetsAt: Instant?
     /// ISO 8601 with the tenant's UTC offset.
@@ -291,18 +296,20 @@ extension Administration {
         }
     }
 
-    /// The tenant's day, its month, then its credentials' days.
+    /// The tenant's day, its month, its other limits, then its credentials'.
     package func usage(of slug: String) async throws(AdministrationError) -> [UsageRecord] {
         try await read(
             """
-            SELECT scope, credential, starts::text AS starts, used, messages, bytes, cap, resets_at, resets_text
+            SELECT scope, limit_name, credential, starts::text AS starts, used, messages, bytes, cap, resets_at,
+                   resets_text
             FROM admin.usage($1)
             """, [.text(slug)]
         ) { row in
             UsageRecord(
-                scope: try row.string("scope"), credential: try row.stringOrNil("credential"),
-                starts: try row.string("starts"), used: try row.int64("used"), messages: try row.int64("messages"),
-                bytes: try row.int64("bytes"), cap: try row.int64OrNil("cap"),
+                scope: try row.string("scope"), limit: try row.stringOrNil("limit_name"),
+                credential: try row.stringOrNil("credential"), starts: try row.string("starts"),
+                used: try row.int64("used"), messages: try row.int64OrNil("messages"),
+                bytes: try row.int64OrNil("bytes"), cap: try row.int64OrNil("cap"),
                 resetsAt: try row.timestampOrNil("resets_at"), resetsText: try row.stringOrNil("resets_text"))
         }
     }

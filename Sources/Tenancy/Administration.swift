@@ -197,6 +197,16 @@ package struct Administration: Sendable {
         }
     }
 
+    /// A look-up whose rows somebody else reads.
+    func rows(_ sql: String, _ parameters: [DatabaseValue]) async throws(AdministrationError) -> Rows {
+        do {
+            return try await connection.query(sql, parameters)
+        } catch {
+            if error.kind == .doubt { throw .unreachable(error.message) }
+            throw Self.translated(error)
+        }
+    }
+
     struct Answer {
         var rows: Rows
         var wasInDoubt: Bool

@@ -1,29 +1,155 @@
 import ArgumentParser
+import Glibc
+import Postgres
 import Tenancy
 
-/// `gatepost usage`: what a tenant has sent, what is left, and when it resets.
-struct UsageCommand: AsyncParsableCommand {
+/// `gatepost usage …`: what was sent, what is left, when it resets, how it was before, and whether it adds up.
+struct UsageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "usage", abstract: "What a tenant has used of its caps, and when they reset.",
+        commandName: "usage", abstract: "What tenants have used of their caps: now, and by day and month.",
         discussion: """
-            Example:
-              gatepost usage acme --json
-            """)
+            `gatepost usage acme` is `gatepost usage show acme`.
 
-    @OptionGroup var common: CommonOptions
-    @Argument(transform: ArgumentText.slug) var tenant: String
+            Examples:
+              gatepost usage
+              gatepost usage acme
+              gatepost usage acme --watch
+              gatepost usage acme --by day --since 30d
+              gatepost usage acme --by month --by-credential --json
+            """,
+        subcommands: [ShowUsage.self], defaultSubcommand: ShowUsage.self)
 
-    func run() async throws {
-        try await Desk.sit(common, about: .tenant(tenant)) { desk in
-            let records = try await desk.administration.usage(of: tenant)
-            desk.output.show(Self.json(tenant, records), Self.text(records))
+    struct ShowUsage: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "show", abstract: "Counters now, or by day and month.",
+            discussion: """
+                Without a tenant: every tenant's day and month. With a tenant: each of its limits, what is used of it \
+                and when it resets. With --by, --since, --until, --by-credential or --by-domain: the history, with what \
+                became of its mail (attempts that ended so in that time). Days are the tenant's own, caps those in \
+                force now. All of it is read from counters: however much was sent, it costs the same.
+
+                Examples:
+                  gatepost usage show
+                  gatepost usage show acme --watch
+                  gatepost usage show acme --by day --since 30d
+                  gatepost usage show acme --by month --by-credential --json
+                  gatepost usage show acme --by-domain --since 2026-11-01 --until 2026-11-30
+                  gatepost usage show acme --credential acme.k7m2q9 --since 7d
+                """)
+
+        enum Period: String, ExpressibleByArgument, CaseIterable { case day, month }
+
+        @OptionGroup var common: CommonOptions
+        @Argument(transform: ArgumentText.slug) var tenant: String?
+        @Option(help: ArgumentHelp("History by day or month.", valueName: "day|month")) var by: Period?
+        @Option(
+            help: ArgumentHelp("From this day on: 30d, 2026-11-01.", valueName: "day"), transform: ArgumentText.localDay
+        )
+        var since: String?
+        @Option(
+            help: ArgumentHelp("Up to this day, included.", valueName: "day"), transform: ArgumentText.localDay)
+        var until: String?
+        @Flag(help: "History of each credential.") var byCredential = false
+        @Option(help: "History of this credential.", transform: ArgumentText.credential) var credential: String?
+        @Flag(help: "History of each sender domain.") var byDomain = false
+        @Option(help: "History of this sender domain.", transform: ArgumentText.domain) var domain: String?
+        @Flag(help: "Show it again every two seconds, until Ctrl-C.") var watch = false
+
+        private static let pageSize: Int32 = 500
+
+        private var isHistory: Bool {
+            by != nil || since != nil || until != nil || byCredential || credential != nil || byDomain || domain != nil
+        }
+
+        func validate() throws {
+            if isHistory, tenant == nil { throw ValidationError("The history is of one tenant: give its name.") }
+            if byCredential || credential != nil, byDomain || domain != nil {
+                throw ValidationError("Either credentials or sender domains, not both.")
+            }
+        }
+
+        func run() async throws {
+            try await Desk.sit(common, about: tenant.map { .tenant($0) } ?? .other) { desk in
+                guard watch else { return try await once(desk, isWatched: false) }
+                let ending = EndRequest()
+                let isTerminal = isatty(STDOUT_FILENO) == 1 && !desk.output.isJSON
+                while !ending.isAsked {
+                    if isTerminal { write("\u{1b}[H\u{1b}[2J", to: STDOUT_FILENO) }
+                    try await once(desk, isWatched: !isTerminal)
+                    await ending.pause(.seconds(2))
+                }
+            }
+        }
+
+        private func once(_ desk: Desk, isWatched: Bool) async throws {
+            guard let tenant else { return try await everyone(desk) }
+            guard isHistory else {
+                let records = try await desk.administration.usage(of: tenant)
+                return desk.output.show(
+                    UsageTable.json(tenant, records),
+                    isWatched ? UsageTable.line(records) : UsageTable.text(records))
+            }
+            let split =
+                byCredential || credential != nil ? "credential" : byDomain || domain != nil ? "domain" : "tenant"
+            let periods = try await desk.administration.usageHistory(
+                of: tenant, by: (by ?? .day).rawValue, since: since, until: until, split: split,
+                name: credential ?? domain)
+            UsageTable.show(periods, of: tenant, split: split, desk.output)
+        }
+
+        private func everyone(_ desk: Desk) async throws {
+            var last = ""
+            while true {
+                let page = try await desk.administration.usage(after: last, pageSize: Self.pageSize)
+                if last.isEmpty || !page.isEmpty {
+                    desk.output.list(
+                        page,
+                        [
+                            .key("TENANT"), .left("DAY"), .right("USED"), .right("CAP"), .left(""), .right("MONTH"),
+                            .right("CAP"), .left(""), .right("MESSAGES"), .right("SIZE"),
+                        ],
+                        empty: "no tenants", json: \.json, row: \.row)
+                }
+                guard page.count == Int(Self.pageSize), let final = page.last else { return }
+                last = final.tenant
+            }
         }
     }
+}
 
-    /// The day's figures at the top, the month's and the credentials' below.
+extension ArgumentText {
+    /// A day of a tenant's calendar, `2026-11-01`, or so many days ago, `30d`.
+    static func localDay(_ text: String) throws -> String {
+        if let back = Duration(parsing: text), back >= .zero {
+            return String(UTCTime(Instant.now.advanced(by: .zero - back)).secondsText.prefix(10))
+        }
+        guard text.utf8.count == 10, Instant(iso8601: text) != nil else {
+            throw ArgumentProblem("expected a day like 2026-11-01, or a duration like 30d")
+        }
+        return text
+    }
+}
+
+/// Counters, for people and programs.
+enum UsageTable {
+    /// What a terminal leaves for a bar beside figures.
+    private static var barWidth: Int { Terminal.output.width.map { min(40, max(10, $0 - 80)) } ?? 10 }
+
+    static func bar(_ used: Int64, of cap: Int64?) -> String {
+        cap.map { Show.bar(used, of: $0, width: barWidth) } ?? ""
+    }
+
+    /// The day's figures at the top, the month's, the other limits' and the credentials' below.
     static func json(_ tenant: String, _ records: [UsageRecord]) -> JSON {
         let day = records.first { $0.scope == "day" }
         let month = records.first { $0.scope == "month" }
+        func figures(_ record: UsageRecord) -> JSON {
+            [
+                "limit": .string(record.limit), "credential": .string(record.credential),
+                "starts": .string(record.starts), "used": .number(record.used), "cap": .number(record.cap),
+                "resets_at": .string(record.resetsText),
+            ]
+        }
         return [
             "tenant": .string(tenant), "day": .string(day?.starts), "used": .number(day?.used),
             "cap": .number(day?.cap), "resets_at": .string(day?.resetsText), "messages": .number(day?.messages),
@@ -35,6 +161,8 @@ struct UsageCommand: AsyncParsableCommand {
                     "bytes": .number(month.bytes),
                 ]
             } ?? .null,
+            "limits": .array(records.filter { $0.scope == "limit" || $0.scope == "credential_limit" }.map(figures)),
+            "test": .number(records.first { $0.scope == "test" }?.used ?? 0),
             "credentials": .array(
                 records.filter { $0.scope == "credential" }.map { record in
                     [
@@ -54,11 +182,83 @@ struct UsageCommand: AsyncParsableCommand {
         ])
         for record in records {
             table.add([
-                record.credential ?? record.scope, record.starts, String(record.used), Show.limit(record.cap),
-                record.cap.map { Show.bar(record.used, of: $0) } ?? "", String(record.messages),
-                Show.roughSize(record.bytes), record.resetsText ?? "-",
+                record.what, record.starts, record.figure(record.used), record.cap.map(record.figure) ?? "unlimited",
+                bar(record.used, of: record.cap), record.messages.map { String($0) } ?? "-",
+                record.bytes.map(Show.roughSize) ?? "-", record.resetsText ?? "-",
             ])
         }
         return table.text(for: .output)
+    }
+
+    /// One line, for a log of what --watch saw.
+    static func line(_ records: [UsageRecord]) -> String {
+        UTCTime.now().secondsText
+            + records.map { "  \($0.what) \($0.used)/\(Show.limit($0.cap))".printable }.joined() + "\n"
+    }
+
+    static func show(_ periods: [UsagePeriod], of tenant: String, split: String, _ output: Output) {
+        let isWhole = split == "tenant"
+        var columns: [Table.Column] = [.left("FROM")]
+        if !isWhole { columns.append(.key(split.uppercased())) }
+        columns += [.right("RECIPIENTS"), .right("CAP"), .left(""), .right("MESSAGES"), .right("SIZE")]
+        if isWhole { columns += [.right("DELIVERED"), .right("DEFERRED"), .right("BOUNCED")] }
+        output.list(
+            periods, columns, empty: "nothing was sent in that time", json: { $0.json(tenant, split) },
+            row: { period in
+                var row = [period.starts]
+                if !isWhole { row.append(period.name ?? "-") }
+                row += [
+                    String(period.recipients), Show.limit(period.cap), bar(period.recipients, of: period.cap),
+                    String(period.messages), Show.roughSize(period.bytes),
+                ]
+                if isWhole { row += [period.delivered, period.deferred, period.bounced].map { String($0 ?? 0) } }
+                return row
+            })
+    }
+}
+
+extension UsageRecord {
+    fileprivate var what: String {
+        switch scope {
+        case "day", "month": scope
+        case "test": "held (test)"
+        case "credential": credential ?? scope
+        default: [credential, limit].compactMap(\.self).joined(separator: " ")
+        }
+    }
+
+    fileprivate func figure(_ value: Int64) -> String {
+        limit?.hasSuffix("bytes_daily") == true ? Show.roughSize(value) : String(value)
+    }
+}
+
+extension TenantUsage {
+    fileprivate var json: JSON {
+        [
+            "tenant": .string(tenant), "status": .string(status), "day": .string(day), "used": .number(used),
+            "cap": .number(cap), "month_used": .number(monthUsed), "month_cap": .number(monthCap),
+            "messages": .number(messages), "bytes": .number(bytes),
+        ]
+    }
+
+    fileprivate var row: [String] {
+        [
+            tenant, day, String(used), Show.limit(cap), cap.map { Show.bar(used, of: $0) } ?? "", String(monthUsed),
+            Show.limit(monthCap), monthCap.map { Show.bar(monthUsed, of: $0) } ?? "", String(messages),
+            Show.roughSize(bytes),
+        ]
+    }
+}
+
+extension UsagePeriod {
+    fileprivate func json(_ tenant: String, _ split: String) -> JSON {
+        [
+            "tenant": .string(tenant), "starts": .string(starts),
+            "credential": split == "credential" ? .string(name) : .null,
+            "domain": split == "domain" ? .string(name) : .null, "recipients": .number(recipients),
+            "messages": .number(messages), "bytes": .number(bytes), "cap": .number(cap),
+            "first_time": .number(firstTime), "would_refuse": .number(wouldRefuse), "test": .number(test),
+            "delivered": .number(delivered), "deferred": .number(deferred), "bounced": .number(bounced),
+        ]
     }
 }

@@ -23,8 +23,10 @@ struct Gatepost: AsyncParsableCommand {
                 name: "Customer",
                 subcommands: [
                     TenantCommands.self, PlanCommands.self, DomainCommands.self, CredentialCommands.self,
-                    UsageCommand.self,
                 ]),
+            CommandGroup(
+                name: "Seeing",
+                subcommands: [UsageCommand.self, ExplainCommand.self, EventCommands.self, LimitsCommands.self]),
             CommandGroup(
                 name: "Delivery",
                 subcommands: [QueueCommands.self, PoolCommands.self, RelayCommands.self, AuthorityCommands.self]),

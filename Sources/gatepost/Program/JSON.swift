@@ -1,3 +1,5 @@
+import FoundationEssentials
+
 /// A JSON value on one line, its members in the order they were given.
 ///
 /// Everything but visible characters is escaped (RFC 8259 §7 allows it), so that what users sent can neither
@@ -82,5 +84,62 @@ enum JSON: Equatable, Sendable {
 extension JSON: ExpressibleByDictionaryLiteral {
     init(dictionaryLiteral elements: (String, JSON)...) {
         self = .object(elements.map { Member(name: $0.0, value: $0.1) })
+    }
+}
+
+extension JSON: Decodable {
+    /// Members come in the order of their names; a number that is no whole one comes as its text.
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if container.decodeNil() {
+            self = .null
+        } else if let value = try? container.decode(Bool.self) {
+            self = .bool(value)
+        } else if let value = try? container.decode(Int64.self) {
+            self = .number(value)
+        } else if let value = try? container.decode(Double.self) {
+            self = .string(String(value))
+        } else if let value = try? container.decode(String.self) {
+            self = .string(value)
+        } else if let values = try? container.decode([JSON].self) {
+            self = .array(values)
+        } else {
+            let members = try container.decode([String: JSON].self)
+            self = .object(members.sorted { $0.key < $1.key }.map { Member(name: $0.key, value: $0.value) })
+        }
+    }
+
+    /// What PostgreSQL gave as JSON; nil where it is none.
+    init?(parsing text: String) {
+        guard let value = try? JSONDecoder().decode(JSON.self, from: Data(text.utf8)) else { return nil }
+        self = value
+    }
+
+    /// A member's value; nil where there is none.
+    subscript(name: String) -> JSON? {
+        guard case .object(let members) = self else { return nil }
+        return members.first { $0.name == name }?.value
+    }
+
+    /// A string's or a number's own text.
+    var plain: String? {
+        switch self {
+        case .string(let value): value
+        case .number(let value): String(value)
+        case .bool(let value): String(value)
+        case .null, .array, .object: nil
+        }
+    }
+
+    /// For people: `cap 300, used 300`, without braces and quotes.
+    var words: String {
+        switch self {
+        case .object(let members):
+            members.filter { $0.value != .null }.map { member in
+                "\(member.name.replacing("_", with: " ")) \(member.value.words)"
+            }.joined(separator: ", ")
+        case .array(let values): values.map(\.words).joined(separator: " ")
+        default: plain ?? "-"
+        }
     }
 }

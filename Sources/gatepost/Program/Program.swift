@@ -99,7 +99,7 @@ struct CommandPath {
         if let child = children.first(where: { $0.configuration.commandName == word }) {
             text += " \(word)"
             follow(words.dropFirst(), from: child)
-        } else {
+        } else if command.configuration.defaultSubcommand == nil {
             unknown = word
             candidates = children.compactMap { $0.configuration.shouldDisplay ? $0.configuration.commandName : nil }
         }

@@ -279,7 +279,7 @@ final class QuickstartTour: Sendable {
                 "submission": .string("\(result.submission)"), "username": .string(result.username),
                 "credential_file": .string(folder.credential), "authority": .string(folder.pki + "/ca.pem"),
                 "settings": .string(folder.settings), "id": .string(result.queueID), "arrived": .string(result.arrived),
-                "stranger": .string(result.stranger), "usage": UsageCommand.json(Self.tenant, result.usage),
+                "stranger": .string(result.stranger), "usage": UsageTable.json(Self.tenant, result.usage),
             ]
             FileHandle.standardOutput.write(Data((json.text + "\n").utf8))
         }

@@ -1,6 +1,6 @@
 -- What is looked up: use, health, when a login was last used.
 \ir begin.psql
-SELECT plan(6);
+SELECT plan(30);
 
 SELECT is((pg_temp.send(2)).verdict, 'accepted', 'ledger.accept: two recipients');
 SELECT is(u.used || ' of ' || u.cap, '2 of 1000', 'admin.usage: the day')
@@ -16,6 +16,63 @@ SELECT ledger.credential_used(ARRAY[l.tenant_id], ARRAY[l.credential_id], ARRAY[
 SELECT is(u.used_at, '2026-06-01 10:00:00+00'::timestamptz,
     'ledger.credential_used: the last use, whoever tells it last')
 FROM gatepost.credential_use u;
+
+
+SELECT is(u.tenant || ' ' || u.used || ' of ' || u.cap || ', ' || u.month_used, 'acme 2 of 1000, 2',
+    'admin.usage_tenants: a day and a month') FROM admin.usage_tenants('', 10) u;
+SELECT is_empty('SELECT admin.usage_tenants(''acme'', 10)', 'admin.usage_tenants: behind the last');
+SELECT is(h.recipients || ' in ' || h.messages || ' of ' || h.cap, '2 in 1 of 1000', 'admin.usage_history: a day')
+FROM admin.usage_history('acme', 'day', NULL, NULL, 'tenant', NULL) h;
+SELECT is(h.name || ' ' || h.recipients, 'acme.a 2', 'admin.usage_history: of credentials')
+FROM admin.usage_history('acme', 'month', NULL, NULL, 'credential', NULL) h;
+SELECT is_empty('SELECT admin.usage_history(''acme'', ''day'', ''2001-01-01'', ''2001-02-01'', ''tenant'', NULL)',
+    'admin.usage_history: another time');
+SELECT throws_ok('SELECT admin.usage_history(''acme'', ''year'', NULL, NULL, ''tenant'', NULL)', 'GP004', NULL,
+    'admin.usage_history: another word');
+SELECT throws_ok('SELECT admin.usage_history(''acme'', ''day'', NULL, NULL, ''credential'', ''b.c'')', 'GP002', NULL,
+    'admin.usage_history: another''s credential');
+
+SELECT is(l.entry || ' ' || l.recipients || ' ' || l.credential, '0 2 acme.a', 'admin.ledger_entries: a debit')
+FROM admin.ledger_entries('acme', NULL, NULL, NULL, 10) l;
+SELECT is_empty(format('SELECT admin.ledger_entries(''acme'', NULL, %L, 0, 10)', m.id),
+    'admin.ledger_entries: behind the last') FROM gatepost.message m;
+SELECT throws_ok('SELECT admin.ledger_entries(''nobody'', NULL, NULL, NULL, 10)', 'GP002', NULL,
+    'admin.ledger_entries: no such tenant');
+SELECT is(l.tenant || ' ' || l.recipients || ' ' || l.day_used, 'acme 2 2', 'admin.message_ledger: what it was charged')
+FROM gatepost.message m, admin.message_ledger(m.id) l;
+SELECT is_empty('SELECT admin.message_ledger(gen_random_uuid())', 'admin.message_ledger: nobody''s');
+
+INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id)
+SELECT pg_temp.acme(), gatepost.uuid_new(ledger.clock()), ledger.clock(), 'bounced', m.id FROM gatepost.message m;
+SELECT is(count(*), 1::bigint, 'admin.event_list: of a kind')
+FROM admin.event_list('acme', NULL, 'bounced', NULL, NULL, NULL, NULL, 10, NULL) e;
+SELECT is(e.message_id, m.id, 'admin.event_list: of a message')
+FROM gatepost.message m, admin.event_list(NULL, NULL, 'bounced', m.id, NULL, NULL, NULL, 10, NULL) e;
+SELECT is_empty(format('SELECT admin.event_list(''acme'', NULL, ''bounced'', NULL, NULL, NULL, NULL, 10, %L)',
+    e.position), 'admin.event_list: before the first')
+FROM admin.event_list('acme', NULL, 'bounced', NULL, NULL, NULL, NULL, 10, NULL) e;
+SELECT throws_ok('SELECT admin.event_list(''nobody'', NULL, NULL, NULL, NULL, NULL, NULL, 10, NULL)', 'GP002', NULL,
+    'admin.event_list: no such tenant');
+SELECT ok(NOT e.matches AND e.id IS NULL AND e.position LIKE '%:00000000-0000-0000-0000-000000000000',
+    'admin.event_after: where now is') FROM admin.event_after(NULL, 10, NULL, NULL, NULL, NULL, NULL) e;
+SELECT is_empty('SELECT * FROM admin.event_after(''0:00000000-0000-0000-0000-000000000000'', 10, NULL, NULL, ''bounced'',
+    NULL, NULL) e WHERE e.matches', 'admin.event_after: nothing of a transaction that is still open');
+SELECT throws_ok('SELECT admin.event_after(''now'', 10, NULL, NULL, NULL, NULL, NULL)', 'GP004', NULL,
+    'admin.event_after: no position');
+SELECT is(p.xid::text || ' ' || p.id, '12 00000000-0000-0000-0000-00000000000a', 'gatepost.event_position: two halves')
+FROM gatepost.event_position('12:00000000-0000-0000-0000-00000000000a') p;
+
+SELECT is(string_agg(e.rule, ' '), NULL, 'admin.explain: nothing refuses')
+FROM admin.explain('acme.a', '192.0.2.1', 'PLAIN', 'a@acme.example', 'acme.example', '{a@acme.example}',
+    '{acme.example}', '{b@c.example}', 100) e WHERE NOT e.passes;
+SELECT is(string_agg(e.rule || ' ' || e.stands, ' '), 'daily 2 used, 999 wanted',
+    'admin.explain: the rule that refuses, and how it stands')
+FROM admin.explain('acme.a', NULL, NULL, '', '', '{a@acme.example}', '{acme.example}',
+    array_fill('b@c.example'::text, '{999}'), 100) e WHERE NOT e.passes AND e.verdict = 'cap_daily';
+SELECT is(v.verdict, 'accepted', 'admin.explain_trial: what accept says')
+FROM admin.explain_trial('acme.a', NULL, 'a@acme.example', 'acme.example', '{a@acme.example}', '{acme.example}',
+    '{b@c.example}', '{c.example}', 100) v;
+SELECT is(count(*), 1::bigint, 'admin.explain_trial: and took back') FROM gatepost.message;
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,0 +1,40 @@
+-- admin.message_ledger: what a message was charged and refunded, also long after the message itself is gone.
+--   In     id.    Out  by tenant and entry; no row: nobody was charged for it. tenant_status: a deleted tenant's too.
+--          day_used: of a debit, where the day's counter stood with it, by the ledger
+--   Locks  none.    Repeat  harmless.    Role  gatepost_admin, gatepost_viewer
+CREATE OR REPLACE FUNCTION admin.message_ledger(id uuid) RETURNS TABLE (
+    tenant text, tenant_status text, credential text, entry int, day date, month date, recipients bigint, bytes bigint,
+    reason text, at timestamptz, day_used bigint
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    -- Whose it is, by what is kept for a while; else by one look-up for each tenant, for the key begins with it.
+    v_tenant bigint := coalesce(
+        (SELECT m.tenant_id FROM gatepost.message m WHERE m.id = message_ledger.id LIMIT 1),
+        (SELECT m.tenant_id FROM gatepost.message_straggler m WHERE m.id = message_ledger.id LIMIT 1),
+        (SELECT e.tenant_id FROM gatepost.event e WHERE e.message_id = message_ledger.id LIMIT 1));
+BEGIN
+    RETURN QUERY
+        SELECT t.slug, t.status, c.name, l.entry, l.day, l.month, l.recipients, l.bytes, l.reason, l.at,
+               CASE WHEN l.entry = 0 THEN (
+                   -- (A local day is 25 hours at the most, and ids are a minute off at the most.)
+                   SELECT sum(x.recipients)::bigint FROM gatepost.ledger x
+                   WHERE x.tenant_id = l.tenant_id AND x.message_id >= gatepost.uuid_floor(l.at - interval '26 hours')
+                     AND x.message_id < gatepost.uuid_floor(l.at + interval '3 minutes')
+                     AND x.day = l.day AND (x.at < l.at OR x.at = l.at AND x.message_id <= l.message_id)) END
+        FROM gatepost.tenant t
+        CROSS JOIN LATERAL (
+            SELECT l.* FROM gatepost.ledger l WHERE l.tenant_id = t.id AND l.message_id = message_ledger.id OFFSET 0
+        ) AS l
+        LEFT JOIN gatepost.credential c ON c.tenant_id = t.id AND c.id = l.credential_id
+        WHERE v_tenant IS NULL OR t.id = v_tenant
+        ORDER BY t.id, l.entry;
+END
+$$;
+
+ALTER FUNCTION admin.message_ledger(uuid) OWNER TO gatepost_owner;
+REVOKE ALL ON FUNCTION admin.message_ledger(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION admin.message_ledger(uuid) TO gatepost_admin, gatepost_viewer;
