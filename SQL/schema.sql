@@ -47,7 +47,7 @@ CREATE FUNCTION admin.credential_issue_many(os_user text, slugs text[], names te
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION admin.credential_limits(name text) RETURNS TABLE(limit_name text, own bigint, tenant_value bigint, tenant_from text, in_force bigint)
+CREATE FUNCTION admin.credential_limits(name text) RETURNS TABLE(limit_name text, own bigint, tenant_value bigint, tenant_from text, in_force bigint, used bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;

@@ -319,13 +319,13 @@ extension Administration {
     /// Where each limit of a credential comes from.
     package func limits(of credential: String) async throws(AdministrationError) -> [CredentialLimit] {
         try await read(
-            "SELECT limit_name, own, tenant_value, tenant_from, in_force FROM admin.credential_limits($1)",
+            "SELECT limit_name, own, tenant_value, tenant_from, in_force, used FROM admin.credential_limits($1)",
             [.text(credential)]
         ) { row in
             CredentialLimit(
                 name: try row.string("limit_name"), own: try row.int64OrNil("own"),
                 tenant: try row.int64OrNil("tenant_value"), tenantFrom: try row.string("tenant_from"),
-                inForce: try row.int64OrNil("in_force"))
+                inForce: try row.int64OrNil("in_force"), used: try row.int64OrNil("used"))
         }
     }
 

@@ -78,6 +78,8 @@ package struct CredentialLimit: Sendable, Hashable {
     package var tenantFrom: String
     /// The less of both.
     package var inForce: Int64?
+    /// By the credential, this local day or month; nil where nothing is counted.
+    package var used: Int64?
 }
 
 /// Which credentials are listed.

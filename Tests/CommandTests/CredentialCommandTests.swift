@@ -73,7 +73,7 @@ import Testing
         _ = try office.json("credential set \(name) --daily 5")
         _ = try office.json("credential rotate \(name)")
         let text = try office.run("credential show \(name)").output
-        #expect(text.contains(/daily +5 +1000 +default/), "\(text)")
+        #expect(text.contains(/daily +0 +5 +1000 +default/), "\(text)")
         #expect(!text.contains("idle"))
         // Made long ago and never used, beside another: it may be let go.
         let owner = office.database.connection()

@@ -255,8 +255,12 @@ import Testing
         }
     }
 
-    @Test func `each limit tells where it comes from`() async throws {
+    @Test func `each limit tells where it comes from, and what is used of it`() async throws {
         let fixture = try await Fixture()
+        try await fixture.clock("2026-06-15 10:00:00+00")
+        _ = try await fixture.send([Mail(), Mail(credential: "acme.b", recipients: 9)])
+        try await fixture.clock("2026-06-16 10:00:00+00")
+        _ = try await fixture.send(Mail(recipients: 2, size: 70))
         try await fixture.main.query(
             """
             INSERT INTO gatepost.plan (name, limits) VALUES ('gold', '{"monthly": 9000}');
@@ -272,9 +276,9 @@ import Testing
         ).map { try $0.string("line") }
         #expect(
             lines == [
-                "(daily,5,1000,default,5)", #"(monthly,,9000,"plan gold",9000)"#, "(rate,,,default,)",
-                "(burst,,,default,)", "(bytes_daily,,,default,)", "(message_size,,26214400,default,26214400)",
-                "(recipients_per_message,,100,default,100)", "(sessions,9,7,tenant,7)",
+                "(daily,5,1000,default,5,2)", #"(monthly,,9000,"plan gold",9000,3)"#, "(rate,,,default,,)",
+                "(burst,,,default,,)", "(bytes_daily,,,default,,70)", "(message_size,,26214400,default,26214400,)",
+                "(recipients_per_message,,100,default,100,)", "(sessions,9,7,tenant,7,)",
             ])
     }
 }

@@ -89,9 +89,7 @@ extension CredentialCommands {
                 let record = try await desk.administration.credential(credential)
                 let details = Details(
                     record: record, logins: try await desk.administration.logins(of: credential),
-                    limits: try await desk.administration.limits(of: credential),
-                    usedToday: try await desk.administration.usage(of: record.tenant)
-                        .first { $0.scope == "credential" && $0.credential == credential }?.used ?? 0)
+                    limits: try await desk.administration.limits(of: credential))
                 desk.output.show(details.json, details.text)
             }
         }
@@ -148,7 +146,8 @@ private struct Details {
     let record: CredentialRecord
     let logins: [LoginRecord]
     let limits: [CredentialLimit]
-    let usedToday: Int64
+    /// Recipients, on the tenant's local day.
+    var usedToday: Int64 { limits.first { $0.name == "daily" }?.used ?? 0 }
 
     var json: JSON {
         guard case .object(let members) = record.json else { return record.json }
@@ -162,7 +161,7 @@ private struct Details {
                             [
                                 "limit": .string(limit.name), "own": .number(limit.own),
                                 "tenant": .number(limit.tenant), "tenant_from": .string(limit.tenantFrom),
-                                "in_force": .number(limit.inForce),
+                                "in_force": .number(limit.inForce), "used": .number(limit.used),
                             ]
                         })),
                 JSON.Member(
@@ -188,10 +187,13 @@ private struct Details {
     }
 
     var text: String {
-        var limitTable = Table([.left("LIMIT"), .right("OWN"), .right("TENANT"), .left("TENANT'S IS FROM")])
+        var limitTable = Table([
+            .left("LIMIT"), .right("USED"), .right("OWN"), .right("TENANT"), .left("TENANT'S IS FROM"),
+        ])
         for limit in limits {
             limitTable.add([
-                limit.name, shown(limit.own, limit.name), shown(limit.tenant, limit.name), limit.tenantFrom,
+                limit.name, limit.used.map { shown($0, limit.name) } ?? "", shown(limit.own, limit.name),
+                shown(limit.tenant, limit.name), limit.tenantFrom,
             ])
         }
         var loginTable = Table([
@@ -224,7 +226,7 @@ private struct Details {
 
     private func shown(_ value: Int64?, _ name: String) -> String {
         guard let value else { return "unlimited" }
-        return ["bytes_daily", "message_size"].contains(name) ? Show.size(value) : String(value)
+        return ["bytes_daily", "message_size"].contains(name) && value > 0 ? Show.size(value) : String(value)
     }
 }
 

@@ -25,8 +25,8 @@ extension HelpTopic {
                     + "`\(secretExample.suffix(6))`. It is nobody's secret."),
             Entry(
                 term: "found one",
-                text: "The user name beside it says whose it is; `gatepost credential check` tries it, sending nothing. "
-                    + "Rotate the credential at once, or revoke it.",
+                text: "The user name beside it says whose it is; `gatepost credential check` tries it and sends "
+                    + "nothing. Rotate the credential at once, or revoke it.",
                 example: "gatepost credential rotate acme.k7m2q9 --now"),
         ],
         closing:
