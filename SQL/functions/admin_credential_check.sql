@@ -6,7 +6,7 @@
 --   Out    a row for each login with a secret, oldest first, only the one where one is named: matches; iterations and
 --          salt (Base64) where the login has no digest and needs a StoredKey; obstacles: why it could not send now, none:
 --          it could. tenant_suspended, tenant_deleted, credential_revoked, credential_suspended, credential_expired,
---          credential_not_yet, login_expired, network
+--          credential_not_yet, login_expired, network, mechanism (only certificates may log in)
 --   Raises GP002 no such credential.    Locks  none.    Repeat  harmless.    Role  gatepost_admin
 CREATE OR REPLACE FUNCTION admin.credential_check(name text, digest bytea, logins text[], stored_keys bytea[], ip text)
 RETURNS TABLE (login text, matches boolean, iterations int, salt text, obstacles text[], mechanisms text[], mode text)
@@ -41,7 +41,8 @@ BEGIN
                CASE WHEN l.valid_until <= v_now THEN 'login_expired' END,
                CASE WHEN v_credential.networks IS NOT NULL AND ip IS NOT NULL
                          AND NOT EXISTS (SELECT FROM unnest(v_credential.networks) n WHERE ip::inet <<= n)
-                    THEN 'network' END], NULL),
+                    THEN 'network' END,
+               CASE WHEN v_credential.mechanisms <@ '{EXTERNAL}' THEN 'mechanism' END], NULL),
            v_credential.mechanisms, v_credential.mode
     FROM gatepost.login l JOIN gatepost.tenant t ON t.id = l.tenant_id
     WHERE l.tenant_id = v_credential.tenant_id AND l.credential_id = v_credential.id AND l.verifier IS NOT NULL

@@ -129,6 +129,7 @@ extension CredentialCommands {
             "credential_expired": "the credential has expired", "credential_not_yet": "the credential has not begun",
             "login_expired": "this secret has ended: another took its place",
             "network": "the address is in none of the credential's networks",
+            "mechanism": "the credential takes client certificates only (EXTERNAL)",
         ]
     }
 }
