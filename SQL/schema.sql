@@ -963,15 +963,15 @@ CREATE VIEW admin.tenant AS
     t.reason,
     t.hold_queue,
         CASE
-            WHEN (t.next_zone_from <= ledger.clock()) THEN t.next_zone
+            WHEN (t.next_zone_from <= k.now) THEN t.next_zone
             ELSE t.zone
         END AS zone,
         CASE
-            WHEN (t.next_zone_from > ledger.clock()) THEN t.next_zone
+            WHEN (t.next_zone_from > k.now) THEN t.next_zone
             ELSE NULL::text
         END AS next_zone,
         CASE
-            WHEN (t.next_zone_from > ledger.clock()) THEN t.next_zone_from
+            WHEN (t.next_zone_from > k.now) THEN t.next_zone_from
             ELSE NULL::timestamp with time zone
         END AS next_zone_from,
     t.daily_cap,
@@ -998,12 +998,14 @@ CREATE VIEW admin.tenant AS
     t.contact,
     n.name AS plan,
     t.own,
-    ARRAY( SELECT k.k
-           FROM jsonb_object_keys(n.limits) k(k)
-          ORDER BY k.k) AS plan_keys
-   FROM ((gatepost.tenant t
+    ARRAY( SELECT k_1.k
+           FROM jsonb_object_keys(n.limits) k_1(k)
+          ORDER BY k_1.k) AS plan_keys
+   FROM (((gatepost.tenant t
      JOIN gatepost.relay_pool p ON ((p.id = t.pool_id)))
-     LEFT JOIN gatepost.plan n ON ((n.id = t.plan_id)));
+     LEFT JOIN gatepost.plan n ON ((n.id = t.plan_id)))
+     CROSS JOIN ( SELECT ledger.clock() AS now
+         OFFSET 0) k);
 
 ALTER TABLE gatepost.audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME gatepost.audit_id_seq
