@@ -36,16 +36,12 @@ struct ModelRun {
             for name in ["a", "b"] { add(credential: "\(slug).\(name)", to: slug) }
         }
         // One counts by the last day, and who was never written to.
-        try await fixture.main.query(
-            """
-            UPDATE gatepost.tenant SET daily_window = 'rolling', first_time_daily_cap = 12 WHERE slug = 'bolt'
-            """)
+        try await fixture.set(#"{"window": "rolling", "first_time_daily": 12}"#, "bolt")
         model.tenants["bolt"]?.isRolling = true
         model.tenants["bolt"]?.firstTime = 12
-        try await fixture.main.query(
-            "UPDATE gatepost.credential SET rate = 30, burst = 6 WHERE name = 'cove.a'")
+        try await fixture.main.query(Self.set("cove.a", #"{"rate": 30, "burst": 6}"#))
         model.credentials["cove.a"]?.caps.rate = CapModel.Rate(rate: 30, burst: 6)
-        try await fixture.main.query("UPDATE gatepost.credential SET mode = 'test' WHERE name = 'cove.b'")
+        try await fixture.main.query(Self.set("cove.b", #"{"mode": "test"}"#))
         model.credentials["cove.b"]?.isTest = true
         try await readCalendar()
     }
@@ -226,9 +222,13 @@ struct ModelRun {
     /// A change of an operator's, with what it does to the model.
     private mutating func change() -> Change {
         let slug = pick(Array(Self.zones.keys.sorted()))
-        let name = pick(model.credentials.filter { $0.value.tenant == slug }.keys.sorted())
+        // (A credential that was revoked can be changed no more; one that has expired may be.)
+        let name = pick(model.credentials.filter { $0.value.tenant == slug && !$0.value.isRevoked }.keys.sorted())
         func set(_ limit: String, _ value: Int64?) -> String {
             "SELECT admin.tenant_set('tester', '\(slug)', '{\"\(limit)\": \(value.map(String.init) ?? "null")}')"
+        }
+        func own(_ limit: String, _ value: Int64?) -> String {
+            Self.set(name, "{\"\(limit)\": \(value.map(String.init) ?? "null")}")
         }
         func cap(_ range: ClosedRange<Int64>) -> Int64? {
             Int.random(in: 0..<5, using: &generator) == 0 ? nil : .random(in: range, using: &generator)
@@ -250,7 +250,7 @@ struct ModelRun {
             return Change(sql: set("monthly", value)) { $0.tenants[slug]?.caps.monthly = value }
         case 3:
             let value = cap(2_000...40_000)
-            return Change(sql: Self.direct("tenant", "bytes_daily_cap", value, slug, "slug", slug)) {
+            return Change(sql: set("bytes_daily", value)) {
                 $0.tenants[slug]?.caps.bytes = value
             }
         case 4:
@@ -263,17 +263,17 @@ struct ModelRun {
             return Change(sql: set("recipients_per_message", value)) { $0.tenants[slug]?.caps.recipients = value }
         case 6:
             let value = cap(5...30)
-            return Change(sql: Self.direct("credential", "daily_cap", value, slug, "name", name)) {
+            return Change(sql: own("daily", value)) {
                 $0.credentials[name]?.caps.daily = value
             }
         case 7:
             let value = cap(10...60)
-            return Change(sql: Self.direct("credential", "monthly_cap", value, slug, "name", name)) {
+            return Change(sql: own("monthly", value)) {
                 $0.credentials[name]?.caps.monthly = value
             }
         case 8:
             let value = cap(1_000...20_000)
-            return Change(sql: Self.direct("credential", "bytes_daily_cap", value, slug, "name", name)) {
+            return Change(sql: own("bytes_daily", value)) {
                 $0.credentials[name]?.caps.bytes = value
             }
         case 9:
@@ -298,17 +298,18 @@ struct ModelRun {
             }
         case 11:
             let isSuspended = model.credentials[name]?.isSuspended == false && isSeldom()
-            let value = isSuspended ? "ledger.clock()" : "NULL"
-            return Change(sql: Self.direct("credential", "suspended_at", value, slug, "name", name)) {
-                $0.credentials[name]?.isSuspended = isSuspended
-            }
+            let call = isSuspended ? "suspend('tester', '\(name)', 'why')" : "resume('tester', '\(name)')"
+            return Change(sql: "SELECT admin.credential_\(call)") { $0.credentials[name]?.isSuspended = isSuspended }
         case 12:
-            let until = isSeldom() ? cap(600...90_000) : nil
-            let sql = Self.direct(
-                "credential", "expires_at", until.map { "ledger.clock() + interval '\($0) seconds'" } ?? "NULL", slug,
-                "name", name)
+            guard isSeldom() else { return unchanged }
+            let until = Int64.random(in: 600...90_000, using: &generator)
+            let sql = """
+                SELECT admin.credential_set('tester', '\(name)', jsonb_build_object('expires',
+                    to_char((ledger.clock() + interval '\(until) seconds') AT TIME ZONE 'UTC',
+                        'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))
+                """
             return Change(sql: sql) { model in
-                model.credentials[name]?.expires = until.map { model.now + $0 * 1_000_000 }
+                model.credentials[name]?.expires = model.now + until * 1_000_000
             }
         default:
             // For good, so seldom, and somebody new comes.
@@ -328,22 +329,9 @@ struct ModelRun {
         }
     }
 
-    private static func direct(
-        _ table: String, _ column: String, _ value: Int64?, _ slug: String, _ key: String, _ row: String
-    ) -> String {
-        direct(table, column, value.map(String.init) ?? "NULL", slug, key, row)
-    }
-
-    /// A column, under the meter: as each function that sets it has to.
-    private static func direct(
-        _ table: String, _ column: String, _ value: String, _ slug: String, _ key: String, _ row: String
-    ) -> String {
-        """
-        DO $$ BEGIN
-            PERFORM gatepost.lock_meters(ARRAY[gatepost.tenant_id('\(slug)')]);
-            UPDATE gatepost.\(table) SET \(column) = \(value) WHERE \(key) = '\(row)';
-        END $$
-        """
+    /// A change of a credential's.
+    private static func set(_ credential: String, _ changes: String) -> String {
+        "SELECT admin.credential_set('tester', '\(credential)', '\(changes)')"
     }
 
     private mutating func cancel() async throws {
