@@ -1,0 +1,149 @@
+import Foundation
+import Glibc
+import Postgres
+import TestSupport
+import Testing
+
+extension EndToEnd {
+    /// The traps known from other systems, on the wire. Where each is shown:
+    ///
+    /// | trap | tests |
+    /// | --- | --- |
+    /// | pipelined past the cap | ``pipelined past the cap`` here |
+    /// | N sessions at cap − 1 | ``N sessions at cap − 1`` here; `RaceTests` (two sessions at the edge of a cap); `ModelTests` |
+    /// | crash between debit and store | `SQLTests/TrapTests`; `DoubtTests`, `OutageTests`, `ExactnessTests` under load |
+    /// | midnight in DATA | `ZoneTests` (midnight in DATA) |
+    /// | a retry charged twice | `QueueTests` (deferred ones … not charged again); `RelayTests` (… charged once) |
+    /// | a refused RCPT charged | ``a refused RCPT is not charged`` here; `AcceptLimitTests` (a refused message …) |
+    /// | Bcc and duplicates in RCPT | ``Bcc and duplicates in RCPT`` here |
+    /// | a tenant with an empty name sharing a counter | `SQLTests/TrapTests`; `RefusalTests` (a null in the identities) |
+    /// | username case | ``username case`` here |
+    /// | a cache that outlives a revocation | `RevocationTests`; `RaceTests` (each change, in both orders) |
+    /// | a limit of 0 | `SQLTests/TrapTests`; the goldens of `--daily 0` |
+    /// | resubmission after a connection dropped between COMMIT and reply | ``resubmission after a lost reply`` here |
+    /// | warnings exactly once | `LedgerTests/WarningTests` |
+    @Suite struct TrapTests {
+        private struct Heard: Decodable {
+            var authenticated: String?
+            var recipients: [String]?
+            var data: String?
+            var messages: [String]
+            var accepted: [String] { messages.filter { $0.hasPrefix("250") } }
+        }
+
+        private func walk(
+            _ site: Site, _ credential: Site.Credential, _ server: Site.Server, _ trap: String, _ argument: String = ""
+        ) throws -> Heard {
+            let output = try site.run([
+                "python3", Site.clients + "trap.py", "\(server.port)", site.ca, credential.username,
+                credential.secretFile, "news@\(credential.username.prefix { $0 != "." }).example", trap, argument,
+            ])
+            try #require(output.status == 0, "\(output.standardError)")
+            return try JSONDecoder().decode(Heard.self, from: Data(output.standardOutput.utf8))
+        }
+
+        /// used, Σ ledger, stored recipients.
+        private func figures(_ site: Site, _ slug: String) async throws -> [Int64] {
+            let row = try #require(
+                try await site.sql.query(
+                    """
+                    SELECT (SELECT coalesce(sum(u.recipients), 0) FROM gatepost.usage u WHERE u.tenant_id = t.id
+                            AND u.credential_id = 0 AND u.period = 'day')::bigint AS used,
+                           (SELECT coalesce(sum(l.recipients), 0) FROM gatepost.ledger l WHERE l.tenant_id = t.id)::bigint
+                            AS ledger,
+                           (SELECT count(*) FROM gatepost.recipient r WHERE r.tenant_id = t.id) AS stored
+                    FROM gatepost.tenant t WHERE t.slug = $1
+                    """, [.text(slug)]
+                ).first)
+            return try ["used", "ledger", "stored"].map { try row.int64($0) }
+        }
+
+        @Test func `pipelined past the cap: no further than the cap, in one transaction or in many`() async throws {
+            let (site, server) = try await SharedSite.instance.site()
+            let credential = try site.tenant("pipelined", "--daily", "4")
+            let heard = try walk(site, credential, server, "pipelined", "7")
+            // The message whose fifth recipient does not fit is refused whole.
+            #expect(
+                heard.recipients?.map { String($0.prefix(3)) } == ["250", "250", "250", "250", "450", "450", "450"])
+            #expect(heard.data?.hasPrefix("450 4.7.1") == true, "\(heard)")
+            #expect(heard.accepted.count == 4, "\(heard.messages)")
+            #expect(try await figures(site, "pipelined") == [4, 4, 4])
+        }
+
+        @Test func `N sessions at cap − 1: one of them gets what is left`() async throws {
+            let (site, server) = try await SharedSite.instance.site()
+            let credential = try site.tenant("crowded", "--daily", "3", "--sessions", "50")
+            let first = try walk(site, credential, server, "send", "a@remote.example b@remote.example")
+            #expect(first.accepted.count == 1, "\(first)")
+            let heard = try walk(site, credential, server, "crowd", "16")
+            #expect(heard.accepted.count == 1, "\(heard.messages)")
+            #expect(heard.messages.count { $0.hasPrefix("450 4.7.1") } == 15, "\(heard.messages)")
+            #expect(try await figures(site, "crowded") == [3, 3, 3])
+        }
+
+        @Test func `a refused RCPT is not charged`() async throws {
+            let (site, server) = try await SharedSite.instance.site()
+            let credential = try site.tenant("refused", "--daily", "10", "--recipients-per-message", "2")
+            let heard = try walk(
+                site, credential, server, "send",
+                "bad@@remote.example a@remote.example b@remote.example c@remote.example")
+            #expect(heard.recipients?.map { $0.hasPrefix("250") } == [false, true, true, false], "\(heard)")
+            let used: Int64 = heard.accepted.isEmpty ? 0 : 2
+            #expect(try await figures(site, "refused") == [used, used, used])
+        }
+
+        @Test func `Bcc and duplicates in RCPT: each recipient once, and nobody whom only the header names`()
+            async throws
+        {
+            let (site, server) = try await SharedSite.instance.site()
+            let credential = try site.tenant("twice", "--daily", "10")
+            let heard = try walk(
+                site, credential, server, "send",
+                "a@remote.example a@remote.example a@REMOTE.example A@remote.example b@remote.example")
+            #expect(heard.recipients?.allSatisfy { $0.hasPrefix("250") } == true, "\(heard)")
+            #expect(heard.accepted.count == 1, "\(heard)")
+            // a, A (another local part) and b, who is in Bcc and in RCPT; hidden@ is in Bcc alone.
+            #expect(try await figures(site, "twice") == [3, 3, 3])
+            let hidden = try await site.sql.query("SELECT FROM gatepost.recipient WHERE address LIKE 'hidden@%'")
+            #expect(hidden.isEmpty)
+        }
+
+        @Test func `username case: another spelling is no other credential, nor another counter`() async throws {
+            let (site, server) = try await SharedSite.instance.site()
+            let credential = try site.tenant("spelled", "--daily", "2")
+            #expect(try walk(site, credential, server, "send", "a@remote.example").accepted.count == 1)
+            let shouted = try walk(
+                site, credential, server, "send",
+                "\(credential.username.uppercased())=b@remote.example c@remote.example d@remote.example")
+            if shouted.authenticated?.hasPrefix("235") == true {
+                #expect(shouted.accepted.isEmpty, "\(shouted)")
+                #expect(shouted.recipients?.contains { $0.hasPrefix("450 4.7.1") } == true, "\(shouted)")
+            }
+            #expect(try await figures(site, "spelled") == [1, 1, 1])
+            let counters = try await site.sql.query(
+                """
+                SELECT FROM gatepost.usage u JOIN gatepost.tenant t ON t.id = u.tenant_id
+                WHERE t.slug = 'spelled' AND u.period = 'day' AND u.credential_id <> 0
+                """)
+            #expect(counters.count == 1)
+        }
+
+        @Test func `resubmission after a lost reply: the first queue id, charged and sent once`() async throws {
+            let (site, server) = try await SharedSite.instance.site()
+            let credential = try site.tenant("lost", "--daily", "10")
+            _ = try walk(site, credential, server, "gone")
+            // It is committed, whoever is still there to hear of it.
+            #expect(await eventually { (try? await figures(site, "lost")) == [1, 1, 1] })
+            let row = try #require(
+                try await site.sql.query(
+                    """
+                    SELECT m.id::text AS id FROM gatepost.message m JOIN gatepost.tenant t ON t.id = m.tenant_id
+                    WHERE t.slug = 'lost'
+                    """
+                ).first)
+            let again = try walk(site, credential, server, "again")
+            #expect(again.accepted.first?.contains(try row.string("id")) == true, "\(again)")
+            #expect(try await figures(site, "lost") == [1, 1, 1])
+        }
+    }
+}
