@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Postgres
 import TestSupport
 import Testing
 
@@ -105,6 +106,78 @@ extension EndToEnd {
             try #require(answers.count == 2)
             #expect(answers[0].hasPrefix("535 535 535 535 535 421"), "\(answers[0])")
             #expect(answers[1] == "235")
+        }
+
+        @Test func `a client certificate logs its login in, and nobody else`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            for name in ["shop", "stranger"] {
+                let made = try site.run([
+                    "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days",
+                    "30", "-subj", "/CN=\(name)", "-keyout", "\(site.folder)/\(name).key", "-out",
+                    "\(site.folder)/\(name).pem",
+                ])
+                try #require(made.status == 0, "\(made.standardError)")
+            }
+            try site.gatepost(
+                "credential", "certificate", "add", credential.username, "--certificate", "\(site.folder)/shop.pem")
+            let login = credential.username + ".c1"
+            func external(_ what: String, _ port: Int, _ name: String = "shop", _ identity: String = "") throws
+                -> [String]
+            {
+                let output = try site.run([
+                    "python3", Site.clients + "external.py", what, "\(port)", site.ca, "\(site.folder)/\(name).pem",
+                    "\(site.folder)/\(name).key", identity,
+                ])
+                #expect(output.status == 0, "\(output.standardError)")
+                return output.standardOutput.split(separator: "\n").map { String($0.prefix(9)) }
+            }
+            // Nobody is asked for one unless the operator wants it.
+            let plain = try await site.serve("submission")
+            #expect(try external("tls", plain.tlsPort) == ["not offer", "504 5.5.4"])
+            let server = try await site.serve(environment: ["GATEPOST_SUBMISSION_TLS_CLIENT_CERTIFICATES=true"])
+            #expect(try external("starttls", server.port) == ["offered", "235 2.7.0", "250 2.0.0"])
+            #expect(try external("tls", server.tlsPort, "shop", login) == ["offered", "235 2.7.0"])
+            #expect(try external("tls", server.tlsPort, "shop", credential.username) == ["offered", "535 5.7.8"])
+            #expect(try external("tls", server.tlsPort, "stranger", login) == ["offered", "535 5.7.8"])
+            #expect(try external("without", server.port, "shop", login) == ["not offer", "504 5.5.4"])
+            #expect(
+                try external("resume", server.tlsPort)
+                    == ["offered", "235 2.7.0", "resumed", "offered", "235 2.7.0"])
+
+            let message = "\(site.folder)/message"
+            try "From: news@acme.example\r\nSubject: by certificate\r\n\r\ntext\r\n".write(
+                toFile: message, atomically: true, encoding: .utf8)
+            let curl = try site.run([
+                "curl", "--silent", "--show-error", "--url", "smtps://localhost:\(server.tlsPort)", "--cacert", site.ca,
+                "--cert", "\(site.folder)/shop.pem", "--key", "\(site.folder)/shop.key", "--user", "\(login):",
+                "--login-options", "AUTH=EXTERNAL", "--mail-from", "news@acme.example", "--mail-rcpt",
+                "a@remote.example", "--upload-file", message,
+            ])
+            #expect(curl.status == 0, "\(curl.standardError)")
+            #expect(
+                await eventually(within: .seconds(20)) { site.arrived().contains { $0.contains("by certificate") } })
+            #expect(server.log.contains("\"mechanism\":\"EXTERNAL\""))
+
+            // It ends as any login does.
+            try await site.sql.query(
+                "UPDATE gatepost.login SET valid_until = ledger.clock() WHERE name = $1", [.text(login)])
+            try await site.sql.query("SELECT pg_notify('gatepost_directory', 'everything')")
+            let ended = try await eventually { try external("tls", server.tlsPort).last == "525 5.7.1" }
+            #expect(ended)
+            try site.gatepost("credential", "revoke", credential.username, "--yes")
+            let revoked = try await eventually { try external("tls", server.tlsPort).last == "535 5.7.8" }
+            #expect(revoked)
+            // Seen with the next look at who came in.
+            server.process.signal(SIGTERM)
+            server.process.wait()
+            let used = try await site.sql.query(
+                """
+                SELECT host(u.client) AS client FROM gatepost.credential_use u
+                JOIN gatepost.login l ON l.tenant_id = u.tenant_id AND l.id = u.login_id WHERE l.name = $1
+                """, [.text(login)])
+            #expect(try used.first?.string("client") == "127.0.0.1")
         }
 
         @Test func `a reload brings new names and levels, names what needs a restart, and ends no session`()

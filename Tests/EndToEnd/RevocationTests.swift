@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Postgres
 import TestSupport
 import Testing
 
@@ -34,6 +35,154 @@ extension EndToEnd {
             try site.gatepost("tenant", "resume", "acme")
             let again = try await watch(site, credential, server, sessions: 1, "idle")
             #expect(readFile(again).contains("ready"))
+        }
+
+        @Test func `whatever ends the right to send ends it in every session of two nodes within a second`()
+            async throws
+        {
+            let site = try await Site()
+            let first = try site.tenant("acme", "--sessions", "1000")
+            let servers = [try await site.serve(), try await site.serve("submission")]
+            let changes: [(reason: String, arguments: [String])] = [
+                ("This credential has been revoked", ["credential", "revoke", "NAME", "--yes"]),
+                ("This credential is suspended: leak", ["credential", "suspend", "NAME", "--reason", "leak"]),
+                ("This credential is valid from", ["credential", "set", "NAME", "--not-before", "2d"]),
+                ("no longer be used from your address", ["credential", "set", "NAME", "--network", "192.0.2.0/24"]),
+                ("may not log in by PLAIN", ["credential", "set", "NAME", "--mechanism", "SCRAM"]),
+            ]
+            for (reason, arguments) in changes {
+                let credential = try site.credential("acme")
+                let journals = [
+                    try await watch(site, credential, servers[0], sessions: 10, "idle"),
+                    try await watch(site, credential, servers[1], sessions: 10, "data"),
+                ]
+                let changed = try site.run(
+                    [Site.binary] + arguments.map { $0 == "NAME" ? credential.username : $0 }
+                        + ["--config", site.settings])
+                try #require(changed.status == 0, "\(changed.standardError)")
+                let returned = Date().timeIntervalSince1970
+                for journal in journals {
+                    try await expectEnds(journal, count: 10, since: returned, reply: reason)
+                    for end in readFile(journal).split(separator: "\n") where end.hasPrefix("ended") {
+                        #expect(refusalID(String(end)) != nil, "\(end)")
+                    }
+                }
+            }
+            // By the database's clock, without another word.
+            let expiring = try site.credential("acme")
+            let journal = try await watch(site, expiring, servers[1], sessions: 10, "idle")
+            let ends = try await site.sql.query(
+                """
+                UPDATE gatepost.credential SET expires_at = ledger.clock() + interval '4 seconds' WHERE name = $1
+                RETURNING id, extract(epoch FROM expires_at)::float8 AS ends
+                """, [.text(expiring.username)])
+            let row = try #require(ends.first)
+            try await site.sql.query(
+                "SELECT pg_notify('gatepost_directory', 'credential:' || $1::bigint)", [.int64(try row.int64("id"))])
+            try await expectEnds(
+                journal, count: 10, since: try row.double("ends"), reply: "This credential has expired")
+            // And what was told nothing goes on.
+            let untouched = try await watch(site, first, servers[0], sessions: 1, "idle")
+            #expect(!readFile(untouched).contains("ended"))
+        }
+
+        @Test func `a client that goes on sending its message reads the reply, and no reset`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            let server = try await site.serve()
+            let journal = try await watch(site, credential, server, sessions: 3, "flood")
+            try site.gatepost("credential", "revoke", credential.username, "--yes")
+            func ends() -> [Substring] { readFile(journal).split(separator: "\n").filter { $0.hasPrefix("ended") } }
+            #expect(await eventually(within: .seconds(20)) { ends().count == 3 }, "\(readFile(journal))")
+            for end in ends() { #expect(end.contains("421 4.7.0 This credential has been revoked"), "\(end)") }
+        }
+
+        @Test func `a lower cap, a domain less and other senders end no session, and count from the next command on`()
+            async throws
+        {
+            let site = try await Site()
+            let credential = try site.tenant("acme", "--message-size", "1MiB")
+            let server = try await site.serve()
+            let talk = try await Talk(site, credential, port: server.port)
+            #expect(talk.greeting.hasPrefix("235"))
+            #expect(try await talk.say("MAIL FROM:<news@acme.example>").hasPrefix("250"))
+            try site.gatepost("tenant", "set", "acme", "--recipients-per-message", "1")
+            #expect(try await talk.say("RCPT TO:<a@b.example>").hasPrefix("250"))
+            #expect(try await becomes("452 4.5.3") { try await talk.say("RCPT TO:<b@b.example>") })
+            #expect(try await talk.say("RSET").hasPrefix("250"))
+
+            try site.gatepost("credential", "set", credential.username, "--sender", "news@acme.example")
+            #expect(
+                try await becomes("550 5.7.1 This credential may not send as boss@acme.example") {
+                    try await talk.say("MAIL FROM:<boss@acme.example>")
+                })
+            try site.gatepost("tenant", "set", "acme", "--daily", "1", "--message-size", "2KiB")
+            #expect(
+                try await becomes("552 5.3.4") {
+                    let reply = try await talk.say("MAIL FROM:<news@acme.example> SIZE=100000")
+                    if reply.hasPrefix("250") { _ = try await talk.say("RSET") }
+                    return reply
+                })
+            try site.gatepost("domain", "remove", "acme", "acme.example", "--yes")
+            #expect(
+                try await becomes("550 5.7.1 The envelope sender names acme.example") {
+                    let reply = try await talk.say("MAIL FROM:<news@acme.example>")
+                    if reply.hasPrefix("250") { _ = try await talk.say("RSET") }
+                    return reply
+                })
+            #expect(try await talk.say("NOOP").hasPrefix("250"))
+        }
+
+        /// The word of a change needs a moment to reach the session.
+        private func becomes(_ expected: String, _ reply: () async throws -> String) async throws -> Bool {
+            var last = ""
+            let deadline = ContinuousClock.now + .seconds(5)
+            while ContinuousClock.now < deadline {
+                last = try await reply()
+                if last.contains(expected) { return true }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            Issue.record("still \(last)")
+            return false
+        }
+
+        @Test func `where the word of a change is lost on the way, nothing stale outlives 30 seconds`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            let port = FreePort.find()
+            let hole = "\(site.folder)/hole"
+            let proxy = try site.client("blackhole.py", "\(port)", "\(site.cluster.port)", hole)
+            defer {
+                proxy.signal(SIGKILL)
+                proxy.wait()
+            }
+            let server = try await site.serve(databasePort: port)
+            let journal = try await watch(site, credential, server, sessions: 5, "idle")
+            try "".write(toFile: hole, atomically: true, encoding: .utf8)
+            try site.gatepost("credential", "revoke", credential.username, "--yes")
+            let returned = Date().timeIntervalSince1970
+            func ends() -> [Substring] { readFile(journal).split(separator: "\n").filter { $0.hasPrefix("ended") } }
+            #expect(await eventually(within: .seconds(60)) { ends().count == 5 }, "\(readFile(journal))")
+            for end in ends() {
+                let at = try #require(Double(end.split(separator: " ")[1]))
+                // Else the proxy has held nothing back.
+                #expect(at - returned > 1)
+                #expect(at - returned <= 30, "\(at - returned) s")
+                #expect(end.contains("421 4.7.0 This credential has been revoked"), "\(end)")
+            }
+        }
+
+        @Test func `a change while the ear's connection is killed is heard of all the same`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            let server = try await site.serve()
+            let journal = try await watch(site, credential, server, sessions: 5, "idle")
+            try await site.sql.query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query = 'SELECT 1'"
+            )
+            try site.gatepost("credential", "revoke", credential.username, "--yes")
+            func ends() -> [Substring] { readFile(journal).split(separator: "\n").filter { $0.hasPrefix("ended") } }
+            #expect(await eventually(within: .seconds(30)) { ends().count == 5 }, "\(readFile(journal))")
         }
 
         @Test func `SIGTERM tells idle sessions 421, waits for the others and exits 0`() async throws {

@@ -2,11 +2,13 @@
 
 usage: watch.py JOURNAL CA USERNAME SECRET_FILE SESSIONS SENDER STATE PORT
 
-STATE: idle (after AUTH), data (in the middle of a message).
+STATE: idle (after AUTH), data (in the middle of a message), flood (in the middle of a message whose octets go on coming
+for two seconds after the server has had its last word: as a client does that reads only when it has sent all).
 The journal: `ready` once all are open, then for each end a line `ended SECONDS_SINCE_EPOCH LAST_LINE`.
 """
 
 import os
+import select
 import smtplib
 import ssl
 import sys
@@ -22,9 +24,20 @@ def note(*words):
     os.write(journal, (" ".join(str(word) for word in words) + "\n").encode("ascii", "replace"))
 
 
+def flood(client):
+    until = None
+    while until is None or time.time() < until:
+        client.sock.sendall(b"x" * 998 + b"\r\n")
+        time.sleep(0.01)
+        if until is None and select.select([client.sock], [], [], 0)[0]:
+            until = time.time() + 2
+
+
 def watch(client):
     last = b"(nothing)"
     try:
+        if state == "flood":
+            flood(client)
         while True:
             line = client.file.readline()
             if not line:
@@ -40,7 +53,7 @@ for _ in range(int(sessions)):
     client = smtplib.SMTP("127.0.0.1", int(port), timeout=60)
     client.starttls(context=ssl.create_default_context(cafile=ca))
     client.login(username, secret)
-    if state == "data":
+    if state != "idle":
         client.mail(sender)
         client.rcpt("someone@remote.example")
         client.docmd("DATA")

@@ -1,0 +1,75 @@
+import Foundation
+import Glibc
+import Postgres
+import TestSupport
+import Testing
+
+extension EndToEnd {
+    /// While PostgreSQL is away: 4xx at every stage, and nothing is taken that is not accounted for.
+    @Suite struct AwayTests {
+        @Test func `AUTH, MAIL, RCPT, DATA and the commit fail with 4xx, and afterwards all is as before`() async throws
+        {
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            let server = try await site.serve()
+            func session() async throws -> Talk {
+                let talk = try await Talk(site, credential, port: server.port)
+                try #require(talk.greeting.hasPrefix("235"), "\(talk.greeting)")
+                return talk
+            }
+            func say(_ talk: Talk, _ line: String, _ expected: String) async throws {
+                let reply = try await talk.say(line)
+                #expect(reply.hasPrefix(expected), "\(line): \(reply)")
+                if !expected.hasPrefix("2"), !expected.hasPrefix("354") { #expect(refusalID(reply) != nil) }
+            }
+            // Two commits: each of the node's two connections learns by one that PostgreSQL has gone.
+            let commits = [try await session(), try await session()]
+            let (mailing, receiving, sending) = (try await session(), try await session(), try await session())
+            for talk in commits + [receiving, sending] {
+                try await say(talk, "MAIL FROM:<news@acme.example>", "250")
+            }
+            for talk in commits + [sending] { try await say(talk, "RCPT TO:<a@b.example>", "250") }
+            for talk in commits {
+                try await say(talk, "DATA", "354")
+                talk.put("From: news@acme.example", "Subject: never", "", "text")
+            }
+
+            site.cluster.stop(SIGQUIT)
+            for talk in commits { try await say(talk, ".", "451 4.3.0") }
+            try await say(mailing, "MAIL FROM:<news@acme.example>", "451 4.3.0")
+            try await say(receiving, "RCPT TO:<a@b.example>", "451 4.3.0")
+            try await say(sending, "DATA", "451 4.3.0")
+            let login = try await Talk(site, credential, port: server.port).greeting
+            #expect(login.hasPrefix("454 4.7.0"), "\(login)")
+            // None of them was ended.
+            for talk in commits + [mailing, receiving, sending] { try await say(talk, "NOOP", "250") }
+
+            try site.cluster.start()
+            // The very sessions go on.
+            let isBack = try await eventually(within: .seconds(30)) {
+                _ = try await sending.say("RSET")
+                return try await sending.say("MAIL FROM:<news@acme.example>").hasPrefix("250")
+            }
+            #expect(isBack)
+            try await say(sending, "RCPT TO:<a@b.example>", "250")
+            try await say(sending, "DATA", "354")
+            sending.put("From: news@acme.example", "Subject: once", "", "text")
+            try await say(sending, ".", "250 2.0.0")
+            let rows = try await site.sql.query(
+                """
+                SELECT (SELECT sum(recipients)::bigint FROM gatepost.usage WHERE credential_id = 0 AND period = 'day')
+                           AS used,
+                       (SELECT count(*) FROM gatepost.recipient) AS stored
+                """)
+            #expect(try rows.first?.int64("used") == 1)
+            #expect(try rows.first?.int64("stored") == 1)
+            // What was refused meanwhile is written down when that can be done again.
+            let isWritten = try await eventually(within: .seconds(30)) {
+                try await site.sql.query(
+                    "SELECT FROM gatepost.event WHERE kind = 'refused' AND reply_code = 451"
+                ).count >= 5
+            }
+            #expect(isWritten)
+        }
+    }
+}
