@@ -224,7 +224,7 @@ CREATE FUNCTION admin.relay_set(os_user text, pool text, host text, port integer
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION admin.tenant_contents(slug text) RETURNS TABLE(credentials bigint, domains bigint, messages bigint, recipients bigint)
+CREATE FUNCTION admin.tenant_contents(slug text) RETURNS TABLE(credentials bigint, domains bigint, messages bigint, recipients bigint, keys bigint, correspondents bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
@@ -239,13 +239,24 @@ CREATE FUNCTION admin.tenant_delete(os_user text, slug text) RETURNS TABLE(chang
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION admin.tenant_purge(os_user text, slug text, at_most integer) RETURNS TABLE(messages bigint, cancelled bigint, marked bigint)
+CREATE FUNCTION admin.tenant_export(slug text, part text, after text[], at_most integer) RETURNS TABLE(key text[], line jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS ...;
+
+CREATE FUNCTION admin.tenant_purge(os_user text, slug text, at_most integer) RETURNS TABLE(messages bigint, cancelled bigint, marked bigint, removed bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
     SET enable_seqscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
+    AS ...;
+
+CREATE FUNCTION admin.tenant_report_login(os_user text, slug text, role text, remove boolean) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
 CREATE FUNCTION admin.tenant_resume(os_user text, slug text) RETURNS boolean
@@ -556,6 +567,15 @@ CREATE FUNCTION gatepost.tenant_changed(tenant gatepost.tenant, changes jsonb) R
 CREATE FUNCTION gatepost.tenant_id(slug text) RETURNS bigint
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.tenant_remains(tenant bigint, at_most integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS ...;
 
 CREATE FUNCTION gatepost.tenant_store(old gatepost.tenant, new gatepost.tenant, at timestamp with time zone) RETURNS void
@@ -951,7 +971,10 @@ CREATE VIEW admin.sender_domain AS
     d.domain,
     d.verified_at,
     d.verified_by,
-    d.token,
+        CASE
+            WHEN pg_has_role(CURRENT_USER, 'gatepost_admin'::name, 'USAGE'::text) THEN d.token
+            ELSE NULL::text
+        END AS token,
     d.created_at
    FROM (gatepost.sender_domain d
      JOIN gatepost.tenant t ON ((t.id = d.tenant_id)));
@@ -1375,6 +1398,161 @@ CREATE TABLE gatepost.warning (
     CONSTRAINT warning_percent_check CHECK (((percent >= 1) AND (percent <= 100)))
 );
 
+CREATE VIEW report.domain WITH (security_barrier='true') AS
+ SELECT (d.domain || ''::text) AS domain,
+    d.verified_at,
+    d.verified_by,
+    d.created_at
+   FROM gatepost.sender_domain d;
+
+CREATE VIEW report.event WITH (security_barrier='true') AS
+ SELECT e.id,
+    e.at,
+    e.kind,
+    e.message_id,
+    e.number,
+    (( SELECT c.name
+           FROM gatepost.credential c
+          WHERE ((c.tenant_id = e.tenant_id) AND (c.id = e.credential_id))) || ''::text) AS credential,
+    e.session,
+    e.reply_code,
+    e.reply_enhanced,
+    e.reply,
+    (e.detail - 'by'::text) AS detail
+   FROM gatepost.event e;
+
+CREATE VIEW report.ledger WITH (security_barrier='true') AS
+ SELECT l.message_id,
+    l.entry,
+    (( SELECT c.name
+           FROM gatepost.credential c
+          WHERE ((c.tenant_id = l.tenant_id) AND (c.id = l.credential_id))) || ''::text) AS credential,
+    l.day,
+    l.month,
+    l.recipients,
+    l.bytes,
+    l.reason,
+    l.at
+   FROM gatepost.ledger l;
+
+CREATE VIEW report.message WITH (security_barrier='true') AS
+ SELECT m.id,
+    m.kind,
+    m.accepted_at,
+    (( SELECT c.name
+           FROM gatepost.credential c
+          WHERE ((c.tenant_id = m.tenant_id) AND (c.id = m.credential_id))) || ''::text) AS credential,
+    m.size,
+    m.recipients,
+    host(m.client) AS client,
+    (m.sender || ''::text) AS sender,
+    (m.from_domain || ''::text) AS from_domain,
+    (m.message_id_header || ''::text) AS message_id_header
+   FROM ( SELECT message.tenant_id,
+            message.id,
+            message.kind,
+            message.accepted_at,
+            message.credential_id,
+            message.size,
+            message.recipients,
+            message.client,
+            message.sender,
+            message.from_domain,
+            message.message_id_header
+           FROM gatepost.message
+        UNION ALL
+         SELECT message_straggler.tenant_id,
+            message_straggler.id,
+            message_straggler.kind,
+            message_straggler.accepted_at,
+            message_straggler.credential_id,
+            message_straggler.size,
+            message_straggler.recipients,
+            message_straggler.client,
+            message_straggler.sender,
+            message_straggler.from_domain,
+            message_straggler.message_id_header
+           FROM gatepost.message_straggler) m;
+
+CREATE VIEW report.outcome WITH (security_barrier='true') AS
+ SELECT o.starts,
+    o.delivered,
+    o.deferred,
+    o.bounced
+   FROM gatepost.outcome_hour o;
+
+CREATE VIEW report.recipient WITH (security_barrier='true') AS
+ SELECT r.message_id,
+    r.number,
+    (r.address || ''::text) AS address,
+    (r.domain || ''::text) AS domain,
+    r.state,
+    r.attempts,
+    r.next_attempt,
+    r.last_attempt,
+    r.final_at,
+    r.reply_code,
+    r.reply_enhanced,
+    r.reply
+   FROM ( SELECT recipient.message_id,
+            recipient.number,
+            recipient.address,
+            recipient.domain,
+            recipient.state,
+            recipient.attempts,
+            recipient.next_attempt,
+            recipient.last_attempt,
+            recipient.final_at,
+            recipient.reply_code,
+            recipient.reply_enhanced,
+            recipient.reply
+           FROM gatepost.recipient
+        UNION ALL
+         SELECT recipient_straggler.message_id,
+            recipient_straggler.number,
+            recipient_straggler.address,
+            recipient_straggler.domain,
+            recipient_straggler.state,
+            recipient_straggler.attempts,
+            recipient_straggler.next_attempt,
+            recipient_straggler.last_attempt,
+            recipient_straggler.final_at,
+            recipient_straggler.reply_code,
+            recipient_straggler.reply_enhanced,
+            recipient_straggler.reply
+           FROM gatepost.recipient_straggler) r;
+
+CREATE VIEW report.tenant WITH (security_barrier='true') AS
+ SELECT (t.slug || ''::text) AS tenant,
+    t.status,
+    t.reason,
+    t.zone,
+    t.daily_cap,
+    t.daily_window,
+    t.monthly_cap,
+    t.rate,
+    t.burst,
+    t.bytes_daily_cap,
+    t.first_time_daily_cap,
+    t.message_size,
+    t.recipients_per_message,
+    t.sessions,
+    t.policy,
+    t.warn_percents
+   FROM gatepost.tenant t;
+
+CREATE VIEW report.usage WITH (security_barrier='true') AS
+ SELECT u.period,
+    u.starts,
+    (( SELECT c.name
+           FROM gatepost.credential c
+          WHERE ((c.tenant_id = u.tenant_id) AND (c.id = u.credential_id))) || ''::text) AS credential,
+    u.recipients,
+    u.messages,
+    u.bytes,
+    u.first_time
+   FROM gatepost.usage u;
+
 ALTER TABLE ONLY gatepost.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
 
@@ -1720,12 +1898,14 @@ GRANT ALL ON FUNCTION admin.pool_delete(os_user text, name text) TO gatepost_adm
 
 REVOKE ALL ON FUNCTION admin.queue_list(slug text, everything boolean, at_most integer, after uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.queue_list(slug text, everything boolean, at_most integer, after uuid) TO gatepost_admin;
+GRANT ALL ON FUNCTION admin.queue_list(slug text, everything boolean, at_most integer, after uuid) TO gatepost_viewer;
 
 REVOKE ALL ON FUNCTION admin.queue_retry(os_user text, message_id uuid, numbers integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.queue_retry(os_user text, message_id uuid, numbers integer[]) TO gatepost_admin;
 
 REVOKE ALL ON FUNCTION admin.queue_show(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.queue_show(id uuid) TO gatepost_admin;
+GRANT ALL ON FUNCTION admin.queue_show(id uuid) TO gatepost_viewer;
 
 REVOKE ALL ON FUNCTION admin.relay_add(os_user text, pool text, host text, port integer, terms jsonb, secret text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.relay_add(os_user text, pool text, host text, port integer, terms jsonb, secret text) TO gatepost_admin;
@@ -1741,6 +1921,7 @@ GRANT ALL ON FUNCTION admin.relay_set(os_user text, pool text, host text, port i
 
 REVOKE ALL ON FUNCTION admin.tenant_contents(slug text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.tenant_contents(slug text) TO gatepost_admin;
+GRANT ALL ON FUNCTION admin.tenant_contents(slug text) TO gatepost_viewer;
 
 REVOKE ALL ON FUNCTION admin.tenant_create(os_user text, slug text, limits jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.tenant_create(os_user text, slug text, limits jsonb) TO gatepost_admin;
@@ -1748,8 +1929,15 @@ GRANT ALL ON FUNCTION admin.tenant_create(os_user text, slug text, limits jsonb)
 REVOKE ALL ON FUNCTION admin.tenant_delete(os_user text, slug text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.tenant_delete(os_user text, slug text) TO gatepost_admin;
 
+REVOKE ALL ON FUNCTION admin.tenant_export(slug text, part text, after text[], at_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.tenant_export(slug text, part text, after text[], at_most integer) TO gatepost_admin;
+GRANT ALL ON FUNCTION admin.tenant_export(slug text, part text, after text[], at_most integer) TO gatepost_viewer;
+
 REVOKE ALL ON FUNCTION admin.tenant_purge(os_user text, slug text, at_most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.tenant_purge(os_user text, slug text, at_most integer) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.tenant_report_login(os_user text, slug text, role text, remove boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.tenant_report_login(os_user text, slug text, role text, remove boolean) TO gatepost_admin;
 
 REVOKE ALL ON FUNCTION admin.tenant_resume(os_user text, slug text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.tenant_resume(os_user text, slug text) TO gatepost_admin;
@@ -1783,6 +1971,12 @@ REVOKE ALL ON FUNCTION gatepost.audited(os_user text, tenant bigint, action text
 REVOKE ALL ON FUNCTION gatepost.cancel_recipients(tenants bigint[], ids uuid[], numbers integer[], why text, at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.correspondent_fill(tenant bigint) FROM PUBLIC;
+
+GRANT SELECT(tenant_id) ON TABLE gatepost.credential TO gatepost_report_view;
+
+GRANT SELECT(id) ON TABLE gatepost.credential TO gatepost_report_view;
+
+GRANT SELECT(name) ON TABLE gatepost.credential TO gatepost_report_view;
 
 REVOKE ALL ON FUNCTION gatepost.credential_changed(credential gatepost.credential, changes jsonb) FROM PUBLIC;
 
@@ -1828,9 +2022,45 @@ REVOKE ALL ON FUNCTION gatepost.reset(tenant bigint, at timestamp with time zone
 
 REVOKE ALL ON FUNCTION gatepost.rolling(tenant bigint, at timestamp with time zone, cap bigint, wanted bigint, OUT used bigint, OUT resets_at timestamp with time zone) FROM PUBLIC;
 
+GRANT SELECT(id) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(slug) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(status) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(reason) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(zone) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(daily_cap) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(monthly_cap) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(daily_window) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(rate) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(burst) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(bytes_daily_cap) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(first_time_daily_cap) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(message_size) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(recipients_per_message) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(sessions) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(policy) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(warn_percents) ON TABLE gatepost.tenant TO gatepost_report_view;
+
 REVOKE ALL ON FUNCTION gatepost.tenant_changed(tenant gatepost.tenant, changes jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.tenant_id(slug text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.tenant_remains(tenant bigint, at_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.tenant_store(old gatepost.tenant, new gatepost.tenant, at timestamp with time zone) FROM PUBLIC;
 
@@ -1941,13 +2171,55 @@ GRANT SELECT ON TABLE admin.relay TO gatepost_viewer;
 GRANT SELECT ON TABLE admin.relay_pool TO gatepost_admin;
 GRANT SELECT ON TABLE admin.relay_pool TO gatepost_viewer;
 
+GRANT SELECT(tenant_id) ON TABLE gatepost.sender_domain TO gatepost_report_view;
+
+GRANT SELECT(domain) ON TABLE gatepost.sender_domain TO gatepost_report_view;
+
+GRANT SELECT(verified_at) ON TABLE gatepost.sender_domain TO gatepost_report_view;
+
+GRANT SELECT(verified_by) ON TABLE gatepost.sender_domain TO gatepost_report_view;
+
+GRANT SELECT(created_at) ON TABLE gatepost.sender_domain TO gatepost_report_view;
+
 GRANT SELECT ON TABLE admin.sender_domain TO gatepost_admin;
 GRANT SELECT ON TABLE admin.sender_domain TO gatepost_viewer;
 
 GRANT SELECT ON TABLE admin.tenant TO gatepost_admin;
 GRANT SELECT ON TABLE admin.tenant TO gatepost_viewer;
 
+GRANT SELECT ON TABLE gatepost.event TO gatepost_report_view;
+
+GRANT SELECT ON TABLE gatepost.ledger TO gatepost_report_view;
+
+GRANT SELECT ON TABLE gatepost.message TO gatepost_report_view;
+
+GRANT SELECT ON TABLE gatepost.message_straggler TO gatepost_report_view;
+
+GRANT SELECT ON TABLE gatepost.outcome_hour TO gatepost_report_view;
+
+GRANT SELECT ON TABLE gatepost.recipient TO gatepost_report_view;
+
+GRANT SELECT ON TABLE gatepost.recipient_straggler TO gatepost_report_view;
+
 GRANT SELECT ON TABLE gatepost.schema_file TO gatepost_node;
 GRANT SELECT ON TABLE gatepost.schema_file TO gatepost_admin;
 GRANT SELECT ON TABLE gatepost.schema_file TO gatepost_viewer;
+
+GRANT SELECT ON TABLE gatepost.usage TO gatepost_report_view;
+
+GRANT SELECT ON TABLE report.domain TO gatepost_report;
+
+GRANT SELECT ON TABLE report.event TO gatepost_report;
+
+GRANT SELECT ON TABLE report.ledger TO gatepost_report;
+
+GRANT SELECT ON TABLE report.message TO gatepost_report;
+
+GRANT SELECT ON TABLE report.outcome TO gatepost_report;
+
+GRANT SELECT ON TABLE report.recipient TO gatepost_report;
+
+GRANT SELECT ON TABLE report.tenant TO gatepost_report;
+
+GRANT SELECT ON TABLE report.usage TO gatepost_report;
 

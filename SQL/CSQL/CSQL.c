@@ -143,8 +143,14 @@ static const char functions_admin_tenant_create[] = {
 static const char functions_admin_tenant_delete[] = {
 #embed "../functions/admin_tenant_delete.sql" suffix(, 0)
 };
+static const char functions_admin_tenant_export[] = {
+#embed "../functions/admin_tenant_export.sql" suffix(, 0)
+};
 static const char functions_admin_tenant_purge[] = {
 #embed "../functions/admin_tenant_purge.sql" suffix(, 0)
+};
+static const char functions_admin_tenant_report_login[] = {
+#embed "../functions/admin_tenant_report_login.sql" suffix(, 0)
 };
 static const char functions_admin_tenant_resume[] = {
 #embed "../functions/admin_tenant_resume.sql" suffix(, 0)
@@ -275,6 +281,9 @@ static const char functions_relay_write[] = {
 static const char functions_report_tenant_id[] = {
 #embed "../functions/report_tenant_id.sql" suffix(, 0)
 };
+static const char functions_report_views[] = {
+#embed "../functions/report_views.sql" suffix(, 0)
+};
 static const char functions_reset[] = {
 #embed "../functions/reset.sql" suffix(, 0)
 };
@@ -295,6 +304,9 @@ static const char functions_tenant_changed[] = {
 };
 static const char functions_tenant_id[] = {
 #embed "../functions/tenant_id.sql" suffix(, 0)
+};
+static const char functions_tenant_remains[] = {
+#embed "../functions/tenant_remains.sql" suffix(, 0)
 };
 static const char functions_tenant_store[] = {
 #embed "../functions/tenant_store.sql" suffix(, 0)
@@ -364,7 +376,9 @@ static const struct sql_file functions[] = {
     {"admin_tenant_contents", functions_admin_tenant_contents},
     {"admin_tenant_create", functions_admin_tenant_create},
     {"admin_tenant_delete", functions_admin_tenant_delete},
+    {"admin_tenant_export", functions_admin_tenant_export},
     {"admin_tenant_purge", functions_admin_tenant_purge},
+    {"admin_tenant_report_login", functions_admin_tenant_report_login},
     {"admin_tenant_resume", functions_admin_tenant_resume},
     {"admin_tenant_set", functions_admin_tenant_set},
     {"admin_tenant_suspend", functions_admin_tenant_suspend},
@@ -408,6 +422,7 @@ static const struct sql_file functions[] = {
     {"refused", functions_refused},
     {"relay_write", functions_relay_write},
     {"report_tenant_id", functions_report_tenant_id},
+    {"report_views", functions_report_views},
     {"reset", functions_reset},
     {"resolve", functions_resolve},
     {"rolling", functions_rolling},
@@ -415,6 +430,7 @@ static const struct sql_file functions[] = {
     {"settle", functions_settle},
     {"tenant_changed", functions_tenant_changed},
     {"tenant_id", functions_tenant_id},
+    {"tenant_remains", functions_tenant_remains},
     {"tenant_store", functions_tenant_store},
     {"upkeep_cancelled", functions_upkeep_cancelled},
     {"upkeep_expired", functions_upkeep_expired},

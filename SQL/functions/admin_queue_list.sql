@@ -3,7 +3,8 @@
 --          recipient; at_most rows; after: the last id of the page before, null to begin
 --   Out    state: 'deferred' if any recipient is, else 'queued', else 'bounced', 'cancelled', 'delivered'. live:
 --          recipients still queued or deferred; next_attempt: the earliest of theirs
---   Raises GP002 no such tenant.    Locks  none.    Repeat  harmless.    Role  gatepost_admin
+--   Raises GP002 no such tenant.    Locks  none.    Repeat  harmless.    Role  gatepost_admin,
+--          gatepost_viewer
 CREATE OR REPLACE FUNCTION admin.queue_list(slug text, everything boolean, at_most int, after uuid)
 RETURNS TABLE (
     id uuid, tenant text, credential text, state text, recipients int, live int, size bigint, sender text,
@@ -65,4 +66,4 @@ $$;
 
 ALTER FUNCTION admin.queue_list(text, boolean, int, uuid) OWNER TO gatepost_owner;
 REVOKE ALL ON FUNCTION admin.queue_list(text, boolean, int, uuid) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION admin.queue_list(text, boolean, int, uuid) TO gatepost_admin;
+GRANT EXECUTE ON FUNCTION admin.queue_list(text, boolean, int, uuid) TO gatepost_admin, gatepost_viewer;

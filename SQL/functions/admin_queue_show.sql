@@ -1,6 +1,7 @@
 -- admin.queue_show: one message, a row per recipient.
 --   In     id.    Out  no row: nobody has it. reply: the remote's last words, raw. marked: cancelled while under way
---   Locks  none.    Repeat  harmless.    Role  gatepost_admin
+--   Locks  none.    Repeat  harmless.    Role  gatepost_admin,
+--          gatepost_viewer
 CREATE OR REPLACE FUNCTION admin.queue_show(id uuid) RETURNS TABLE (
     tenant text, credential text, message_state text, kind text, size bigint, sender text, from_domain text,
     message_id_header text, client text, helo bytea, accepted_at timestamptz, body_stored boolean,
@@ -45,4 +46,4 @@ $$;
 
 ALTER FUNCTION admin.queue_show(uuid) OWNER TO gatepost_owner;
 REVOKE ALL ON FUNCTION admin.queue_show(uuid) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION admin.queue_show(uuid) TO gatepost_admin;
+GRANT EXECUTE ON FUNCTION admin.queue_show(uuid) TO gatepost_admin, gatepost_viewer;

@@ -1,11 +1,14 @@
 -- admin.tenant_purge: cancel what still waits of a deleted tenant, a part at a time: recipients are refunded, or marked
--- if they are under way; no row goes.
+-- if they are under way; then what nobody needs any more goes: bodies of messages that are over, resubmission keys, the
+-- list of correspondents, suppressions. Rows of the queue, the ledger and usage stay.
 --   In     os_user; slug; at most this many messages
---   Out    messages gone through (0: nothing is left); recipients cancelled; recipients marked
+--   Out    messages gone through; recipients cancelled; recipients marked; removed: rows that went (messages and removed
+--          both 0: nothing is left but what is under way)
 --   Raises GP002 no such tenant; GP004 it is not deleted
 --   Locks  the meter first, then recipients in (message, number) order.    Repeat  goes on.    Role  gatepost_admin
-CREATE OR REPLACE FUNCTION admin.tenant_purge(os_user text, slug text, at_most int)
-RETURNS TABLE (messages bigint, cancelled bigint, marked bigint)
+DROP FUNCTION IF EXISTS admin.tenant_purge(text, text, int);
+CREATE FUNCTION admin.tenant_purge(os_user text, slug text, at_most int)
+RETURNS TABLE (messages bigint, cancelled bigint, marked bigint, removed bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
@@ -39,7 +42,7 @@ BEGIN
          WHERE r.tenant_id = v_id AND r.state IN ('queued', 'deferred') AND r.mark IS NULL LIMIT at_most)
     ) AS q;
     IF v_ids IS NULL THEN
-        RETURN QUERY SELECT 0::bigint, 0::bigint, 0::bigint;
+        RETURN QUERY SELECT 0::bigint, 0::bigint, 0::bigint, gatepost.tenant_remains(v_id, at_most);
         RETURN;
     END IF;
     SELECT count(*) INTO v_cancelled FROM gatepost.cancel_recipients(
@@ -52,7 +55,7 @@ BEGIN
     PERFORM gatepost.audited(tenant_purge.os_user, v_id, 'tenant purge', tenant_purge.slug,
                              jsonb_build_object('messages', cardinality(v_ids), 'cancelled', v_cancelled,
                                                 'marked', v_marked), NULL);
-    RETURN QUERY SELECT cardinality(v_ids)::bigint, v_cancelled, v_marked;
+    RETURN QUERY SELECT cardinality(v_ids)::bigint, v_cancelled, v_marked, 0::bigint;
 END
 $$;
 

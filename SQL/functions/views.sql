@@ -48,7 +48,9 @@ LEFT JOIN gatepost.credential_use u
     ON u.tenant_id = l.tenant_id AND u.credential_id = l.credential_id AND u.login_id = l.id;
 
 CREATE VIEW admin.sender_domain AS
-SELECT t.slug AS tenant, d.domain, d.verified_at, d.verified_by, d.token, d.created_at
+SELECT t.slug AS tenant, d.domain, d.verified_at, d.verified_by,
+       -- The proof's token is for who may add domains, not for who only reads.
+       CASE WHEN pg_has_role(current_user, 'gatepost_admin', 'USAGE') THEN d.token END AS token, d.created_at
 FROM gatepost.sender_domain d JOIN gatepost.tenant t ON t.id = d.tenant_id;
 
 CREATE VIEW admin.relay_pool AS

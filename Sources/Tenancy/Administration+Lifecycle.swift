@@ -18,15 +18,19 @@ extension Administration {
         package var credentials, domains: Int64
         /// What still waits.
         package var messages, recipients: Int64
+        /// Of resubmissions, and of whom it has written to.
+        package var keys, correspondents: Int64
     }
 
     package func contents(of slug: String) async throws(AdministrationError) -> TenantContents {
         let rows = try await read(
-            "SELECT credentials, domains, messages, recipients FROM admin.tenant_contents($1)", [.text(slug)]
+            "SELECT credentials, domains, messages, recipients, keys, correspondents FROM admin.tenant_contents($1)",
+            [.text(slug)]
         ) { row in
             TenantContents(
                 credentials: try row.int64("credentials"), domains: try row.int64("domains"),
-                messages: try row.int64("messages"), recipients: try row.int64("recipients"))
+                messages: try row.int64("messages"), recipients: try row.int64("recipients"),
+                keys: try row.int64("keys"), correspondents: try row.int64("correspondents"))
         }
         guard let contents = rows.first else { throw .notFound("no tenant `\(slug)`") }
         return contents
@@ -39,6 +43,8 @@ extension Administration {
         package var cancelled: Int64 = 0
         /// Under way at that moment: delivered or cancelled by upkeep.
         package var marked: Int64 = 0
+        /// Bodies, resubmission keys, correspondents and suppressions that are gone.
+        package var removed: Int64 = 0
     }
 
     /// Nothing more is accepted of it when this has begun; then its queue is cancelled, part by part. A repeat goes on.
@@ -51,9 +57,12 @@ extension Administration {
             purge.credentials = try deleted.rows.first?.int64("credentials") ?? 0
             while true {
                 let part = try await repeated(
-                    "SELECT messages, cancelled, marked FROM admin.tenant_purge($1, $2, 1000)",
+                    "SELECT messages, cancelled, marked, removed FROM admin.tenant_purge($1, $2, 1000)",
                     [.text(user), .text(slug)])
-                guard let row = part.rows.first, try row.int64("messages") > 0 else { return purge }
+                guard let row = part.rows.first else { return purge }
+                let removed = try row.int64("removed")
+                guard try row.int64("messages") > 0 || removed > 0 else { return purge }
+                purge.removed += removed
                 purge.cancelled += try row.int64("cancelled")
                 purge.marked += try row.int64("marked")
             }

@@ -215,7 +215,7 @@ extension Administration {
         ) { try $0.string("slug") }
     }
 
-    private func tenants(_ rest: String, _ parameters: [DatabaseValue]) async throws(AdministrationError)
+    func tenants(_ rest: String, _ parameters: [DatabaseValue]) async throws(AdministrationError)
         -> [TenantRecord]
     {
         try await read(
@@ -258,11 +258,14 @@ extension Administration {
 
     package func domains(of slug: String) async throws(AdministrationError) -> [DomainRecord] {
         _ = try await tenant(slug)
-        return try await read(
+        return try await domains("WHERE tenant = $1 ORDER BY domain", [.text(slug)])
+    }
+
+    func domains(_ rest: String, _ parameters: [DatabaseValue]) async throws(AdministrationError) -> [DomainRecord] {
+        try await read(
             """
-            SELECT tenant, domain, verified_at, verified_by, token, created_at FROM admin.sender_domain
-            WHERE tenant = $1 ORDER BY domain
-            """, [.text(slug)]
+            SELECT tenant, domain, verified_at, verified_by, token, created_at FROM admin.sender_domain \(rest)
+            """, parameters
         ) { row in
             DomainRecord(
                 tenant: try row.string("tenant"), domain: try row.string("domain"),

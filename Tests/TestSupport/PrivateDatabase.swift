@@ -45,6 +45,7 @@ package struct PrivateDatabase: Sendable {
         case owner = "gatepost_owner"
         case admin = "gatepost_admin"
         case node = "gatepost_node"
+        case viewer = "gatepost_viewer"
     }
 }
 

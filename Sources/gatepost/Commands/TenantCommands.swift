@@ -12,7 +12,10 @@ struct TenantCommands: ParsableCommand {
               gatepost tenant set acme --daily 5000 --policy reject
               gatepost tenant suspend acme --yes
             """,
-        subcommands: [Create.self, List.self, ShowOne.self, Set.self, Suspend.self, Resume.self, Delete.self])
+        subcommands: [
+            Create.self, List.self, ShowOne.self, Set.self, Suspend.self, Resume.self, Delete.self,
+            Export.self, ReportLogin.self,
+        ])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

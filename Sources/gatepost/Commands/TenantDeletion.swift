@@ -6,9 +6,10 @@ extension TenantCommands {
         static let configuration = CommandConfiguration(
             commandName: "delete", abstract: "End a tenant, for good: its credentials, and what waits in its queue.",
             discussion: """
-                Nothing more is accepted of it, its credentials are revoked, and what is not delivered yet is cancelled; \
-                what is under way at this moment is only marked, and not tried again. The ledger, the audit and the \
-                outcomes stay, and so does the name: no other tenant can get it.
+                Nothing more is accepted of it; its credentials are revoked and their secrets go, its domains go, what is \
+                not delivered yet is cancelled, and the bodies go. What is under way at this moment is only marked, and \
+                not tried again. The ledger, usage, events and the audit stay, and so does the name: no other tenant can \
+                get it. The question counts what goes; `tenant export` keeps a copy of it.
 
                 Example:
                   gatepost tenant delete acme --yes
@@ -25,7 +26,8 @@ extension TenantCommands {
                     let contents = try await desk.administration.contents(of: tenant)
                     try confirmation.ask(
                         "Delete \(tenant) for good: \(contents.credentials) credentials end, \(contents.domains) domains go, "
-                            + "\(contents.messages) waiting messages to \(contents.recipients) recipients are cancelled. "
+                            + "\(contents.messages) waiting messages to \(contents.recipients) recipients are cancelled, "
+                            + "\(contents.keys) resubmission keys and \(contents.correspondents) correspondents go. "
                             + "Go on")
                 }
                 let purge = try await desk.administration.deleteTenant(tenant)
@@ -33,7 +35,7 @@ extension TenantCommands {
                     [
                         "tenant": .string(tenant), "changed": .bool(purge.changed),
                         "credentials_revoked": .number(purge.credentials), "cancelled": .number(purge.cancelled),
-                        "under_way": .number(purge.marked),
+                        "under_way": .number(purge.marked), "removed": .number(purge.removed),
                     ],
                     (purge.changed ? "tenant \(tenant) deleted" : "tenant \(tenant) was deleted already")
                         + ": \(purge.credentials) credentials revoked, \(purge.cancelled) recipients cancelled, "

@@ -49,6 +49,8 @@ struct Ending: Equatable {
         if let failure = error as? Failure {
             errors = failure.text
             status = failure.status
+        } else if error is Differs {
+            status = .differs
         } else if let settings = error as? SettingsError {
             errors = Failure(settings.description, hint: Self.settingsHint).text
             status = .failed

@@ -144,8 +144,18 @@ struct SettingsFile: Sendable {
         SettingsFault(place: .file(path, line: line, column: column), text: text)
     }
 
-    private func fault(of error: YamlError) -> SettingsFault {
-        switch error {
+    private func fault(of error: YamlError) -> SettingsFault { Self.fault(of: error, path) }
+
+    /// A fault of the YAML itself, where it is.
+    static func fault(of error: YamlError, _ path: String) -> SettingsFault {
+        func fault(_ line: Int, _ column: Int, _ text: String) -> SettingsFault {
+            SettingsFault(place: .file(path, line: line, column: column), text: text)
+        }
+        func fault(before offset: Int, in text: String, _ problem: String) -> SettingsFault {
+            let lines = text.prefix(offset).split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+            return fault(Swift.max(1, lines.count), (lines.last?.count ?? 0) + 1, problem)
+        }
+        return switch error {
         case .scanner(_, _, let mark, let text) where Self.isIndentedByTab(mark.line, of: text):
             fault(mark.line, 1, "a tab indents this line; indent with blanks")
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
@@ -165,11 +175,6 @@ struct SettingsFile: Sendable {
     private static func isIndentedByTab(_ line: Int, of text: String) -> Bool {
         text.split(separator: "\n", omittingEmptySubsequences: false).dropFirst(line - 1).first?
             .prefix { $0 == " " || $0 == "\t" }.contains("\t") ?? false
-    }
-
-    private func fault(before offset: Int, in text: String, _ problem: String) -> SettingsFault {
-        let lines = text.prefix(offset).split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-        return fault(Swift.max(1, lines.count), (lines.last?.count ?? 0) + 1, problem)
     }
 }
 

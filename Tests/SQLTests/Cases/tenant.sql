@@ -61,7 +61,7 @@ SELECT is((pg_temp.send()).verdict, 'accepted', 'admin.tenant_resume: accepted a
 SELECT ok(NOT admin.tenant_resume('me', 'acme'), 'admin.tenant_resume: so already');
 SELECT pg_temp.writes_meter('SELECT admin.tenant_resume(''me'', ''acme'')', 'admin.tenant_resume: writes the meter');
 
-SELECT is(ROW(c.credentials, c.domains, c.messages, c.recipients)::text, '(2,1,1,1)',
+SELECT is(ROW(c.credentials, c.domains, c.messages, c.recipients, c.keys, c.correspondents)::text, '(2,1,1,1,0,0)',
     'admin.tenant_contents: what goes with it') FROM admin.tenant_contents('acme') c;
 SELECT throws_ok('SELECT admin.tenant_contents(''nobody'')', 'GP002', NULL, 'admin.tenant_contents: no such tenant');
 SELECT throws_ok('SELECT admin.tenant_purge(''me'', ''acme'', 10)', 'GP004', NULL,
