@@ -37,6 +37,7 @@ DECLARE
     v_debt bigint;
     v_credential_debt bigint;
     v_bad text;
+    v_bad_sender boolean;
     v_domains text[];
     v_resets text;
     v_month_resets text;
@@ -67,10 +68,6 @@ BEGIN
          CASE WHEN c.networks IS NULL THEN true
               WHEN client IS NOT NULL THEN client::inet <<= ANY (c.networks::inet[]) END,
          NULL, NULL, format('credential set %s --network %s', c.name, coalesce(client, 'ADDRESS'))),
-        ('AUTH', 'mechanisms', array_to_string(c.mechanisms, ' '), coalesce(mechanism, 'not given'),
-         CASE WHEN c.mechanisms IS NULL THEN true
-              WHEN mechanism IS NOT NULL THEN upper(mechanism) = ANY (c.mechanisms) END,
-         NULL, NULL, format('credential set %s --mechanism %s', c.name, coalesce(mechanism, 'NAME'))),
         ('AUTH', 'tenant_status', t.status, t.slug, t.status = 'active', 'tenant_suspended', t.reason,
          format('tenant resume %s', t.slug)),
         ('AUTH', 'credential_suspended', NULL,
@@ -86,39 +83,17 @@ BEGIN
         ('AUTH', 'secret_valid_until', gatepost.instant_text(l.valid_until, v_zone),
          gatepost.instant_text(v_now, v_zone), (l.valid_until <= v_now) IS NOT TRUE, 'login_expired', NULL,
          format('credential show %s', c.name)),
+        ('AUTH', 'mechanisms', array_to_string(c.mechanisms, ', '), coalesce(upper(mechanism), 'not given'),
+         -- (Who may use SCRAM may bind it to the channel, too.)
+         CASE WHEN c.mechanisms IS NULL THEN true
+              WHEN mechanism IS NOT NULL THEN upper(mechanism) = ANY (c.mechanisms)
+                  OR regexp_replace(upper(mechanism), '-PLUS$', '') = ANY (c.mechanisms) END,
+         NULL, NULL, format('credential set %s --mechanism %s', c.name, coalesce(upper(mechanism), 'NAME'))),
         ('AUTH', 'sessions', t.sessions::text, 'counted by each node', CASE WHEN t.sessions IS NULL THEN true END, NULL,
          NULL, format('tenant set %s --sessions unlimited', t.slug)),
         ('AUTH', 'credential_sessions', c.sessions::text, 'counted by each node',
          CASE WHEN c.sessions IS NULL THEN true END, NULL, NULL,
          format('credential set %s --sessions unlimited', c.name))) AS x;
-
-    SELECT array_agg(d.domain) INTO v_domains FROM gatepost.sender_domain d
-    WHERE d.tenant_id = t.id AND d.verified_at IS NOT NULL AND d.domain = ANY (from_domains || sender_domain);
-    SELECT f.domain INTO v_bad FROM unnest(from_domains) WITH ORDINALITY AS f (domain, place)
-    WHERE (f.domain = ANY (v_domains)) IS NOT TRUE ORDER BY f.place LIMIT 1;
-    RETURN QUERY SELECT x.*, NULL::text, NULL::bigint, NULL::bigint, NULL::text, NULL::text FROM (VALUES
-        ('MAIL', 'sender_domain', CASE WHEN sender = '' THEN 'null sender ' || CASE WHEN t.null_sender THEN 'on'
-                                                                               ELSE 'off' END
-                                       ELSE 'a verified domain of the tenant' END,
-         CASE WHEN sender = '' THEN '<>' ELSE sender_domain END,
-         CASE WHEN sender = '' THEN t.null_sender ELSE (sender_domain = ANY (v_domains)) IS TRUE END,
-         'sender_domain', NULL::text,
-         CASE WHEN sender = '' THEN format('tenant set %s --null-sender on', t.slug)
-              ELSE format('domain add %s %s', t.slug, sender_domain) END)) AS x;
-    RETURN QUERY SELECT x.*, NULL::text FROM (VALUES
-        ('MAIL', 'message_size', t.message_size::text, size::text, size <= t.message_size, 'message_size', NULL::text,
-         format('tenant set %s --message-size %s', t.slug, size), 'message_size', t.message_size, size, NULL::text),
-        ('MAIL', 'credential_message_size', c.message_size::text, size::text, (size > c.message_size) IS NOT TRUE,
-         'message_size', NULL, format('credential set %s --message-size %s', c.name, size), 'credential_message_size',
-         c.message_size, size, NULL),
-        ('RCPT', 'recipients_per_message', t.recipients_per_message::text, v_count::text,
-         v_count <= t.recipients_per_message, 'too_many_recipients', NULL,
-         format('tenant set %s --recipients-per-message %s', t.slug, v_count), 'recipients_per_message',
-         t.recipients_per_message, v_count, NULL),
-        ('RCPT', 'credential_recipients_per_message', c.recipients_per_message::text, v_count::text,
-         (v_count > c.recipients_per_message) IS NOT TRUE, 'too_many_recipients', NULL,
-         format('credential set %s --recipients-per-message %s', c.name, v_count), 'credential_recipients_per_message',
-         c.recipients_per_message, v_count, NULL)) AS x;
 
     -- What is counted. A credential in test mode counts apart, by days only.
     SELECT u.* INTO v_own FROM gatepost.usage u
@@ -150,6 +125,51 @@ BEGIN
             WHERE NOT EXISTS (SELECT FROM gatepost.correspondent k WHERE k.tenant_id = t.id AND k.address = a.hash
                 AND k.last_day >= (v_now AT TIME ZONE 'UTC')::date - 90));
     END IF;
+    SELECT array_agg(d.domain) INTO v_domains FROM gatepost.sender_domain d
+    WHERE d.tenant_id = t.id AND d.verified_at IS NOT NULL AND d.domain = ANY (from_domains || sender_domain);
+    SELECT f.domain INTO v_bad FROM unnest(from_domains) WITH ORDINALITY AS f (domain, place)
+    WHERE (f.domain = ANY (v_domains)) IS NOT TRUE ORDER BY f.place LIMIT 1;
+    RETURN QUERY SELECT x.*, NULL::text FROM (VALUES
+        ('MAIL', 'message_size', t.message_size::text, size::text, size <= t.message_size, 'message_size', NULL::text,
+         format('tenant set %s --message-size %s', t.slug, size), 'message_size', t.message_size, size, NULL::text),
+        ('MAIL', 'credential_message_size', c.message_size::text, size::text, (size > c.message_size) IS NOT TRUE,
+         'message_size', NULL, format('credential set %s --message-size %s', c.name, size), 'credential_message_size',
+         c.message_size, size, NULL)) AS x;
+    RETURN QUERY SELECT x.*, NULL::text, NULL::bigint, NULL::bigint, NULL::text, NULL::text FROM (VALUES
+        ('MAIL', 'sender_domain', CASE WHEN sender = '' THEN 'null sender ' || CASE WHEN t.null_sender THEN 'on'
+                                                                               ELSE 'off' END
+                                       ELSE 'a verified domain of the tenant' END,
+         CASE WHEN sender = '' THEN '<>' ELSE sender_domain END,
+         CASE WHEN sender = '' THEN t.null_sender ELSE (sender_domain = ANY (v_domains)) IS TRUE END,
+         'sender_domain', NULL::text,
+         CASE WHEN sender = '' THEN format('tenant set %s --null-sender on', t.slug)
+              ELSE format('domain add %s %s', t.slug, sender_domain) END)) AS x;
+    v_bad_sender := c.senders IS NOT NULL AND sender <> '' AND NOT EXISTS (SELECT FROM unnest(c.senders) AS x (sender)
+        WHERE lower(x.sender) IN (lower(explain.sender), lower(sender_domain)));
+    RETURN QUERY SELECT 'MAIL', 'senders', array_to_string(c.senders, ', '), sender, NOT v_bad_sender,
+        'sender_address', NULL::text, format('credential set %s --sender %s', c.name, sender), NULL::text, NULL::bigint,
+        NULL::bigint, NULL::text, NULL::text;
+    RETURN QUERY
+        SELECT 'MAIL', x.rule, x.cap::text,
+               CASE WHEN x.cap IS NOT NULL THEN format('%s used, %s wanted', x.used, x.wanted) END,
+               (x.used + x.wanted > x.cap) IS NOT TRUE, x.verdict, NULL::text,
+               format('%s --%s %s', x.target, x.flag, x.used + x.wanted), x.rule, x.cap, x.used, v_resets, t.policy
+        FROM (VALUES
+            ('bytes_daily', t.bytes_daily_cap, coalesce(v_own.bytes, 0), size, 'cap_bytes_daily',
+             format('tenant set %s', t.slug), 'bytes-daily'),
+            ('credential_bytes_daily', c.bytes_daily_cap, coalesce(v_credential.bytes, 0), size,
+             'cap_credential_bytes_daily', format('credential set %s', c.name), 'bytes-daily')
+        ) AS x (rule, cap, used, wanted, verdict, target, flag);
+    RETURN QUERY SELECT x.*, NULL::text FROM (VALUES
+        ('RCPT', 'recipients_per_message', t.recipients_per_message::text, v_count::text,
+         v_count <= t.recipients_per_message, 'too_many_recipients', NULL::text,
+         format('tenant set %s --recipients-per-message %s', t.slug, v_count), 'recipients_per_message',
+         t.recipients_per_message::bigint, v_count, NULL::text),
+        ('RCPT', 'credential_recipients_per_message', c.recipients_per_message::text, v_count::text,
+         (v_count > c.recipients_per_message) IS NOT TRUE, 'too_many_recipients', NULL,
+         format('credential set %s --recipients-per-message %s', c.name, v_count), 'credential_recipients_per_message',
+         c.recipients_per_message, v_count, NULL)) AS x;
+
     RETURN QUERY
         SELECT 'RCPT', x.rule, x.cap::text,
                CASE WHEN x.cap IS NOT NULL THEN format('%s used, %s wanted', x.used, x.wanted) END,
@@ -169,14 +189,11 @@ BEGIN
     RETURN QUERY SELECT 'DATA', 'from_domain', 'verified domains of the tenant',
         coalesce(v_bad, array_to_string(from_domains, ' ')), v_bad IS NULL, 'from_domain', NULL::text,
         format('domain add %s %s', t.slug, v_bad), NULL::text, NULL::bigint, NULL::bigint, NULL::text, NULL::text;
-    v_bad := (SELECT a.address FROM (
-            SELECT sender AS address, 0::bigint AS place WHERE sender <> ''
-            UNION ALL SELECT f.address, f.place
-            FROM unnest(from_addresses) WITH ORDINALITY AS f (address, place)) AS a
+    v_bad := (SELECT a.address FROM unnest(from_addresses) WITH ORDINALITY AS a (address, place)
         WHERE c.senders IS NOT NULL AND NOT EXISTS (SELECT FROM unnest(c.senders) AS x (sender)
             WHERE lower(x.sender) IN (lower(a.address), lower(split_part(a.address, '@', -1))))
         ORDER BY a.place LIMIT 1);
-    RETURN QUERY SELECT 'DATA', 'senders', array_to_string(c.senders, ' '),
+    RETURN QUERY SELECT 'DATA', 'senders', array_to_string(c.senders, ', '),
         coalesce(v_bad, array_to_string(from_addresses, ' ')), v_bad IS NULL, 'sender_address', NULL::text,
         format('credential set %s --sender %s', c.name, v_bad), NULL::text, NULL::bigint, NULL::bigint, NULL::text,
         NULL::text;
@@ -186,10 +203,6 @@ BEGIN
                (x.used + x.wanted > x.cap) IS NOT TRUE, x.verdict, NULL::text,
                format('%s --%s %s', x.target, x.flag, x.used + x.wanted), x.rule, x.cap, x.used, v_resets, t.policy
         FROM (VALUES
-            ('bytes_daily', t.bytes_daily_cap, coalesce(v_own.bytes, 0), size, 'cap_bytes_daily',
-             format('tenant set %s', t.slug), 'bytes-daily'),
-            ('credential_bytes_daily', c.bytes_daily_cap, coalesce(v_credential.bytes, 0), size,
-             'cap_credential_bytes_daily', format('credential set %s', c.name), 'bytes-daily'),
             ('first_time_daily', CASE c.mode WHEN 'live' THEN t.first_time_daily_cap END, coalesce(v_own.first_time, 0),
              coalesce(v_first, 0), 'cap_first_time', format('tenant set %s', t.slug), 'first-time-daily')
         ) AS x (rule, cap, used, wanted, verdict, target, flag);

@@ -87,3 +87,33 @@ package enum AddressFault: Error, Hashable, Sendable {
         }
     }
 }
+
+extension ReplyGuide {
+    /// What a message's header is refused for.
+    package static var headers: [ReplyGuide] {
+        let faults: [(MessageFault, String)] = [
+            (.headerTooLarge, "the header is too large"), (.tooManyFields, "the header has too many fields"),
+            (.malformedHeader(line: 7), "a line of the header is no field"),
+            (.headerLineTooLong(line: 7), "a header line over 998 octets"),
+            (.repeatedField(.from, line: 7), "a field that may be there once only is there twice"),
+            (.missingFrom, "no From field"), (.severalAuthors(.from), "several authors and no Sender"),
+            (.severalSenders(.sender), "several mailboxes in Sender"), (.tooManyAuthors, "too many authors"),
+            (
+                .malformedAddress(.from, .unbalanced),
+                "an address field that two readers could read differently; the text says which, and why"
+            ),
+            (.loop(.tooManyHops), "a mail loop"), (.loop(.ownMark), "a mail loop through this very cluster"),
+        ]
+        return faults.map { ReplyGuide($0.0.reply, $0.1, fix(of: $0.0)) }
+    }
+
+    /// Without `default`: who adds a fault adds it above, too.
+    private static func fix(of fault: MessageFault) -> String {
+        switch fault {
+        case .loop: "where the message is forwarded to"
+        case .headerTooLarge, .tooManyFields, .malformedHeader, .headerLineTooLong, .repeatedField, .missingFrom,
+            .severalAuthors, .severalSenders, .tooManyAuthors, .malformedAddress:
+            "the program that writes the message"
+        }
+    }
+}

@@ -32,14 +32,11 @@ package struct FileRoute: Route {
         let reply: Reply
         do {
             let name = try await threads.runIfActive { try store(envelope, content) }
-            reply = Reply(250, EnhancedCode(2, 0, 0), "\(RemoteReply.filedText)\(name)")
+            reply = .filed(as: name)
         } catch let failure as FileRouteFailure {
-            reply =
-                failure.isDiskFull
-                ? Reply(452, EnhancedCode(4, 3, 1), "The relay's disk is full; please try again later.")
-                : Reply(451, EnhancedCode(4, 3, 0), "The relay could not file the message; please try again later.")
+            reply = failure.isDiskFull ? .diskFull : .cannotFile
         } catch {
-            reply = Reply(451, EnhancedCode(4, 3, 0), "The relay is shutting down; please try again later.")
+            reply = .fileRouteEnds
         }
         return [Reply](repeating: reply, count: envelope.recipients.count)
     }

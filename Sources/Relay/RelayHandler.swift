@@ -85,7 +85,7 @@ final class RelayHandler: ChannelDuplexHandler {
                 shared.logger.warning(
                     "connection ended: its certificate does not count any more",
                     metadata: ["client": "\(clientAddress)", "peer": "\(peerName)"])
-                end(with: Reply(421, EnhancedCode(4, 7, 0), "Your certificate has been revoked."))
+                end(with: .certificateRevoked)
             }
         case is ShutdownRequested:
             isShuttingDown = true
@@ -195,7 +195,7 @@ final class RelayHandler: ChannelDuplexHandler {
     }
 
     private func timedOut() {
-        end(with: Reply(421, EnhancedCode(4, 4, 2), "Idle for too long; closing the connection."))
+        end(with: .idleTooLong)
     }
 
     private func end(with reply: Reply) {
@@ -205,8 +205,4 @@ final class RelayHandler: ChannelDuplexHandler {
         write(output)
         context.close(promise: nil)
     }
-}
-
-extension Reply {
-    static let shuttingDown = Reply(421, EnhancedCode(4, 3, 2), "The service is shutting down; please try again.")
 }

@@ -1,5 +1,5 @@
 /// Why an address cannot be used; the dialogues turn each into the code its command calls for.
-package enum AddressError: Error, Hashable, Sendable {
+package enum AddressError: Error, Hashable, Sendable, CaseIterable {
     /// No `Mailbox` or `Domain` of RFC 5321 §4.1.2.
     case malformed
     /// Over 64 octets before the `@`, 63 in a label, 253 in a domain or 256 in the path (RFC 5321 §4.5.3.1).

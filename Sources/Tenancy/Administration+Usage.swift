@@ -53,6 +53,19 @@ package struct LedgerEntry: Sendable, Hashable {
     }
 }
 
+/// Where counters, ledger and what is stored are not the same.
+package struct UsageDifference: Sendable, Hashable {
+    package var tenant: String
+    /// nil: the whole tenant.
+    package var credential: String?
+    package var period, starts: String
+    /// `counter` or `stored`, as `admin.usage_verify` has them.
+    package var what: String
+    /// `recipients`, `messages` or `octets`.
+    package var figure: String
+    package var counter, ledger, stored: Int64?
+}
+
 /// What the ledger says of one message.
 package struct MessageCharge: Sendable, Hashable {
     package var tenant, tenantStatus: String
@@ -135,6 +148,28 @@ extension Administration {
             MessageCharge(
                 tenant: try row.string("tenant"), tenantStatus: try row.string("tenant_status"),
                 entry: try Self.entry(row), dayUsed: try row.int64OrNil("day_used"))
+        }
+    }
+
+    /// Empty where everything adds up.
+    ///
+    /// - Parameters:
+    ///   - slug: nil: every tenant's.
+    ///   - since: a local day, as `until` both included.
+    package func usageVerify(
+        of slug: String?, since: String, until: String
+    ) async throws(AdministrationError) -> [UsageDifference] {
+        try await read(
+            """
+            SELECT tenant, credential, period, starts::text AS starts, what, figure, counter, ledger, stored
+            FROM admin.usage_verify($1, $2::text::date, $3::text::date)
+            """, [.optional(slug), .text(since), .text(until)]
+        ) { row in
+            UsageDifference(
+                tenant: try row.string("tenant"), credential: try row.stringOrNil("credential"),
+                period: try row.string("period"), starts: try row.string("starts"), what: try row.string("what"),
+                figure: try row.string("figure"), counter: try row.int64OrNil("counter"),
+                ledger: try row.int64OrNil("ledger"), stored: try row.int64OrNil("stored"))
         }
     }
 

@@ -230,6 +230,40 @@ import Testing
         #expect(try office.run("usage nobody").status == 1)
     }
 
+    @Test func `usage verify ends with 2 where a counter is not the ledger's sum`() async throws {
+        let office = try await Office()
+        let username = try customer(office)
+        try await accept(office, username, recipients: 3)
+        let good = try office.run("usage verify --tenant acme")
+        #expect(good.status == 0 && good.output.contains("are the sums of the ledger"), "\(good.output)\(good.errors)")
+        try await office.database.connection().script(
+            "UPDATE gatepost.usage SET recipients = 7 WHERE credential_id = 0 AND period = 'day'")
+        let bad = try office.run("usage verify")
+        #expect(bad.status == 2)
+        #expect(bad.output.contains("recipients: the counter says 7, the ledger 3"), "\(bad.output)")
+        let line = try office.run("usage verify --tenant acme --json")
+        #expect(line.status == 2 && line.output.contains(#""counter":7,"ledger":3"#), "\(line.output)")
+    }
+
+    @Test func `explain knows what a credential may not do`() async throws {
+        let office = try await Office()
+        let username = try customer(office)
+        let line = "explain --credential \(username) --from a@acme.example --to b@example.net"
+        func reply(_ line: String) throws -> String { try office.json(line)["reply"] as? String ?? "" }
+        _ = try office.run("credential set \(username) --mechanism SCRAM-SHA-256 --sender shop@acme.example")
+        #expect(
+            try reply(line + " --mechanism PLAIN")
+                == "534 5.7.9 This credential may not log in by PLAIN; it may by SCRAM-SHA-256.")
+        #expect(
+            try reply(line + " --mechanism SCRAM-SHA-256-PLUS")
+                == "550 5.7.1 This credential may not send as a@acme.example; ask the operator to allow it.")
+        let shop = "explain --credential \(username) --from shop@acme.example --to b@example.net"
+        #expect(try office.json(shop)["passes"] as? Bool == true)
+        #expect(try office.json(shop + " --header-from a@acme.example")["refused_at"] as? String == "DATA")
+        _ = try office.run("credential suspend \(username) --reason unpaid")
+        #expect(try reply(shop) == "525 5.7.13 This credential is suspended: unpaid.")
+    }
+
     @Test func `limits replay says what a cap would have refused`() async throws {
         let office = try await Office()
         let username = try customer(office, "--daily unlimited")

@@ -16,8 +16,9 @@ struct UsageCommand: ParsableCommand {
               gatepost usage acme --watch
               gatepost usage acme --by day --since 30d
               gatepost usage acme --by month --by-credential --json
+              gatepost usage verify --tenant acme
             """,
-        subcommands: [ShowUsage.self], defaultSubcommand: ShowUsage.self)
+        subcommands: [ShowUsage.self, Verify.self], defaultSubcommand: ShowUsage.self)
 
     struct ShowUsage: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -114,6 +115,78 @@ struct UsageCommand: ParsableCommand {
                 last = final.tenant
             }
         }
+    }
+}
+
+extension UsageCommand {
+    struct Verify: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "verify", abstract: "Whether every counter is the sum of the ledger, and of what is stored.",
+            discussion: """
+                Compares each counter of a tenant and of its credentials with the sum of the ledger, and the ledger \
+                with the recipients stored and not refunded, on the days whose messages are all still stored. Months \
+                that the days touch are looked at whole. It changes nothing and ends with 2 where something differs.
+
+                Examples:
+                  gatepost usage verify
+                  gatepost usage verify --tenant acme --since 2026-11-01 --until 2026-11-30
+                """)
+
+        @OptionGroup var common: CommonOptions
+        @Option(help: "Only this tenant's. Default: every tenant's.", transform: ArgumentText.slug)
+        var tenant: String?
+        @Option(
+            help: ArgumentHelp("From this day on: 90d, 2026-11-01. Default: 35d.", valueName: "day"),
+            transform: ArgumentText.localDay)
+        var since: String?
+        @Option(
+            help: ArgumentHelp("Up to this day, included. Default: today.", valueName: "day"),
+            transform: ArgumentText.localDay)
+        var until: String?
+
+        func run() async throws {
+            // (Somewhere it is tomorrow already.)
+            let days = (
+                since: try since ?? ArgumentText.localDay("35d"),
+                until: until ?? String(UTCTime(Instant.now.advanced(by: .seconds(86_400))).secondsText.prefix(10))
+            )
+            var differs = false
+            try await Desk.sit(common, about: tenant.map { .tenant($0) } ?? .other) { desk in
+                let differences = try await desk.administration.usageVerify(
+                    of: tenant, since: days.since, until: days.until)
+                differs = !differences.isEmpty
+                for difference in differences { desk.output.show(difference.json, difference.line) }
+                let whose = tenant.map { "tenant \($0)" } ?? "every tenant"
+                let what = "the counters of \(whose), its credentials' too, from \(days.since) to \(days.until)"
+                if differs {
+                    desk.output.note("\(differences.count) differences in \(what)")
+                } else {
+                    desk.output.show(
+                        ["differences": .number(0), "since": .string(days.since), "until": .string(days.until)],
+                        "\(what) are the sums of the ledger, and these of the recipients stored and not refunded "
+                            + "where all are still stored\n")
+                }
+            }
+            if differs { throw ExitCode(gatepost.ExitStatus.differs.rawValue) }
+        }
+    }
+}
+
+extension UsageDifference {
+    fileprivate var json: JSON {
+        [
+            "tenant": .string(tenant), "credential": .string(credential), "period": .string(period),
+            "starts": .string(starts), "what": .string(what), "figure": .string(figure), "counter": .number(counter),
+            "ledger": .number(ledger), "stored": .number(stored),
+        ]
+    }
+
+    fileprivate var line: String {
+        "differs  \(tenant)\(credential.map { " \($0)" } ?? "")  \(period) \(starts)  \(figure): "
+            .printable
+            + (what == "stored"
+                ? "\(stored ?? 0) stored and not refunded" : "the counter says \(counter ?? 0)")
+            + ", the ledger \(ledger ?? 0)\n"
     }
 }
 

@@ -27,7 +27,9 @@ struct Gatepost: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Seeing",
-                subcommands: [UsageCommand.self, ExplainCommand.self, EventCommands.self, LimitsCommands.self]),
+                subcommands: [
+                    UsageCommand.self, ExplainCommand.self, EventCommands.self, LimitsCommands.self, DocsCommand.self,
+                ]),
             CommandGroup(
                 name: "Delivery",
                 subcommands: [QueueCommands.self, PoolCommands.self, RelayCommands.self, AuthorityCommands.self]),

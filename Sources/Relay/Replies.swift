@@ -1,0 +1,28 @@
+package import SMTP
+
+/// The replies that the relay gives by itself; the dialogue's own live in `SMTP`.
+extension Reply {
+    static let shuttingDown = Reply(421, EnhancedCode(4, 3, 2), "The service is shutting down; please try again.")
+    static let idleTooLong = Reply(421, EnhancedCode(4, 4, 2), "Idle for too long; closing the connection.")
+    static let certificateRevoked = Reply(421, EnhancedCode(4, 7, 0), "Your certificate has been revoked.")
+    static func filed(as name: String) -> Reply {
+        Reply(250, EnhancedCode(2, 0, 0), "\(RemoteReply.filedText)\(name)")
+    }
+    static let diskFull = Reply(452, EnhancedCode(4, 3, 1), "The relay's disk is full; please try again later.")
+    static let cannotFile = Reply(
+        451, EnhancedCode(4, 3, 0), "The relay could not file the message; please try again later.")
+    static let fileRouteEnds = Reply(
+        451, EnhancedCode(4, 3, 0), "The relay is shutting down; please try again later.")
+}
+
+extension ReplyGuide {
+    /// What a relay's gate says besides; another server's words it passes on behind that server's name.
+    package static let relay: [ReplyGuide] = [
+        ReplyGuide(.filed(as: "20261128-1.eml"), "relay.route: file: the message is a file now"),
+        ReplyGuide(.certificateRevoked, "the forwarder's certificate is on the revocation list", "`ca renew`"),
+        ReplyGuide(.idleTooLong, "nothing came for a while"), ReplyGuide(.shuttingDown, "the relay stops or restarts"),
+        ReplyGuide(.diskFull, "relay.route: file, and the disk is full", "room on the relay's disk"),
+        ReplyGuide(.cannotFile, "relay.route: file, and the folder cannot be written", "the relay's log"),
+        ReplyGuide(.fileRouteEnds, "the relay stops or restarts"),
+    ]
+}
