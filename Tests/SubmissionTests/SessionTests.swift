@@ -90,14 +90,14 @@ extension Login {
         open.enter(b, gone, member(heard, "b"))
         open.leave(b, gone)
         open.hear(.credential(101))
-        #expect(await eventually { heard.logins.withLock { $0 } == ["b gone"] })
+        #expect(await eventually(within: .seconds(60)) { heard.logins.withLock { $0 } == ["b gone"] })
         open.hear(.tenant(11))
         open.hear(.pool)
         open.hear(.credential(100))
-        #expect(await eventually { heard.count == 51 })
+        #expect(await eventually(within: .seconds(60)) { heard.count == 51 })
         #expect(asked.withLock { $0 } == ["b", "a"])
         open.hear(.everything)
-        #expect(await eventually { heard.count == 102 })
+        #expect(await eventually(within: .seconds(60)) { heard.count == 102 })
         #expect(asked.withLock { $0.count } == 4)
     }
 
@@ -115,7 +115,7 @@ extension Login {
         open.retry()
         isAway.withLock { $0 = false }
         #expect(
-            await eventually {
+            await eventually(within: .seconds(60)) {
                 open.retry()
                 return heard.count > 0
             })
@@ -131,7 +131,7 @@ extension Login {
         open.enter(.sample("a"), second, member(heard, "second"))
         open.leave(.sample("a"), first)
         open.hear(.everything)
-        #expect(await eventually { heard.count > 0 })
+        #expect(await eventually(within: .seconds(60)) { heard.count > 0 })
         #expect(heard.logins.withLock { $0 } == ["second"])
     }
 }
