@@ -1,6 +1,7 @@
 -- admin.tenant_export: what is held on a tenant, for audits, a page of one part at a time. Deleted tenants too.
---   In     slug; part: 'credentials', 'usage', 'ledger', 'messages', 'recipients', 'events', 'audit'; after: the last key
---          of the page before, '{}' to begin; at most so many rows
+--   In     slug; part: 'credentials', 'usage', 'usage_domains', 'outcomes', 'warnings', 'suppressions', 'report_logins',
+--          'ledger', 'messages', 'recipients', 'events', 'audit'; after: the last key of the page before, '{}' to begin;
+--          at most so many rows
 --   Out    by key: each row as JSON. No secret, no verifier, no body
 --   Raises GP002 there never was such a tenant; GP004 no such part
 --   Locks  none.    Repeat  the same.    Role  gatepost_admin, gatepost_viewer
@@ -31,6 +32,27 @@ BEGIN
             WHERE u.tenant_id = v_id AND (v_begins
                 OR (u.credential_id, u.period, u.starts) > (after[1]::bigint, after[2], after[3]::date))
             ORDER BY u.credential_id, u.period, u.starts LIMIT at_most;
+        WHEN 'usage_domains' THEN RETURN QUERY
+            SELECT ARRAY[u.domain, u.starts::text], to_jsonb(u) - 'tenant_id'
+            FROM gatepost.usage_domain u
+            WHERE u.tenant_id = v_id AND (v_begins OR (u.domain, u.starts) > (after[1], after[2]::date))
+            ORDER BY u.domain, u.starts LIMIT at_most;
+        WHEN 'outcomes' THEN RETURN QUERY
+            SELECT ARRAY[o.starts::text], to_jsonb(o) - 'tenant_id' FROM gatepost.outcome_hour o
+            WHERE o.tenant_id = v_id AND (v_begins OR o.starts > after[1]::timestamptz) ORDER BY o.starts LIMIT at_most;
+        WHEN 'warnings' THEN RETURN QUERY
+            SELECT ARRAY[w.credential_id::text, w.limit_name, w.starts::text, w.percent::text],
+                   to_jsonb(w) - 'tenant_id'
+            FROM gatepost.warning w
+            WHERE w.tenant_id = v_id AND (v_begins OR (w.credential_id, w.limit_name, w.starts, w.percent)
+                > (after[1]::bigint, after[2], after[3]::date, after[4]::int))
+            ORDER BY w.credential_id, w.limit_name, w.starts, w.percent LIMIT at_most;
+        WHEN 'suppressions' THEN RETURN QUERY
+            SELECT ARRAY[s.address], to_jsonb(s) - 'tenant_id' FROM gatepost.suppression s
+            WHERE s.tenant_id = v_id AND (v_begins OR s.address > after[1]) ORDER BY s.address LIMIT at_most;
+        WHEN 'report_logins' THEN RETURN QUERY
+            SELECT ARRAY[l.role::text], to_jsonb(l) - 'tenant_id' FROM gatepost.report_login l
+            WHERE l.tenant_id = v_id AND (v_begins OR l.role > after[1]::name) ORDER BY l.role LIMIT at_most;
         WHEN 'ledger' THEN RETURN QUERY
             SELECT ARRAY[l.message_id::text, l.entry::text], to_jsonb(l) - 'tenant_id'
             FROM gatepost.ledger l

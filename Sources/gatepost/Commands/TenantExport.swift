@@ -9,9 +9,10 @@ extension TenantCommands {
         static let configuration = CommandConfiguration(
             commandName: "export", abstract: "All that is held on a tenant, as JSON, for audits.",
             discussion: """
-                Settings with where each is from, domains, credentials without secrets or verifiers, usage, ledger, \
-                messages without bodies, recipients, events and the audit: one JSON object, written as it is read, a \
-                page of 1000 rows at a time. --yaml writes only what `gatepost apply` takes.
+                Settings with where each is from, domains, credentials without secrets or verifiers, usage, outcomes, \
+                warnings, suppressions, reporting logins, ledger, messages without bodies, recipients, events and the \
+                audit: one JSON object, written as it is read, a page of 1000 rows at a time. --yaml writes only what \
+                `gatepost apply` takes.
 
                 Examples:
                   gatepost tenant export acme >acme.json
