@@ -208,7 +208,7 @@ BEGIN
         ) AS x (rule, cap, used, wanted, verdict, target, flag);
     -- (A full bucket, debt 0, lets any message through; it is paid off afterwards.)
     RETURN QUERY
-        SELECT 'DATA', x.rule, format('%s a minute, burst %s', x.rate, x.burst),
+        SELECT 'DATA', x.rule, CASE WHEN x.rate IS NOT NULL THEN format('%s a minute, burst %s', x.rate, x.burst) END,
                CASE WHEN x.rate IS NOT NULL
                     THEN format('%s still to drain, %s wanted', ceil(x.debt / 60000000.0), v_count) END,
                (x.debt > 0 AND x.debt + v_count * 60000000::bigint > x.burst * 60000000::bigint) IS NOT TRUE, x.verdict,
@@ -220,8 +220,7 @@ BEGIN
             ('rate', t.rate, t.burst, v_debt, 'rate', format('tenant set %s', t.slug)),
             ('credential_rate', c.rate, c.burst, v_credential_debt, 'credential_rate',
              format('credential set %s', c.name))
-        ) AS x (rule, rate, burst, debt, verdict, target)
-        WHERE x.rate IS NOT NULL;
+        ) AS x (rule, rate, burst, debt, verdict, target);
 END
 $$;
 

@@ -120,12 +120,21 @@ BEGIN
         INSERT INTO gatepost.settle_repeat AS s (owner_id, repeats) VALUES (settle.owner, 1)
         ON CONFLICT ON CONSTRAINT settle_repeat_pkey DO UPDATE SET repeats = s.repeats + 1;
     ELSE
-        INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id, number, reply_code, reply_enhanced, reply)
+        INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id, number, reply_code, reply_enhanced, reply,
+                                    credential_id)
         SELECT n.tenant_id, gatepost.uuid_new(v_now), v_now, n.state, n.message_id, n.number, n.reply_code,
-               n.reply_enhanced, n.reply
+               n.reply_enhanced, n.reply, nullif(coalesce(m.credential_id, s.credential_id), 0)
         FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers, settle.states, settle.reply_codes,
                     settle.reply_enhanceds, settle.replies)
             WITH ORDINALITY AS n (tenant_id, message_id, number, state, reply_code, reply_enhanced, reply, ord)
+        LEFT JOIN LATERAL (
+            SELECT q.credential_id FROM gatepost.message q
+            WHERE q.tenant_id = n.tenant_id AND q.id = n.message_id AND q.id BETWEEN v_low AND v_high OFFSET 0
+        ) AS m ON true
+        LEFT JOIN LATERAL (
+            SELECT q.credential_id FROM gatepost.message_straggler q
+            WHERE q.tenant_id = n.tenant_id AND q.id = n.message_id AND m.credential_id IS NULL OFFSET 0
+        ) AS s ON true
         WHERE n.ord = ANY (v_settled) AND n.state <> 'released';
         INSERT INTO gatepost.outcome_hour AS h (tenant_id, starts, delivered, deferred, bounced)
         SELECT n.tenant_id, date_trunc('hour', v_now, 'UTC'), count(*) FILTER (WHERE n.state = 'delivered'),

@@ -58,6 +58,7 @@ extension LimitWarning {
             case "daily": "recipients a day"
             case "monthly": "recipients a month"
             case "bytes_daily": "octets a day"
+            case "first_time_daily": "first-time recipients a day"
             default: name
             }
         return isCredential ? "\(text) of a credential" : text

@@ -51,6 +51,34 @@ extension EndToEnd {
             #expect(usage.contains("\"used\":1"), "a report is not charged: \(usage)")
         }
 
+        @Test func `a cap's warnings reach the tenant's contact by mail, once each, from two nodes`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme", "--daily", "2", "--contact", "ops@customer.example")
+            let from = ["GATEPOST_NOTICES_FROM=postmaster@operator.example"]
+            let server = try await site.serve(environment: from)
+            let second = try await site.serve("submission", environment: from)
+            for node in [server, second] {
+                let sent = try site.run([
+                    "swaks", "--server", "localhost:\(node.port)", "--tls", "--auth", "PLAIN", "--auth-user",
+                    credential.username, "--auth-password", credential.secret, "--from", "news@acme.example", "--to",
+                    "a@remote.example",
+                ])
+                try #require(sent.status == 0, "\(sent.standardOutput)")
+            }
+            let half = try await site.expectOne("acme: 50 % of the recipients a day are used")
+            let all = try await site.expectOne("acme: 100 % of the recipients a day are used")
+            for mail in [half, all] {
+                #expect(
+                    mail.contains("X-Envelope-To: ops@customer.example") && mail.contains("Return-Path: <>"), "\(mail)")
+                #expect(mail.contains("From: Gatepost <postmaster@operator.example>"))
+            }
+            #expect(await eventually { (server.log + second.log).components(separatedBy: "limit warning").count == 4 })
+            // 80 % and 100 % of 2 are the same use: three warnings, and a mail for each.
+            #expect(await eventually { site.arrived().count { $0.contains("To: <ops@customer.example>") } == 3 })
+            let usage = try site.gatepost("usage", "acme", "--json")
+            #expect(usage.contains("\"used\":2"), "a notice is not charged: \(usage)")
+        }
+
         @Test func `a delivery that takes long is told to who asked, once`() async throws {
             let site = try await Site()
             let credential = try site.tenant("acme")

@@ -1,6 +1,6 @@
 -- The queue: leases, claims, outcomes.
 \ir begin.psql
-SELECT plan(49);
+SELECT plan(50);
 CREATE TEMP TABLE o AS SELECT gatepost.uuid_new(ledger.clock()) AS id, gatepost.uuid_new(ledger.clock()) AS other;
 GRANT SELECT ON o TO public;
 
@@ -29,6 +29,9 @@ SELECT is((SELECT string_agg(s.verdict, ' ' ORDER BY s.number) FROM ledger.settl
     array_fill(m.id, '{2}'), '{1,2}', '{delivered,deferred}', '{250,450}', '{2.0.0,4.7.1}', '{ok,later}',
     ARRAY[NULL, ledger.clock() + interval '1 hour']) s), 'settled settled', 'ledger.settle: recorded')
 FROM o, gatepost.message m;
+SELECT is((SELECT count(*) FROM gatepost.event e WHERE e.kind IN ('delivered', 'deferred')
+           AND e.credential_id = (SELECT m.credential_id FROM gatepost.message m)), 2::bigint,
+    'ledger.settle: its events name the credential');
 SELECT is((SELECT s.verdict FROM ledger.settle(o.id, ARRAY[pg_temp.acme()], ARRAY[m.id], '{1}', '{delivered}', '{250}',
     '{2.0.0}', '{ok}', ARRAY[NULL::timestamptz]) s), 'lease_lost', 'ledger.settle: a repeat') FROM o,
     gatepost.message m;
