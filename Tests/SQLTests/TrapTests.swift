@@ -16,8 +16,12 @@ import Testing
         try await fixture.main.query("SELECT pg_terminate_backend($1::int)", [.int64(try await Fixture.pid(node))])
         #expect(
             try await eventually {
-                try await fixture.number("SELECT count(*) FROM pg_locks WHERE relation = 'gatepost.meter'::regclass")
-                    == 0
+                // (Databases made from one template have the same oids.)
+                try await fixture.number(
+                    """
+                    SELECT count(*) FROM pg_locks WHERE relation = 'gatepost.meter'::regclass
+                        AND database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+                    """) == 0
             })
         #expect(try await fixture.balance() == [0, 0, 0, 0, 0, 0])
         #expect(try await fixture.main.query("SELECT * FROM ledger.resolve($1)", [.uuid(batch)]).isEmpty)

@@ -63,7 +63,7 @@ package final class PrivateCluster: Sendable {
         let command =
             Self.asPostgres + [
                 Self.binary("postgres"), "-D", "\(folder)/data", "-k", folder, "-p", "\(port)",
-                "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "shared_buffers=64MB",
+                "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=600", "-c", "shared_buffers=64MB",
                 "-c", "fsync=\(isDurable ? "on" : "off")", "-c", "logging_collector=off", "-c", "max_wal_size=512MB",
                 "-c", "recovery_init_sync_method=syncfs",
             ] + settings.flatMap { ["-c", $0] }

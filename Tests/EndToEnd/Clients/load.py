@@ -93,7 +93,13 @@ def run(number):
             code, text = send(client, token)
         except (OSError, smtplib.SMTPException) as error:
             if isinstance(error, smtplib.SMTPDataError):
+                # smtplib leaves the transaction open after a DATA that is refused.
                 note("refused", token, error.smtp_code, error.smtp_error.decode("ascii", "replace"))
+                try:
+                    client.rset()
+                except (OSError, smtplib.SMTPException):
+                    client.close()
+                    client = None
                 continue
             note("unknown", token)
             client.close()
