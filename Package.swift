@@ -139,6 +139,6 @@ let package = Package(
                 "gatepost", "Tenancy", "Postgres", "DNS", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], exclude: ["Goldens"]),
-        tests("EndToEnd", ["Postgres"]),
+        tests("EndToEnd", ["Postgres"], exclude: ["Clients"]),
     ]
 )
