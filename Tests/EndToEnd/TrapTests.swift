@@ -104,7 +104,11 @@ extension EndToEnd {
             #expect(heard.accepted.count == 1, "\(heard)")
             // a, A (another local part) and b, who is in Bcc and in RCPT; hidden@ is in Bcc alone.
             #expect(try await figures(site, "twice") == [3, 3, 3])
-            let hidden = try await site.sql.query("SELECT FROM gatepost.recipient WHERE address LIKE 'hidden@%'")
+            let hidden = try await site.sql.query(
+                """
+                SELECT FROM gatepost.recipient r JOIN gatepost.tenant t ON t.id = r.tenant_id
+                WHERE t.slug = 'twice' AND r.address LIKE 'hidden@%'
+                """)
             #expect(hidden.isEmpty)
         }
 
