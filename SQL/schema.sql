@@ -395,6 +395,11 @@ CREATE FUNCTION gatepost.credential_terms(credential gatepost.credential) RETURN
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION gatepost.event_filter(slug text, credential text, OUT tenant_id bigint, OUT credential_id bigint) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
 CREATE FUNCTION gatepost.event_position("position" text, OUT xid xid8, OUT id uuid) RETURNS record
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1985,6 +1990,8 @@ REVOKE ALL ON FUNCTION gatepost.credential_make(os_user text, tenant bigint, slu
 REVOKE ALL ON FUNCTION gatepost.credential_named(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.credential_terms(credential gatepost.credential) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.event_filter(slug text, credential text, OUT tenant_id bigint, OUT credential_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.event_position("position" text, OUT xid xid8, OUT id uuid) FROM PUBLIC;
 

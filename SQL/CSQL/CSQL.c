@@ -206,6 +206,9 @@ static const char functions_credential_terms[] = {
 static const char functions_credential_used[] = {
 #embed "../functions/credential_used.sql" suffix(, 0)
 };
+static const char functions_event_filter[] = {
+#embed "../functions/event_filter.sql" suffix(, 0)
+};
 static const char functions_event_position[] = {
 #embed "../functions/event_position.sql" suffix(, 0)
 };
@@ -397,6 +400,7 @@ static const struct sql_file functions[] = {
     {"credential_named", functions_credential_named},
     {"credential_terms", functions_credential_terms},
     {"credential_used", functions_credential_used},
+    {"event_filter", functions_event_filter},
     {"event_position", functions_event_position},
     {"first_moment", functions_first_moment},
     {"free_rows", functions_free_rows},

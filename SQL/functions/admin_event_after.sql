@@ -22,19 +22,7 @@ DECLARE
     v_credential bigint;
     v_after record;
 BEGIN
-    IF event_after.credential IS NOT NULL THEN
-        SELECT c.tenant_id, c.id INTO v_tenant, v_credential FROM gatepost.credential c
-        WHERE c.name = event_after.credential;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'no credential "%"', event_after.credential USING ERRCODE = 'GP002';
-        END IF;
-    END IF;
-    IF slug IS NOT NULL THEN
-        SELECT t.id INTO v_tenant FROM gatepost.tenant t WHERE t.slug = event_after.slug;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'no tenant "%"', slug USING ERRCODE = 'GP002', HINT = 'gatepost tenant list';
-        END IF;
-    END IF;
+    SELECT f.* INTO v_tenant, v_credential FROM gatepost.event_filter(slug, event_after.credential) f;
     IF after IS NULL THEN
         RETURN QUERY SELECT pg_snapshot_xmin(pg_current_snapshot())::text || ':00000000-0000-0000-0000-000000000000',
             false, NULL::uuid, NULL::timestamptz, NULL::text, NULL::text, NULL::text, NULL::uuid, NULL::int, NULL::uuid,

@@ -25,23 +25,7 @@ DECLARE
         AND (of_kind IS NULL OR of_kind IN ('accepted', 'delivered'));
     v_where text := 'true';
 BEGIN
-    IF event_list.credential IS NOT NULL THEN
-        SELECT c.tenant_id, c.id INTO v_tenant, v_credential FROM gatepost.credential c
-        WHERE c.name = event_list.credential;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'no credential "%"', event_list.credential USING ERRCODE = 'GP002';
-        END IF;
-    END IF;
-    IF slug IS NOT NULL THEN
-        IF v_tenant <> (SELECT t.id FROM gatepost.tenant t WHERE t.slug = event_list.slug) THEN
-            RAISE EXCEPTION 'credential "%" is not of tenant "%"', event_list.credential, slug
-                USING ERRCODE = 'GP002';
-        END IF;
-        SELECT t.id INTO v_tenant FROM gatepost.tenant t WHERE t.slug = event_list.slug;  -- a deleted one's too
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'no tenant "%"', slug USING ERRCODE = 'GP002', HINT = 'gatepost tenant list';
-        END IF;
-    END IF;
+    SELECT f.* INTO v_tenant, v_credential FROM gatepost.event_filter(slug, event_list.credential) f;
     SELECT p.* INTO v_before FROM gatepost.event_position(before) p;
 
     -- Written out with constants, for only so does the planner find the partial indexes and skip partitions.

@@ -1,6 +1,6 @@
 -- What is looked up: use, health, when a login was last used.
 \ir begin.psql
-SELECT plan(30);
+SELECT plan(33);
 
 SELECT is((pg_temp.send(2)).verdict, 'accepted', 'ledger.accept: two recipients');
 SELECT is(u.used || ' of ' || u.cap, '2 of 1000', 'admin.usage: the day')
@@ -59,6 +59,11 @@ SELECT is_empty('SELECT * FROM admin.event_after(''0:00000000-0000-0000-0000-000
     NULL, NULL) e WHERE e.matches', 'admin.event_after: nothing of a transaction that is still open');
 SELECT throws_ok('SELECT admin.event_after(''now'', 10, NULL, NULL, NULL, NULL, NULL)', 'GP004', NULL,
     'admin.event_after: no position');
+SELECT is(f.tenant_id = pg_temp.acme() AND f.credential_id = pg_temp.credential('acme.a'), true,
+    'gatepost.event_filter: a credential tells its tenant') FROM gatepost.event_filter(NULL, 'acme.a') f;
+SELECT lives_ok('SELECT admin.tenant_create(''me'', ''bolt'', ''{}'')', 'admin.tenant_create: another');
+SELECT throws_ok('SELECT admin.event_after(NULL, 10, ''bolt'', ''acme.a'', NULL, NULL, NULL)', 'GP002',
+    'credential "acme.a" is not of tenant "bolt"', 'admin.event_after: another tenant''s credential');
 SELECT is(p.xid::text || ' ' || p.id, '12 00000000-0000-0000-0000-00000000000a', 'gatepost.event_position: two halves')
 FROM gatepost.event_position('12:00000000-0000-0000-0000-00000000000a') p;
 
