@@ -146,7 +146,7 @@ CREATE FUNCTION admin.ledger_entries(slug text, since timestamp with time zone, 
     SET enable_mergejoin TO 'off'
     AS ...;
 
-CREATE FUNCTION admin.message_ledger(id uuid) RETURNS TABLE(tenant text, tenant_status text, credential text, entry integer, day date, month date, recipients bigint, bytes bigint, reason text, at timestamp with time zone, day_used bigint)
+CREATE FUNCTION admin.message_ledger(id uuid) RETURNS TABLE(tenant text, tenant_status text, credential text, entry integer, day date, month date, recipients bigint, bytes bigint, reason text, at timestamp with time zone, day_used bigint, month_used bigint, day_bytes bigint, credential_day_used bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'

@@ -70,8 +70,8 @@ package struct UsageDifference: Sendable, Hashable {
 package struct MessageCharge: Sendable, Hashable {
     package var tenant, tenantStatus: String
     package var entry: LedgerEntry
-    /// Of a debit: where the day's counter stood with it.
-    package var dayUsed: Int64?
+    /// Of a debit: where the counters stood with it, in recipients and octets.
+    package var dayUsed, monthUsed, dayBytes, credentialDayUsed: Int64?
 }
 
 extension Administration {
@@ -141,13 +141,16 @@ extension Administration {
         try await read(
             """
             SELECT $1::uuid AS message_id, tenant, tenant_status, entry, credential, day::text AS day,
-                   month::text AS month, recipients, bytes, reason, at, day_used
+                   month::text AS month, recipients, bytes, reason, at, day_used, month_used, day_bytes,
+                   credential_day_used
             FROM admin.message_ledger($1)
             """, [.uuid(message)]
         ) { row in
             MessageCharge(
                 tenant: try row.string("tenant"), tenantStatus: try row.string("tenant_status"),
-                entry: try Self.entry(row), dayUsed: try row.int64OrNil("day_used"))
+                entry: try Self.entry(row), dayUsed: try row.int64OrNil("day_used"),
+                monthUsed: try row.int64OrNil("month_used"), dayBytes: try row.int64OrNil("day_bytes"),
+                credentialDayUsed: try row.int64OrNil("credential_day_used"))
         }
     }
 

@@ -93,7 +93,13 @@ struct TimelineEntry {
             "\(abs(entry.recipients)) recipients \(entry.entry == 0 ? "to" : "of") \(entry.day) and \(entry.month.prefix(7))"
             + (entry.credential.map { ", of \($0)" } ?? "")
         if entry.entry == 0 {
-            if let dayUsed = charge.dayUsed { detail += "; the day then stood at \(dayUsed)" }
+            if let day = charge.dayUsed, let month = charge.monthUsed, let octets = charge.dayBytes,
+                let own = charge.credentialDayUsed
+            {
+                detail +=
+                    "; the day then stood at \(day), the credential's at \(own), the month at \(month), "
+                    + "the day's octets at \(octets)"
+            }
         } else {
             detail += ": \(entry.reason)"
         }
@@ -148,6 +154,8 @@ struct MessageStory {
                         "day": .string(charge.entry.day), "month": .string(charge.entry.month),
                         "recipients": .number(charge.entry.recipients), "bytes": .number(charge.entry.bytes),
                         "reason": .string(charge.entry.reason), "day_used": .number(charge.dayUsed),
+                        "month_used": .number(charge.monthUsed), "day_bytes": .number(charge.dayBytes),
+                        "credential_day_used": .number(charge.credentialDayUsed),
                     ]
                 }),
             "events": .array(events.map(\.json)), "not_known": .strings(gaps),

@@ -38,7 +38,8 @@ SELECT is_empty(format('SELECT admin.ledger_entries(''acme'', NULL, %L, 0, 10)',
     'admin.ledger_entries: behind the last') FROM gatepost.message m;
 SELECT throws_ok('SELECT admin.ledger_entries(''nobody'', NULL, NULL, NULL, 10)', 'GP002', NULL,
     'admin.ledger_entries: no such tenant');
-SELECT is(l.tenant || ' ' || l.recipients || ' ' || l.day_used, 'acme 2 2', 'admin.message_ledger: what it was charged')
+SELECT is(concat_ws(' ', l.tenant, l.recipients, l.day_used, l.month_used, l.day_bytes, l.credential_day_used),
+    'acme 2 2 2 100 2', 'admin.message_ledger: what it was charged, and where the counters then stood')
 FROM gatepost.message m, admin.message_ledger(m.id) l;
 SELECT is_empty('SELECT admin.message_ledger(gen_random_uuid())', 'admin.message_ledger: nobody''s');
 
