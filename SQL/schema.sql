@@ -434,7 +434,7 @@ CREATE FUNCTION gatepost.limit_defaults() RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION gatepost.limit_value(key text, value jsonb, highest bigint, nullable boolean) RETURNS bigint
+CREATE FUNCTION gatepost.limit_value(key text, value jsonb, highest bigint, nullable boolean, lowest bigint DEFAULT 1) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
@@ -2005,7 +2005,7 @@ REVOKE ALL ON FUNCTION gatepost.instant_text(at timestamp with time zone, zone t
 
 REVOKE ALL ON FUNCTION gatepost.limit_defaults() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION gatepost.limit_value(key text, value jsonb, highest bigint, nullable boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION gatepost.limit_value(key text, value jsonb, highest bigint, nullable boolean, lowest bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.lock_meters(tenants bigint[]) FROM PUBLIC;
 

@@ -49,11 +49,7 @@ BEGIN
             WHEN 'rate' THEN credential.rate := gatepost.limit_value(v_key, v_value, 1000000000, true);
             WHEN 'burst' THEN credential.burst := gatepost.limit_value(v_key, v_value, 1000000000, true);
             WHEN 'message_size' THEN
-                credential.message_size := gatepost.limit_value(v_key, v_value, 268435456, true);
-                IF credential.message_size < 1024 THEN
-                    RAISE EXCEPTION 'message_size cannot be %', v_value USING ERRCODE = 'GP004',
-                        HINT = 'At least 1024 octets, or unlimited.';
-                END IF;
+                credential.message_size := gatepost.limit_value(v_key, v_value, 268435456, true, 1024);
             WHEN 'recipients_per_message' THEN
                 credential.recipients_per_message := gatepost.limit_value(v_key, v_value, 100000, true);
             WHEN 'sessions' THEN credential.sessions := gatepost.limit_value(v_key, v_value, 1000000, true);

@@ -62,11 +62,7 @@ BEGIN
             WHEN 'shadow_first_time_daily' THEN
                 tenant.shadow_first_time_daily_cap := gatepost.limit_value(v_key, v_value, v_most, true);
             WHEN 'message_size' THEN
-                tenant.message_size := gatepost.limit_value(v_key, v_value, 268435456, false);
-                IF tenant.message_size < 1024 THEN
-                    RAISE EXCEPTION 'message_size cannot be %', v_value USING ERRCODE = 'GP004',
-                        HINT = 'At least 1024 octets.';
-                END IF;
+                tenant.message_size := gatepost.limit_value(v_key, v_value, 268435456, false, 1024);
             WHEN 'recipients_per_message' THEN
                 tenant.recipients_per_message := gatepost.limit_value(v_key, v_value, 100000, false);
             WHEN 'sessions' THEN tenant.sessions := gatepost.limit_value(v_key, v_value, 1000000, true);

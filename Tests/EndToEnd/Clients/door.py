@@ -12,12 +12,14 @@ import ssl
 import struct
 import sys
 
+from lines import Lines
+
 case, port, ca = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 username = sys.argv[4] if len(sys.argv) > 4 else ""
 secret = open(sys.argv[5]).read().strip() if len(sys.argv) > 5 else ""
 
 
-class Session:
+class Session(Lines):
     def __init__(self, before=b"", implicit=False, version=None, server_name="localhost"):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         self.socket.sendall(before)
@@ -32,20 +34,6 @@ class Session:
         if self.version:
             context.maximum_version = self.version
         self.socket = context.wrap_socket(self.socket, server_hostname=self.server_name)
-
-    def reply(self):
-        lines = []
-        while True:
-            line = self.file.readline()
-            if not line:
-                return "closed"
-            lines.append(line.decode().rstrip())
-            if line[3:4] != b"-":
-                return " | ".join(lines)
-
-    def say(self, line):
-        self.socket.sendall(line.encode() + b"\r\n")
-        return self.reply()
 
     def starttls(self):
         self.reply()

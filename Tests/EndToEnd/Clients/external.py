@@ -10,6 +10,8 @@ import socket
 import ssl
 import sys
 
+from lines import Lines
+
 case, port, ca, certificate, key = sys.argv[1:6]
 identity = sys.argv[6] if len(sys.argv) > 6 else ""
 context = ssl.create_default_context(cafile=ca)
@@ -17,7 +19,7 @@ if case != "without":
     context.load_cert_chain(certificate, key)
 
 
-class Session:
+class Session(Lines):
     def __init__(self, implicit, session=None):
         self.socket = socket.create_connection(("127.0.0.1", int(port)), timeout=60)
         if not implicit:
@@ -30,20 +32,6 @@ class Session:
         if implicit:
             self.reply()
         self.offer = self.say("EHLO client.example")
-
-    def reply(self):
-        lines = []
-        while True:
-            line = self.file.readline()
-            if not line:
-                return "closed"
-            lines.append(line.decode().rstrip())
-            if line[3:4] != b"-":
-                return " | ".join(lines)
-
-    def say(self, line):
-        self.socket.sendall(line.encode() + b"\r\n")
-        return self.reply()
 
     def external(self):
         print("offered" if "EXTERNAL" in self.offer else "not offered")
