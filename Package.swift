@@ -139,6 +139,18 @@ let package = Package(
                 "gatepost", "Tenancy", "Postgres", "DNS", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], exclude: ["Goldens"]),
-        tests("EndToEnd", ["Postgres"], exclude: ["Clients"]),
+        // Whole Gatepost sites, sinks, journals and the judge: for the end-to-end tests and for the torture.
+        .target(
+            name: "SiteSupport", dependencies: ["TestSupport", "Postgres", nioCore, nioPosix],
+            path: "Tests/SiteSupport", swiftSettings: settings),
+        tests("EndToEnd", ["Postgres", "SiteSupport"], exclude: ["Clients"]),
+        .executableTarget(
+            name: "torture",
+            dependencies: [
+                "SiteSupport", "TestSupport", "Postgres", "Tenancy", "SubmissionClient", "TLS", nioCore, nioPosix,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Torture", swiftSettings: settings),
+        tests("TortureTests", ["torture", "SiteSupport"]),
     ]
 )

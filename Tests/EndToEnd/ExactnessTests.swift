@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Postgres
+import SiteSupport
 import TestSupport
 import Testing
 
@@ -26,8 +27,8 @@ extension EndToEnd {
             load.wait()
             let journal = Journal(journalFile)
             #expect(journal.isDone)
-            #expect(journal.refused.values.contains { $0.hasPrefix("450 4.7.1") } || journal.tried.count < 1000)
-            try await site.judge(journal, tenant: "acme", cap: cap)
+            #expect(journal.refusals.contains { $0.hasPrefix("450 4.7.1") } || journal.tries.count < 1000)
+            try await site.judge(journal)
             // The cap was reached to the last recipient: the room of what died is not lost.
             let used = try await site.sql.query(
                 "SELECT recipients FROM gatepost.usage WHERE credential_id = 0 AND period = 'day'")
@@ -63,7 +64,7 @@ extension EndToEnd.ExactnessTests {
         let journal = Journal(journalFile)
         #expect(journal.isDone)
         #expect(journal.acknowledged.count > 100)
-        try await site.judge(journal, tenant: "acme", cap: cap)
+        try await site.judge(journal)
         await site.expectArrival(of: journal, within: .seconds(90))
     }
 
@@ -95,8 +96,8 @@ extension EndToEnd.ExactnessTests {
         load.wait()
         let journal = Journal(journalFile)
         #expect(journal.isDone)
-        #expect(journal.refused.values.allSatisfy { $0.hasPrefix("4") }, "\(Set(journal.refused.values))")
-        try await site.judge(journal, tenant: "acme", cap: nil)
+        #expect(journal.refusals.allSatisfy { $0.hasPrefix("4") }, "\(Set(journal.refusals))")
+        try await site.judge(journal)
         await site.expectArrival(of: journal, within: .seconds(90))
     }
 
@@ -115,7 +116,7 @@ extension EndToEnd.ExactnessTests {
         try await site.serve(port: port)
         load.wait()
         let journal = Journal(journalFile)
-        try await site.judge(journal, tenant: "acme", cap: nil)
+        try await site.judge(journal)
         await site.expectArrival(of: journal)
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Postgres
+import SiteSupport
 import TestSupport
 import Testing
 

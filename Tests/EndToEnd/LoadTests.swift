@@ -1,5 +1,6 @@
 import Foundation
 import Postgres
+import SiteSupport
 import TestSupport
 import Testing
 
@@ -74,7 +75,7 @@ extension EndToEnd {
             #expect(most - atRest < 2000 * 64 / 1024 + 64, "\(most) MiB, \(atRest) MiB at rest")
             let result = try crowd.end()
             #expect(result.standing == 2000)
-            try await site.judge(journal, tenant: "acme", cap: nil)
+            try await site.judge(journal)
         }
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import SiteSupport
 import TestSupport
 import Testing
 
@@ -93,7 +94,7 @@ extension EndToEnd {
             #expect(
                 await eventually(within: .seconds(30)) { (try? site.gatepost("queue", "list", "--json")) == "" },
                 "nothing is left in the queue")
-            try await site.judge(journal, tenant: "acme", cap: nil)
+            try await site.judge(journal)
         }
 
         @Test func `a relay's smarthost route answers with what the smarthost said`() async throws {

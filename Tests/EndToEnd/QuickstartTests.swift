@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import SiteSupport
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import SiteSupport
 import TestSupport
 import Testing
 
@@ -53,7 +54,7 @@ extension EndToEnd {
                 await eventually(within: .seconds(20)) {
                     (try? site.gatepost("queue", "list", "--json")) == ""
                 }, "nothing is left in the queue")
-            try await site.judge(journal, tenant: "acme", cap: 100)
+            try await site.judge(journal)
             let usage = try site.gatepost("usage", "acme", "--json")
             #expect(usage.contains("\"used\":20"))
         }
@@ -78,7 +79,7 @@ extension EndToEnd {
             let journal = Journal(journalFile)
             #expect(journal.acknowledged.count == 600)
             await site.expectArrival(of: journal)
-            try await site.judge(journal, tenant: "acme", cap: nil)
+            try await site.judge(journal)
         }
     }
 }

@@ -1,28 +1,25 @@
-import Foundation
-import Glibc
-import Postgres
-import Synchronization
-import TestSupport
-import Testing
-
-/// All end-to-end tests, one after the other: each runs whole processes, and load beside load proves nothing.
-@Suite(.serialized) enum EndToEnd {}
+internal import Foundation
+internal import Glibc
+package import Postgres
+internal import Synchronization
+package import TestSupport
 
 /// A whole Gatepost of a test's own on loopback: a durable PostgreSQL, certificates, settings, and the real binary.
-final class Site: Sendable {
-    let folder: String
-    let cluster: PrivateCluster
-    let database: PrivateDatabase
-    let sql: DatabaseConnection
+package final class Site: Sendable {
+    package let folder: String
+    package let cluster: PrivateCluster
+    package let database: PrivateDatabase
+    package let sql: DatabaseConnection
     private let started = Mutex<[Server]>([])
-    var servers: [Server] { started.withLock { $0 } }
+    package var servers: [Server] { started.withLock { $0 } }
 
-    var ca: String { "\(folder)/pki/ca.pem" }
-    var outbox: String { "\(folder)/outbox" }
-    var settings: String { "\(folder)/gatepost.yaml" }
+    package var ca: String { "\(folder)/pki/ca.pem" }
+    package var outbox: String { "\(folder)/outbox" }
+    package var settings: String { "\(folder)/gatepost.yaml" }
 
-    /// The binary beside the test bundle.
-    static let binary: String = {
+    /// The binary beside the test bundle, or beside the program that runs; GATEPOST_BINARY goes first.
+    package static let binary: String = {
+        if let chosen = ProcessInfo.processInfo.environment["GATEPOST_BINARY"] { return chosen }
         // Inside `swift test` the first argument is the bundle's path in the build folder.
         let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
         return URL(fileURLWithPath: bundle).resolvingSymlinksInPath().deletingLastPathComponent()
@@ -30,12 +27,13 @@ final class Site: Sendable {
     }()
 
     /// With a tenant's relay at `relayPort`, which is free until a server with the relay role is started.
-    init() async throws {
+    package init() async throws {
         cluster = try PrivateCluster(durable: true)
         database = try await DatabaseTemplates(cluster).createDatabase()
         sql = database.connection()
         var template = Array("/tmp/gatepost-site-XXXXXX\0".utf8).map { CChar(bitPattern: $0) }
-        folder = try #require(mkdtemp(&template).map { String(cString: $0) })
+        guard let made = mkdtemp(&template) else { throw Failure("no folder under /tmp") }
+        folder = String(cString: made)
         relayPort = FreePort.find()
         try Self.yaml(folder, database, relayPort).write(toFile: settings, atomically: true, encoding: .utf8)
         chmod(settings, 0o600)
@@ -46,7 +44,7 @@ final class Site: Sendable {
         try gatepost("relay", "add", "default", "127.0.0.1:\(relayPort)")
     }
 
-    let relayPort: Int
+    package let relayPort: Int
 
     deinit {
         for server in servers where server.process.isRunning {
@@ -88,16 +86,22 @@ final class Site: Sendable {
         """
     }
 
+    /// What a site needs and does not get.
+    package struct Failure: Error, CustomStringConvertible {
+        package let description: String
+        package init(_ description: String) { self.description = description }
+    }
+
     // MARK: Commands
 
-    struct Output {
-        let status: Int32
-        let standardOutput: String
-        let standardError: String
+    package struct Output {
+        package let status: Int32
+        package let standardOutput: String
+        package let standardError: String
     }
 
     /// Runs a program to its end.
-    func run(_ arguments: [String]) throws -> Output {
+    package func run(_ arguments: [String]) throws -> Output {
         let base = "\(folder)/command-\(UUID().uuidString)"
         defer {
             unlink("\(base).out")
@@ -112,32 +116,37 @@ final class Site: Sendable {
 
     /// An operator's command that must succeed.
     @discardableResult
-    func gatepost(_ arguments: String...) throws -> String {
+    package func gatepost(_ arguments: String...) throws -> String {
         let output = try run([Self.binary] + arguments + ["--config", settings])
-        try #require(output.status == 0, "gatepost \(arguments): \(output.standardError)")
+        guard output.status == 0 else { throw Failure("gatepost \(arguments): \(output.standardError)") }
         return output.standardOutput
     }
 
-    struct Credential {
-        let username: String
-        let secret: String
-        let secretFile: String
+    package struct Credential {
+        package let username: String
+        package let secret: String
+        package let secretFile: String
+
+        package init(username: String, secret: String, secretFile: String) {
+            self.username = username
+            self.secret = secret
+            self.secretFile = secretFile
+        }
     }
 
     /// A tenant with the domain `SLUG.example` and a credential.
-    func tenant(_ slug: String, _ limits: String...) throws -> Credential {
+    package func tenant(_ slug: String, _ limits: String...) throws -> Credential {
         let created = try run([Self.binary, "tenant", "create", slug, "--config", settings] + limits)
-        try #require(created.status == 0, "\(created.standardError)")
+        guard created.status == 0 else { throw Failure("tenant \(slug): \(created.standardError)") }
         try gatepost("domain", "add", slug, "\(slug).example", "--trust")
         return try credential(slug)
     }
 
-    func credential(_ slug: String) throws -> Credential {
-        let issued = try #require(
-            try JSONSerialization.jsonObject(with: Data(try gatepost("credential", "issue", slug, "--json").utf8))
-                as? [String: Any])
-        let username = try #require(issued["username"] as? String)
-        let secret = try #require(issued["secret"] as? String)
+    package func credential(_ slug: String) throws -> Credential {
+        let text = try gatepost("credential", "issue", slug, "--json")
+        guard let issued = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any],
+            let username = issued["username"] as? String, let secret = issued["secret"] as? String
+        else { throw Failure("credential issue says \(text)") }
         let file = "\(folder)/\(username).secret"
         try secret.write(toFile: file, atomically: true, encoding: .utf8)
         chmod(file, 0o600)
@@ -146,13 +155,14 @@ final class Site: Sendable {
 
     // MARK: Servers
 
-    struct Server {
-        let process: ChildProcess
-        let port: Int
+    package struct Server {
+        package let process: ChildProcess
+        package let port: Int
         /// With TLS from the first octet.
-        let tlsPort: Int
-        let logFile: String
-        var log: String { readFile(logFile) }
+        package let tlsPort: Int
+        package let logFile: String
+        package var log: String { readFile(logFile) }
+        package var isReady: Bool { log.contains("\"message\":\"ready\"") }
     }
 
     /// Starts `gatepost serve` and waits until it is ready.
@@ -162,7 +172,7 @@ final class Site: Sendable {
     ///   - port: for submission.
     ///   - databasePort: where a proxy stands between the node and PostgreSQL.
     @discardableResult
-    func serve(
+    package func serve(
         _ role: String? = nil, port: Int = FreePort.find(), databasePort: Int? = nil, environment: [String] = []
     ) async throws -> Server {
         let log = "\(folder)/serve-\(UUID().uuidString).log"
@@ -179,40 +189,44 @@ final class Site: Sendable {
         let server = Server(process: try ChildProcess(command, log: log), port: port, tlsPort: tlsPort, logFile: log)
         started.withLock { $0.append(server) }
         Reaper.shared.watch(server.process)
-        try #require(
-            await eventually(within: .seconds(60), every: .milliseconds(50)) {
-                server.log.contains("\"message\":\"ready\"") || !server.process.isRunning
-            })
-        try #require(server.log.contains("\"message\":\"ready\""), "serve ended: \(server.log)")
+        _ = await eventually(within: .seconds(60), every: .milliseconds(50)) {
+            server.isReady || !server.process.isRunning
+        }
+        guard server.isReady else { throw Failure("serve ended: \(server.log)") }
         return server
     }
 
     /// Starts a client written for these tests, in `Clients/`.
-    func client(_ name: String, _ arguments: String...) throws -> ChildProcess {
+    package func client(_ name: String, _ arguments: String...) throws -> ChildProcess {
         let process = try ChildProcess(["python3", Self.clients + name] + arguments, log: "\(folder)/\(name).log")
         Reaper.shared.watch(process)
         return process
     }
 
     /// Ends a process when the tests end, however they do.
-    func watch(_ process: ChildProcess) { Reaper.shared.watch(process) }
+    package func watch(_ process: ChildProcess) { Reaper.shared.watch(process) }
 
-    static let clients = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Clients/"
+    /// The same for a process that is no site's.
+    package static func endWithTests(_ process: ChildProcess) { Reaper.shared.watch(process) }
+
+    package static let clients =
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path
+        + "/EndToEnd/Clients/"
 
     /// The messages that have arrived, by the text they hold.
-    func arrived() -> [String] {
+    package func arrived() -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: outbox)) ?? []
         return names.filter { $0.hasSuffix(".eml") }.map { readFile("\(outbox)/\($0)") }
     }
 }
 
 /// One site for all tests that neither stop nor kill anything; each has a tenant of its own.
-actor SharedSite {
-    static let instance = SharedSite()
+package actor SharedSite {
+    package static let instance = SharedSite()
     private var made: Task<(Site, Site.Server), any Error>?
 
     /// With all three roles served.
-    func site() async throws -> (Site, Site.Server) {
+    package func site() async throws -> (Site, Site.Server) {
         if let made { return try await made.value }
         let task = Task {
             let site = try await Site()
@@ -238,7 +252,7 @@ private final class Reaper: Sendable {
         lifeline = ends[1]
     }
 
-    func watch(_ process: ChildProcess) {
+    package func watch(_ process: ChildProcess) {
         let line = Array("\(process.id)\n".utf8)
         _ = write(lifeline, line, line.count)
     }

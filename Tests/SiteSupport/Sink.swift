@@ -1,14 +1,15 @@
-import Foundation
-import TestSupport
-import Testing
+internal import Foundation
+internal import TestSupport
 
 /// Postfix's smtp-sink: takes what comes, each message into a file.
-final class Sink: Sendable {
-    let port: Int
+package final class Sink: Sendable {
+    package let port: Int
     private let folder: String
     private let process: ChildProcess
 
-    init(_ site: Site, _ options: String..., port: Int = FreePort.find(), after former: Sink? = nil) async throws {
+    package init(_ site: Site, _ options: String..., port: Int = FreePort.find(), after former: Sink? = nil)
+        async throws
+    {
         former?.kill()
         self.port = port
         folder = "\(site.folder)/sink-\(UUID().uuidString)"
@@ -18,20 +19,20 @@ final class Sink: Sendable {
                 "-d", "\(folder)/%s.", "127.0.0.1:\(port)", "100",
             ], log: "\(folder)/../sink.log")
         site.watch(process)
-        try #require(
-            await eventually(within: .seconds(20)) {
-                try site.run(["swaks", "--server", "127.0.0.1:\(port)", "--quit-after", "CONNECT"]).status == 0
-            })
+        let isUp = try await eventually(within: .seconds(20)) {
+            try site.run(["swaks", "--server", "127.0.0.1:\(port)", "--quit-after", "CONNECT"]).status == 0
+        }
+        guard isUp else { throw Site.Failure("no smtp-sink on port \(port)") }
     }
 
     deinit { kill() }
 
-    func kill() {
+    package func kill() {
         process.signal(SIGKILL)
         process.wait()
     }
 
-    var messages: [String] {
+    package var messages: [String] {
         ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).map { readFile("\(folder)/\($0)") }
             .filter { $0.contains("X-Rcpt-Args") && $0.hasSuffix("\n") }
     }
@@ -39,7 +40,7 @@ final class Sink: Sendable {
 
 extension Site {
     /// Makes a server on loopback the default pool's member, beside others made so; the relay of the site's own goes.
-    func member(_ port: Int, _ options: String...) throws {
+    package func member(_ port: Int, _ options: String...) throws {
         _ = try run([
             Self.binary, "relay", "remove", "default", "127.0.0.1:\(relayPort)", "--yes", "--config", settings,
         ])
@@ -47,6 +48,6 @@ extension Site {
             [
                 Self.binary, "relay", "add", "default", "127.0.0.1:\(port)", "--protocol", "smtp", "--config", settings,
             ] + options)
-        try #require(added.status == 0, "\(added.standardError)")
+        guard added.status == 0 else { throw Site.Failure("\(added.standardError)") }
     }
 }

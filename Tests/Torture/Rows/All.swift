@@ -1,0 +1,4 @@
+extension Row {
+    /// Every row, in the order they run in.
+    static let all: [Row] = [.kills]
+}

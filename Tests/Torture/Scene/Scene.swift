@@ -1,0 +1,152 @@
+import Foundation
+import Postgres
+import SiteSupport
+import Synchronization
+import TestSupport
+
+/// What every row needs: a PostgreSQL of its own, nodes of each role, a sink, tenants, clients at work, an operator at
+/// work, and at the end the judge.
+///
+///     let scene = try await Scene(leg)
+///     try await scene.start(submissions: 2, forwarders: 2, relays: 2)
+///     return try await scene.judged(clients: 24) {
+///         for _ in 0..<leg.rounds {
+///             scene.disturb("SIGKILL of \(node.name)", mayDuplicate: node.role != .submission)
+///             …                                              // harm, measured into scene.verdict
+///         }
+///     }
+final class Scene: Sendable {
+    let leg: Leg
+    let site: Site
+    let sink: CountingSink
+    let population: Population
+    private let state = Mutex(State())
+
+    private struct State {
+        var nodes: [Node] = []
+        var disturbances: [Evidence.Disturbance] = []
+        var verdict = Verdict()
+        var load: Load?
+    }
+
+    init(_ leg: Leg, manner: @escaping @Sendable () -> CountingSink.Manner = { .answer }) async throws {
+        self.leg = leg
+        site = try await Site()
+        sink = try await CountingSink(manner: manner)
+        population = try await Population(site.database)
+    }
+
+    var nodes: [Node] { state.withLock { $0.nodes } }
+    var load: Load? { state.withLock { $0.load } }
+
+    // MARK: Nodes
+
+    /// Starts nodes and waits until all are in service. Relays are made members of the default pool.
+    ///
+    /// - Parameter databasePort: where a proxy stands between nodes and PostgreSQL.
+    func start(
+        submissions: Int, forwarders: Int, relays: Int, databasePort: Int? = nil, environment: [String] = []
+    ) async throws {
+        var nodes: [Node] = []
+        for (role, count) in [(Node.Role.relay, relays), (.forwarder, forwarders), (.submission, submissions)] {
+            for number in 0..<count {
+                nodes.append(
+                    Node(
+                        role, "\(role.rawValue)\(number + 1)", of: site, sinkPort: sink.port,
+                        databasePort: role == .relay ? nil : databasePort, environment: environment))
+            }
+        }
+        state.withLock { $0.nodes += nodes }
+        try await site.sql.query("DELETE FROM gatepost.relay WHERE port = $1", [.int32(Int32(site.relayPort))])
+        for node in nodes where node.role == .relay {
+            try await site.sql.query(
+                "SELECT admin.relay_add('torture', 'default', '127.0.0.1', $1)", [.int32(Int32(node.port))])
+        }
+        for node in nodes { try node.start() }
+        for node in nodes {
+            guard try await node.untilInService() else { throw Site.Failure("\(node.name) is not ready: \(node.log)") }
+        }
+    }
+
+    // MARK: What was done, and what was seen
+
+    /// To be said before the harm is done.
+    ///
+    /// - Parameter mayDuplicate: promise 5: an outcome may be lost between the sink's reply and its commit.
+    func disturb(_ what: String, mayDuplicate: Bool) {
+        let now = Int64(Date().timeIntervalSince1970 * 1_000_000)
+        state.withLock { $0.disturbances.append(.init(at: now, what: what, mayDuplicate: mayDuplicate)) }
+    }
+
+    func count(_ name: String, _ number: Int = 1) { state.withLock { $0.verdict.count(name, number) } }
+    func measure(_ name: String, _ value: Double) { state.withLock { $0.verdict.measure(name, value) } }
+    func fault(_ fault: Verdict.Fault, _ detail: String) { state.withLock { $0.verdict.add(fault, detail) } }
+
+    /// A time to be back in service, against its deadline.
+    func back(_ what: String, after time: Duration, within limit: Duration) {
+        let seconds = time / .seconds(1)
+        measure("\(what), s", seconds)
+        if time > limit { fault(.late, "\(what): \(String(format: "%.2f", seconds)) s") }
+    }
+
+    // MARK: The run
+
+    /// Clients and operator at work, harm done to it all, an end, and the judge.
+    ///
+    /// - Parameters:
+    ///   - messages: at least so many acknowledged, even when the harm is over before.
+    ///   - drain: how long what was accepted may take to be delivered once the harm has ended.
+    func judged(
+        clients: Int = 24, messagesPerSecond: Int = 250, messages: Int = 0, drain: Duration = .seconds(90),
+        ports: [Int]? = nil, harm: @Sendable () async throws -> Void
+    ) async throws -> Verdict {
+        let journal = "\(site.folder)/journal"
+        let load = try Load(
+            Load.Plan(
+                ports: ports ?? nodes.filter { $0.role == .submission }.map(\.port), members: population.members,
+                clients: clients, messagesPerSecond: messagesPerSecond, seed: leg.seed),
+            ca: site.ca, journal: JournalWriter(journal))
+        state.withLock { $0.load = load }
+        let desk = Operator(database: site.database, population: population, load: load, seed: leg.seed)
+        async let running: Void = load.run()
+        async let changes = desk.run()
+        do {
+            try await harm()
+            guard await eventually(within: .seconds(600), every: .milliseconds(50), { load.acknowledged >= messages })
+            else { throw Site.Failure("\(load.acknowledged) of \(messages) messages within ten minutes") }
+        } catch {
+            load.stop()
+            _ = await (running, changes)
+            throw error
+        }
+        load.stop()
+        _ = await running
+        count("operator's changes", await changes)
+        try await waitUntilDelivered(within: drain)
+        var verdict = try await examined(Journal(journal))
+        verdict.add(state.withLock { $0.verdict })
+        for oddity in load.oddities { verdict.add(.wrongAnswer, oddity) }
+        return verdict
+    }
+
+    /// Until no recipient is left that is neither delivered nor bounced nor cancelled.
+    func waitUntilDelivered(within limit: Duration) async throws {
+        let begun = ContinuousClock.now
+        _ = await eventually(within: limit, every: .milliseconds(200)) {
+            let rows = try? await site.sql.query(
+                "SELECT count(*) AS n FROM gatepost.recipient WHERE state IN ('queued', 'deferred')")
+            return (try? rows?.first?.int64("n")) == 0
+        }
+        measure("all delivered after, s", begun.duration(to: .now) / .seconds(1))
+    }
+
+    private func examined(_ journal: Journal) async throws -> Verdict {
+        var evidence = Evidence()
+        try await evidence.read(site.sql)
+        evidence.deliveries = sink.deliveries
+        evidence.disturbances = state.withLock { $0.disturbances }
+        var verdict = Judge.examine(journal, evidence)
+        if !journal.isDone { verdict.add(.noTest, "the clients did not come to their end") }
+        return verdict
+    }
+}
