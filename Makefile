@@ -8,13 +8,16 @@ TEST_PACKAGES = $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python
   libnss-wrapper mandoc zsh fish bsdextrautils systemd haproxy nsd php-cli php-symfony-mailer ruby-actionmailer \
   nodejs node-nodemailer openjdk-17-jdk-headless libjakarta-mail-java $(POSTGRESQL)-pgtap $(POSTGRESQL)-plpgsql-check
 
+# What Gatepost is compared with.
+PEER_PACKAGES = postfix postfix-pgsql dovecot-core dovecot-pgsql policyd-rate-limit python3-psycopg2 python3
+
 SWIFT := swift
 RELEASE := .build/release/gatepost
 # What a quickstart can be stopped with: whichever was built last.
 BUILT = $(firstword $(shell ls -t .build/release/gatepost .build/debug/gatepost 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart stop test build man lint schema clean
+.PHONY: help quickstart stop test build man lint schema compare clean
 
 help:
 	@echo "make quickstart         build, set everything up under .gatepost/, send a message; Ctrl-C ends it"
@@ -25,6 +28,7 @@ help:
 	@echo "make man                the manual pages and completions, under .build/man and .build/completions"
 	@echo "make lint               check the format of the sources"
 	@echo "make schema             write SQL/schema.sql anew"
+	@echo "make compare            measure against Postfix on the same work (as root; ROUNDS=3)"
 	@echo "make clean              stop and remove a quickstart, and everything built"
 
 quickstart:
@@ -62,6 +66,10 @@ schema:
 	@.ci/packages $(RUN_PACKAGES)
 	SQL/dump-schema.sh >SQL/schema.new
 	mv SQL/schema.new SQL/schema.sql
+
+compare: build
+	@.ci/packages $(RUN_PACKAGES) $(PEER_PACKAGES)
+	@exec env GATEPOST=$(RELEASE) /usr/bin/python3 -B Benchmarks/compare/compare.py
 
 clean:
 	@if [ -d .gatepost ]; then if [ -n "$(BUILT)" ]; then $(BUILT) quickstart --stop --remove; \

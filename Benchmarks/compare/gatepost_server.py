@@ -1,0 +1,92 @@
+"""Gatepost as it is shipped: caps, ledger, sender policy and resubmission on, one database of the shared PostgreSQL."""
+
+import json
+
+from processes import Child, answers, free_port, run, wait_until
+from surroundings import DOMAIN
+
+
+class Gatepost:
+    """`roles`: submission alone is what `relay held` means; with forwarder and relay mail goes on to the sink."""
+
+    has_quota = True
+
+    def __init__(self, site, name, roles, sink_port):
+        self.site, self.name, self.roles = site, name, roles
+        self.database = name.replace("-", "_")
+        self.port, self.tls_port, relay_port = free_port(), free_port(), free_port()
+        self.settings = site.write(f"{name}.yaml", f"""\
+database:
+  url: "{site.url(self.database, 'gatepost_node')}"
+  admin-url: "{site.url(self.database, 'gatepost_admin')}"
+  owner-url: "{site.url(self.database)}"
+submission:
+  listen: ["127.0.0.1:{self.port}"]
+  listen-tls: ["127.0.0.1:{self.tls_port}"]
+  hostname: gatepost.{DOMAIN}
+  certificate: {site.path('pki/server.pem')}
+  private-key: {site.path('pki/server.key')}
+  max-connections: 20000
+forwarder:
+  certificate: {site.path('pki/forwarder.pem')}
+  private-key: {site.path('pki/forwarder.key')}
+  authorities: {site.path('pki/ca.pem')}
+  connections-per-member: 50
+relay:
+  listen: ["127.0.0.1:{relay_port}"]
+  hostname: relay.{DOMAIN}
+  certificate: {site.path('pki/relay.pem')}
+  private-key: {site.path('pki/relay.key')}
+  authorities: {site.path('pki/ca.pem')}
+  route: smarthost
+  smarthost: "127.0.0.1:{sink_port}"
+  smarthost-tls: none
+  smarthost-connections: 50
+pki:
+  directory: {site.path('pki')}
+""", 0o600)
+        self.relay_port = relay_port
+        self.children = []
+
+    def command(self, *words):
+        return run(self.site.gatepost, *words, "--config", self.settings)
+
+    def start(self):
+        self.site.sql("postgres", f"CREATE DATABASE {self.database}")
+        self.command("migrate")
+        # A cap on everything, far above the load: each accept is checked against it and debited.
+        self.command("tenant", "create", "bench", "--daily", "100000000", "--monthly", "1000000000",
+                     "--sessions", "unlimited")
+        self.command("domain", "add", "bench", DOMAIN, "--trust")
+        issued = json.loads(self.command("credential", "issue", "bench", "--json"))
+        self.issued = issued["username"]
+        self.secret_file = self.site.write(f"{self.name}.secret", issued["secret"] + "\n", 0o600)
+        self.secret = issued["secret"]
+        self.copy_credential()
+        self.command("relay", "add", "default", f"127.0.0.1:{self.relay_port}")
+        for role in self.roles:
+            child = Child([self.site.gatepost, "serve", "--role", role, "--config", self.settings],
+                          self.site.path(f"{self.name}-{role}.log"))
+            self.site.add(child.stop)
+            self.children.append(child)
+        wait_until(self.name, lambda: all(child.check() is None for child in self.children) and answers(self.port))
+
+    def copy_credential(self):
+        """One credential for each user: what the command issued, under other names."""
+        self.site.sql(self.database, f"""
+            INSERT INTO gatepost.credential (tenant_id, name)
+            SELECT c.tenant_id, 'bench.load' || n FROM gatepost.credential c, generate_series(1, {self.site.users}) AS n
+            WHERE c.name = '{self.issued}';
+            INSERT INTO gatepost.login (tenant_id, credential_id, name, verifier, digest)
+            SELECT c.tenant_id, c.id, c.name, l.verifier, l.digest FROM gatepost.credential c, gatepost.login l
+            WHERE c.name LIKE 'bench.load%' AND l.name = '{self.issued}'""")
+
+    def username(self, number):
+        return f"bench.load{number}"
+
+    @property
+    def roots(self):
+        return [child.pid for child in self.children]
+
+    def between_rounds(self):
+        pass
