@@ -182,6 +182,11 @@ extension SubmissionDialogue {
         switch stage {
         case .plaintext, .secured:
             reject(gate(stage) ?? .badSequence, into: &output)
+        case .transaction(let identity, let draft) where draft.isRefused:
+            // Clients that send no RSET behind a refused DATA (Python's smtplib) mean the next message. It can be
+            // processed, so no 503 is due (RFC 5321 §4.1.4); MAIL clears every buffer (§4.1.1.2).
+            state = .reading(.identified(identity))
+            return mail(argument, .identified(identity), into: &output)
         case .transaction, .chunks, .refused:
             reject(outOfPlace(stage), into: &output)
         case .identified(let identity):
@@ -208,6 +213,10 @@ extension SubmissionDialogue {
         case .identified, .chunks, .refused:
             reject(outOfPlace(stage), into: &output)
         case .transaction(let identity, var draft):
+            if draft.isRefused {
+                draft.isRefused = false
+                state = .reading(.transaction(identity, draft))
+            }
             do throws(CommandFault) {
                 let recipient = try RecipientArgument(
                     parsing: argument, isInternationalized: draft.mail.parameters.isInternationalized
@@ -249,9 +258,11 @@ extension SubmissionDialogue {
                 reject(.noArgument, into: &output)
             } else if let failure = draft.failure {
                 core.conduct.noteDataRefused()
+                state = .reading(.transaction(identity, draft.refused))
                 core.say(failure, into: &output)
             } else if draft.recipients.isEmpty {
                 core.conduct.noteDataRefused()
+                if draft.hasRefusals { state = .reading(.transaction(identity, draft.refused)) }
                 reject(draft.hasRefusals ? .noValidRecipients : .recipientFirst, into: &output)
             } else if draft.mail.parameters.body == .binaryMIME {
                 // A line that ends nowhere cannot have a dot at its head (RFC 3030 §3).
@@ -289,9 +300,11 @@ extension SubmissionDialogue {
             refuse(chunk, .chunkRefused, then: .identified(identity), identity)
         case .transaction(let identity, let draft):
             if let failure = draft.failure {
-                refuse(chunk, failure, then: stage, identity)
+                refuse(chunk, failure, then: .transaction(identity, draft.refused), identity)
+            } else if draft.recipients.isEmpty, draft.hasRefusals {
+                refuse(chunk, .noValidRecipients, then: .transaction(identity, draft.refused), identity)
             } else if draft.recipients.isEmpty {
-                refuse(chunk, draft.hasRefusals ? .noValidRecipients : .recipientFirst, then: stage, identity)
+                refuse(chunk, .recipientFirst, then: stage, identity)
             } else if chunk.size > limits.maxMessageSize {
                 refuse(
                     chunk, .tooLarge(limit: limits.maxMessageSize), then: .identified(identity), identity)

@@ -102,8 +102,16 @@ package struct SubmissionDialogue {
         var hasRefusals = false
         /// One was refused for what fails the whole message: DATA's answer.
         var failure: Reply?
+        /// Its content was just refused: it comes to nothing, and a MAIL in the next place begins anew.
+        var isRefused = false
 
         init(_ mail: MailArgument) { self.mail = mail }
+
+        var refused: Draft {
+            var draft = self
+            draft.isRefused = true
+            return draft
+        }
 
         func envelope(_ hello: Hello) -> Envelope {
             Envelope(
@@ -268,11 +276,11 @@ package struct SubmissionDialogue {
             state = .reading(.transaction(identity, draft))
             if !failsTransaction { reject(reply, into: &output) }
         case .data(let identity, let draft, nil):
-            state = .reading(.transaction(identity, draft))
+            state = .reading(.transaction(identity, draft.refused))
             core.conduct.noteDataRefused()
             core.say(reply, into: &output)
         case .data(let identity, let draft, let chunk?):
-            refuse(chunk, reply, then: .transaction(identity, draft), identity)
+            refuse(chunk, reply, then: .transaction(identity, draft.refused), identity)
         case .message(let identity):
             state = .reading(.identified(identity))
             core.say(reply, into: &output)

@@ -92,6 +92,45 @@ struct ThreatOrderTests {
             "= data => refuse 452 4.3.1 Full\nC BDAT 6\\r\\nQUIT\nC BDAT 6 LAST\\r\\nQUIT\nC NOOP\nS 452 4.3.1 Full\nS 503 5.5.1 A chunk of this message was refused; send RSET\nS 250 2.0.0 Ok"
         ),
         ThreatCase(
+            "§4 MAIL straight behind a refused DATA begins anew, with nothing of what was", .transaction,
+            #"""
+            = recipient <cap@ => fail 450 4.7.1 Cap
+            C RCPT TO:<old@d.example>
+            C RCPT TO:<cap@d.example>
+            C DATA
+            C DATA
+            C MAIL FROM:<n@own.example>
+            C MAIL FROM:<m@own.example>
+            C RCPT TO:<new@d.example>
+            C BDAT 3 LAST\r\nx
+            S 250 2.1.5 Recipient ok
+            S 450 4.7.1 Cap
+            S 450 4.7.1 Cap
+            S 450 4.7.1 Cap
+            S 250 2.1.0 Sender ok
+            S 503 5.5.1 A mail transaction is already open
+            S 250 2.1.5 Recipient ok
+            ! message <n@own.example> <new@d.example> 'x\x0d\x0a'
+            S 250 2.0.0 Ok: queued as 1
+            """#),
+        ThreatCase(
+            "§4 MAIL behind a refused DATA and another RCPT is nested", .transaction,
+            "= recipient => refuse 550 5.7.1 No\nC RCPT TO:<b@d.example>\nC DATA\nC RCPT TO:<c@d.example>\nC MAIL FROM:<n@own.example>\nS 550 5.7.1 No\nS 554 5.5.1 No valid recipients\nS 550 5.7.1 No\nS 503 5.5.1 A mail transaction is already open"
+        ),
+        ThreatCase(
+            "§4 a malformed MAIL behind a refused DATA leaves no recipients of before", .transaction,
+            "= data => refuse 452 4.3.1 Full\nC RCPT TO:<b@d.example>\nC DATA\nC MAIL FROM:<n@>\nC RCPT TO:<c@d.example>\nS 250 2.1.5 Recipient ok\nS 452 4.3.1 Full\nS 501 5.1.7 Sender address is malformed\nS 503 5.5.1 Send MAIL first"
+        ),
+        ThreatCase(
+            "§4 MAIL straight behind a refused BDAT LAST", .transaction,
+            "= data => refuse 452 4.3.1 Full\nC RCPT TO:<b@d.example>\nC BDAT 3 LAST\\r\\nx\nC MAIL FROM:<n@own.example>\nS 250 2.1.5 Recipient ok\nS 452 4.3.1 Full\nS 250 2.1.0 Sender ok"
+        ),
+        ThreatCase(
+            "§4 message text that begins with MAIL, behind a refused DATA: only where it came for a header",
+            .transaction,
+            "= recipient => refuse 550 5.7.1 No\nC RCPT TO:<b@d.example>\nC DATA\nC From: a\nC\nC MAIL FROM:<x@own.example>\nC .\nC MAIL FROM:<n@own.example>\nS 550 5.7.1 No\nS 554 5.5.1 No valid recipients\nS 500 5.5.2 Command not recognised\nS 500 5.5.2 Command not recognised\nS 503 5.5.1 DATA was refused and message text followed; close and start again\nS 500 5.5.2 Command not recognised\nS 250 2.1.0 Sender ok"
+        ),
+        ThreatCase(
             "§4 DATA after BODY=BINARYMIME", .authenticated,
             "C MAIL FROM:<a@own.example> BODY=BINARYMIME\nC RCPT TO:<b@d.example>\nC DATA\nC BDAT 4 LAST\\r\\n\\r\\n\\0\\n\\c\nS 250 2.1.0 Sender ok\nS 250 2.1.5 Recipient ok\nS 503 5.5.1 BINARYMIME content comes by BDAT\n! message <a@own.example> <b@d.example> '\\x0d\\x0a\\x00\\x0a'\nS 250 2.0.0 Ok: queued as 1"
         ),
