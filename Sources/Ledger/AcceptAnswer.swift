@@ -1,8 +1,8 @@
-internal import Postgres
+package import Postgres
 
 /// The rows that `ledger.accept` and `ledger.resolve` return: a verdict per message, in order.
-struct AcceptAnswer {
-    enum Verdict {
+package struct AcceptAnswer: Sendable {
+    package enum Verdict: Sendable {
         /// Of a credential in test mode: it is stored as final, and nobody forwards it.
         case accepted(remaining: Int64?, isTest: Bool)
         case resubmitted(MessageID)
@@ -10,9 +10,14 @@ struct AcceptAnswer {
         case refused(AcceptRefusal)
     }
 
-    let verdicts: [Verdict]
+    package let verdicts: [Verdict]
     /// The database's time, at which all of it was decided.
-    let clock: Instant
+    package let clock: Instant
+
+    package init(_ verdicts: [Verdict], clock: Instant) {
+        self.verdicts = verdicts
+        self.clock = clock
+    }
 
     /// Nil without rows: `resolve` has fenced the batch.
     init?(_ rows: Rows, expected: Int) throws(DatabaseError) {

@@ -89,7 +89,7 @@ package struct AcceptBenchmark: Sendable {
                     AcceptItem(request: request($0), eventLoop: eventLoop, completion: { _ in }, deadline: farAway)
                 }
                 let before = ContinuousClock.now
-                let call = AcceptCall(items, owner: owner?.holdingID, clock: clock)
+                let call = AcceptCall(items, owner: owner?.holdingID, now: clock.now)
                 call.write(into: writer)
                 let rows = try connection.execute("accept", writer, deadline: farAway)
                 guard let answer = try AcceptAnswer(rows, expected: items.count) else {

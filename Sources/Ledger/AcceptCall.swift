@@ -1,13 +1,14 @@
 internal import NIOCore
-internal import Postgres
+package import Postgres
 internal import SMTP
 
 /// One call of `ledger.accept`: which messages, under which ids. Sent again, it is another call.
-struct AcceptCall {
-    let batch: MessageID
-    let owner: MessageID?
-    let items: [AcceptItem]
-    let ids: [MessageID]
+package struct AcceptCall: Sendable {
+    package let batch: MessageID
+    package let owner: MessageID?
+    package let items: [AcceptItem]
+    /// One for each item.
+    package let ids: [MessageID]
     private let traces: [ByteBuffer]
 
     static let statement = """
@@ -15,13 +16,19 @@ struct AcceptCall {
             $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)
         """
 
-    init(_ items: [AcceptItem], owner: MessageID?, clock: DatabaseClock) {
-        let now = clock.now
+    /// - Parameters:
+    ///   - owner: whom what is accepted is leased to; nil: it is stored free.
+    ///   - now: by the database's clock.
+    ///   - makeID: a new id for the moment.
+    package init(
+        _ items: [AcceptItem], owner: MessageID?, now: Instant,
+        makeID: (Instant) -> MessageID = { MessageID(at: $0) }
+    ) {
         let seconds = now.microseconds / 1_000_000
         self.owner = owner
         self.items = items
-        batch = MessageID(at: now)
-        ids = items.map { _ in MessageID(at: now) }
+        batch = makeID(now)
+        ids = items.map { _ in makeID(now) }
         traces = zip(ids, items).map { $1.request.trace($0, seconds) }
     }
 

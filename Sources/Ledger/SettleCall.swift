@@ -1,18 +1,18 @@
 internal import NIOCore
-internal import Postgres
+package import Postgres
 internal import SMTP
 
 /// Outcomes that are written together, and the report that tells of them.
-struct SettleGroup {
-    var settlements: [Settlement]
-    var report: DeliveryReport?
+package struct SettleGroup: Sendable {
+    package var settlements: [Settlement]
+    package var report: DeliveryReport?
 }
 
 /// One call of `ledger.settle`: outcomes of recipients that one owner holds, each recipient once.
-struct SettleCall {
-    let owner: MessageID
-    let groups: [SettleGroup]
-    let settlements: [Settlement]
+package struct SettleCall: Sendable {
+    package let owner: MessageID
+    package let groups: [SettleGroup]
+    package let settlements: [Settlement]
     private let reports: [DeliveryReport]
 
     static let statement = """

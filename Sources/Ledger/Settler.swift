@@ -8,7 +8,7 @@ internal import Postgres
 /// are never dropped while this process lives, however long the database is away.
 final class Settler: Sendable {
     private struct State {
-        var waiting: [SettleGroup] = []
+        var line = SettleLine()
         var unsettled = 0
         var isClosing = false
         var drainers: [CheckedContinuation<Void, Never>] = []
@@ -16,8 +16,6 @@ final class Settler: Sendable {
 
     private let monitor = Monitor(State(), conditions: 1)
     private let group = Group()
-    private static let maxPerCall = 1000
-    private static let maxReportBytes = 16 << 20
 
     init(_ database: DatabaseConfiguration, logger: Logger) {
         group.enter()
@@ -33,13 +31,8 @@ final class Settler: Sendable {
     /// - Parameter report: tells of these outcomes, which are then one owner's; stored with the first that counts.
     func settle(_ settlements: [Settlement], report: DeliveryReport? = nil) {
         guard !settlements.isEmpty else { return }
-        // Without a report each goes as it can; with one, they stay together.
-        let groups =
-            report == nil
-            ? settlements.map { SettleGroup(settlements: [$0]) }
-            : [SettleGroup(settlements: settlements, report: report)]
         monitor.withLock { state in
-            state.waiting += groups
+            state.line.add(settlements, report: report)
             state.unsettled += settlements.count
         }
         monitor.signal(0)
@@ -64,34 +57,11 @@ final class Settler: Sendable {
         Self.settled(monitor.withLock { $0.unsettled }, monitor)
     }
 
-    /// One call's worth: one owner, each recipient once, in order. Nil when closing and empty.
+    /// Nil when closing and empty.
     private static func next(_ monitor: Monitor<State>) -> SettleCall? {
         let call = monitor.wait(on: 0) { (state) -> SettleCall?? in
-            guard let owner = state.waiting.first?.settlements.first?.owner else {
-                return state.isClosing ? .some(nil) : nil
-            }
-            var taken: [SettleGroup] = []
-            var left: [SettleGroup] = []
-            var seen: Set<RecipientKey> = []
-            var room = maxPerCall
-            var bytes = maxReportBytes
-            for group in state.waiting {
-                let keys = group.settlements.map { RecipientKey(message: $0.messageID, number: $0.number) }
-                let isFirst = taken.isEmpty
-                let fits = room >= keys.count && bytes >= group.reportBytes
-                if isFirst || fits, group.settlements.first?.owner == owner, seen.isDisjoint(with: keys) {
-                    seen.formUnion(keys)
-                    room -= keys.count
-                    bytes -= group.reportBytes
-                    taken.append(group)
-                } else {
-                    // What comes after something left behind may be about the same recipient: it stays behind it.
-                    seen.formUnion(keys)
-                    left.append(group)
-                }
-            }
-            state.waiting = left
-            return .some(SettleCall(owner: owner, groups: taken))
+            if let call = state.line.next() { return .some(call) }
+            return state.isClosing ? .some(nil) : nil
         }
         return call ?? nil
     }
@@ -107,15 +77,6 @@ final class Settler: Sendable {
         }
         for drainer in drainers { drainer.resume() }
     }
-}
-
-extension SettleGroup {
-    fileprivate var reportBytes: Int { report?.content.readableBytes ?? 0 }
-}
-
-private struct RecipientKey: Hashable {
-    let message: MessageID
-    let number: Int32
 }
 
 /// The settler's thread and its connection.
@@ -164,45 +125,22 @@ private final class SettlerThread {
                 let rows = try connection.execute("settle", writer, deadline: .now + .seconds(60))
                 try reportLost(rows, part)
             } catch {
-                switch (error.kind, error.sqlStateClass) {
-                case (.refused, "22"?), (.refused, "23"?), (.refused, "54"?):
-                    waiting += halves(of: part, error)
-                case (.refused, _), (.unexpected, _):
+                switch part.consequence(of: error) {
+                case .apart(let parts):
+                    if parts.count < 2 {
+                        logger.error("an outcome cannot be recorded as it is", metadata: ["reason": "\(error)"])
+                    }
+                    waiting += parts
+                case .againLater:
                     logger.warning("settle failed", metadata: ["reason": "\(error)"])
                     link.drop()
                     link.sleep(.milliseconds(200))
                     if !isClosing() { waiting.append(part) }
-                case (.doubt, _), (.unreachable, _), (.configuration, _):
+                case .again:
                     waiting.append(part)
                 }
             }
         }
-    }
-
-    /// An outcome that cannot be stored must not hold up its neighbours; alone, it goes without the remote's words, and
-    /// at last without its report.
-    private func halves(of call: SettleCall, _ error: DatabaseError) -> [SettleCall] {
-        let all = call.groups
-        guard all.count > 1 else {
-            guard var one = all.first else { return [] }
-            if one.settlements.contains(where: \.hasWords) {
-                for index in one.settlements.indices { one.settlements[index].forgetWords() }
-            } else if one.report != nil {
-                logger.error("a report cannot be stored", metadata: ["reason": "\(error)"])
-                one.report = nil
-            } else if one.settlements.count > 1 {
-                return one.settlements.map { SettleCall(owner: call.owner, settlements: [$0]) }
-            } else {
-                logger.error("an outcome cannot be recorded", metadata: ["reason": "\(error)"])
-                return []
-            }
-            return [SettleCall(owner: call.owner, groups: [one])]
-        }
-        let middle = all.count / 2
-        return [
-            SettleCall(owner: call.owner, groups: Array(all[middle...])),
-            SettleCall(owner: call.owner, groups: Array(all[..<middle])),
-        ]
     }
 
     private func reportLost(_ rows: Rows, _ call: SettleCall) throws(DatabaseError) {
@@ -214,9 +152,4 @@ private final class SettlerThread {
                 "an outcome came after its lease", metadata: ["id": "\(one.messageID)", "recipient": "\(one.number)"])
         }
     }
-}
-
-extension Settlement {
-    fileprivate var hasWords: Bool { reply != nil || replyEnhanced != nil || replyCode != nil }
-    fileprivate mutating func forgetWords() { (reply, replyEnhanced, replyCode) = (nil, nil, nil) }
 }
