@@ -17,7 +17,7 @@ RELEASE := .build/release/gatepost
 BUILT = $(firstword $(shell ls -t .build/release/gatepost .build/debug/gatepost 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart stop test build man lint schema compare clean
+.PHONY: help quickstart stop test simulate build man lint schema compare clean
 
 help:
 	@echo "make quickstart         build, set everything up under .gatepost/, send a message; Ctrl-C ends it"
@@ -25,6 +25,7 @@ help:
 	@echo "make stop               stop what a quickstart left up: its server and its PostgreSQL"
 	@echo "make test               build and run every test"
 	@echo "make build              the release binary, $(RELEASE)"
+	@echo "make simulate           SESSIONS=1000000 SEED=1 FROM=0: client sessions in simulated worlds"
 	@echo "make man                the manual pages and completions, under .build/man and .build/completions"
 	@echo "make lint               check the format of the sources"
 	@echo "make schema             write SQL/schema.sql anew"
@@ -45,7 +46,17 @@ stop:
 test:
 	@.ci/packages $(TEST_PACKAGES)
 	$(SWIFT) build --build-tests
+	$(MAKE) simulate
 	$(SWIFT) test --skip-build
+
+# The same worlds each time; `RECORD=FILE` adds the run to the totals kept there.
+SESSIONS = 1000000
+SEED = 1
+FROM = 0
+simulate:
+	@.ci/packages $(BUILD_PACKAGES)
+	$(SWIFT) build -c release --product simulation
+	.build/release/simulation --sessions $(SESSIONS) --seed $(SEED) --from $(FROM) $(if $(RECORD),--record $(RECORD))
 
 build:
 	@.ci/packages $(BUILD_PACKAGES)

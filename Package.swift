@@ -105,6 +105,11 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        .executableTarget(
+            name: "simulation",
+            dependencies: ["SMTP", "MailMessage", "Ledger", "Postgres", nioCore, nioEmbedded],
+            path: "Tests/Simulation", swiftSettings: settings),
+
         .target(
             name: "TestSupport", dependencies: ["CLinux", "Postgres", "SQL", "Cryptography", nioCore],
             path: "Tests/TestSupport",
@@ -152,5 +157,6 @@ let package = Package(
             ],
             path: "Tests/Torture", swiftSettings: settings),
         tests("TortureTests", ["torture", "SiteSupport"]),
+        tests("SimulationTests", ["simulation"]),
     ]
 )
