@@ -122,6 +122,8 @@ struct Judge {
             let address = Self.address(line)
             if !recipients.contains(address) { recipients.append(address) }
         case ("DATA", 354): return try readContent()
+        // A MAIL straight behind it begins the next message.
+        case ("DATA", 400...): mayBeOver = hasSender
         case ("QUIT", 221): isOver = true
         default: break
         }
