@@ -6,7 +6,8 @@ RUN_PACKAGES := $(BUILD_PACKAGES) libsasl2-modules postgresql util-linux
 POSTGRESQL = postgresql-$(or $(shell ls /usr/lib/postgresql 2>/dev/null | sort -n | tail -1),15)
 TEST_PACKAGES = $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python3 python3-pip openssl postfix \
   libnss-wrapper mandoc zsh fish bsdextrautils systemd haproxy nsd php-cli php-symfony-mailer ruby-actionmailer \
-  nodejs node-nodemailer openjdk-17-jdk-headless libjakarta-mail-java $(POSTGRESQL)-pgtap $(POSTGRESQL)-plpgsql-check
+  nodejs node-nodemailer openjdk-17-jdk-headless libjakarta-mail-java golang-go mutt s-nail libphp-phpmailer \
+  libemail-sender-perl libauthen-sasl-perl libio-socket-ssl-perl $(POSTGRESQL)-pgtap $(POSTGRESQL)-plpgsql-check
 
 # What Gatepost is compared with.
 PEER_PACKAGES = postfix postfix-pgsql dovecot-core dovecot-pgsql policyd-rate-limit python3-psycopg2 python3
@@ -17,13 +18,14 @@ RELEASE := .build/release/gatepost
 BUILT = $(firstword $(shell ls -t .build/release/gatepost .build/debug/gatepost 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart stop test simulate build man lint schema compare clean
+.PHONY: help quickstart stop test test-clients simulate build man lint schema compare clean
 
 help:
 	@echo "make quickstart         build, set everything up under .gatepost/, send a message; Ctrl-C ends it"
 	@echo "make quickstart ONCE=1  the same, ending when the message has arrived"
 	@echo "make stop               stop what a quickstart left up: its server and its PostgreSQL"
 	@echo "make test               build and run every test"
+	@echo "make test-clients       every client through every door, by every mechanism, with every message, as a table"
 	@echo "make build              the release binary, $(RELEASE)"
 	@echo "make simulate           SESSIONS=1000000 SEED=1 FROM=0: client sessions in simulated worlds"
 	@echo "make man                the manual pages and completions, under .build/man and .build/completions"
@@ -57,6 +59,13 @@ simulate:
 	@.ci/packages $(BUILD_PACKAGES)
 	$(SWIFT) build -c release --product simulation
 	.build/release/simulation --sessions $(SESSIONS) --seed $(SEED) --from $(FROM) $(if $(RECORD),--record $(RECORD))
+
+test-clients:
+	@.ci/packages $(TEST_PACKAGES)
+	$(SWIFT) build --build-tests
+	@rm -f .build/clients.jsonl
+	CLIENTS=full CLIENTS_RESULTS=$(CURDIR)/.build/clients.jsonl $(SWIFT) test --skip-build --filter ClientMatrixTests
+	@python3 Tests/EndToEnd/Clients/matrix_table.py .build/clients.jsonl
 
 build:
 	@.ci/packages $(BUILD_PACKAGES)
