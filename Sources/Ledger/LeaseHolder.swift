@@ -118,7 +118,8 @@ actor LeaseHolder {
         guard let id = lease?.id else { return }
         let begun = ContinuousClock.now
         do throws(DatabaseError) {
-            let rows = try query("SELECT * FROM ledger.owner_renew($1)", [.uuid(id)])
+            // A forwarder without mail to take hears the database's time from here only.
+            let rows = try query("SELECT r.*, ledger.clock() AS clock FROM ledger.owner_renew($1) r", [.uuid(id)])
             guard let row = rows.first else {
                 self.id = nil
                 return lose("its row was freed by another node")
@@ -127,6 +128,7 @@ actor LeaseHolder {
                 session = nil
                 return lose("its lock is not held")
             }
+            clock.adjust(to: try row.timestamp("clock"))
             lease?.renewed = begun
         } catch {
             if error.kind == .refused, session?.isUsable == true {

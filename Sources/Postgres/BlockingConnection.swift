@@ -41,6 +41,10 @@ package final class BlockingConnection {
     package func isAlive() -> Bool {
         guard isUsable, PQstatus(pointer) == CONNECTION_OK else { return false }
         var descriptor = pollfd(fd: PQsocket(pointer), events: Int16(POLLIN), revents: 0)
+        guard descriptor.fd >= 0 else {
+            isUsable = false
+            return false
+        }
         while poll(&descriptor, 1, 0) != 0 {
             notices.complaint = nil
             let isOpen = PQconsumeInput(pointer) == 1 && PQstatus(pointer) == CONNECTION_OK
@@ -175,6 +179,8 @@ package final class BlockingConnection {
             throw DatabaseError(.doubt, warning.message, sqlState: warning.sqlState)
         }
         if let failure {
+            // libpq's own, for want of memory: the server's answer was there, and is lost. It may be committed.
+            guard failure.sqlState != nil else { throw lost(failure) }
             // A server that became a standby: the next connection finds the new primary.
             if failure.sqlState == "25006", !isInTransaction { isUsable = false }
             throw failure
@@ -198,6 +204,8 @@ package final class BlockingConnection {
 
     private func wait(for events: Int16, _ deadline: ContinuousClock.Instant?) throws(DatabaseError) {
         var descriptor = pollfd(fd: PQsocket(pointer), events: events, revents: 0)
+        // poll would pass over it and wait for nothing.
+        guard descriptor.fd >= 0 else { throw lost() }
         while true {
             var milliseconds: Int32 = -1
             if let deadline {
