@@ -25,6 +25,8 @@ struct Row: Sendable {
 struct Leg: Sendable {
     let row: String
     let rounds: Int
+    /// Rounds that earlier legs have done.
+    var done = 0
     let isShort: Bool
     /// Of this leg; the same seed makes the same choices (not the same timing).
     let seed: UInt64

@@ -26,7 +26,8 @@ struct Runner {
             let rounds = min(row.leg, size - result.roundsDone)
             let begun = clock.now
             let leg = Leg(
-                row: row.name, rounds: rounds, isShort: isShort, seed: seed &+ UInt64(result.legsDone) &* 1_000_003,
+                row: row.name, rounds: rounds, done: result.roundsDone, isShort: isShort,
+                seed: seed &+ UInt64(result.legsDone) &* 1_000_003,
                 say: { [say, name = row.name] in say("\(name): \($0)") })
             say("\(row.name): \(rounds) \(row.unit), seed \(leg.seed)")
             result.verdict.add(try await row.run(leg))

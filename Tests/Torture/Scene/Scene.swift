@@ -20,6 +20,8 @@ final class Scene: Sendable {
     let site: Site
     let sink: CountingSink
     let population: Population
+    /// Of every client of the scene.
+    let journal: JournalWriter
     private let state = Mutex(State())
 
     private struct State {
@@ -32,6 +34,7 @@ final class Scene: Sendable {
     init(_ leg: Leg, manner: @escaping @Sendable () -> CountingSink.Manner = { .answer }) async throws {
         self.leg = leg
         site = try await Site()
+        journal = JournalWriter("\(site.folder)/journal")
         sink = try await CountingSink(manner: manner)
         population = try await Population(site.database)
     }
@@ -95,21 +98,23 @@ final class Scene: Sendable {
     ///
     /// - Parameters:
     ///   - messages: at least so many acknowledged, even when the harm is over before.
+    ///   - isOperated: an operator is at work too.
+    ///   - adjust: what the row knows of the evidence.
     ///   - drain: how long what was accepted may take to be delivered once the harm has ended.
     func judged(
         clients: Int = 24, messagesPerSecond: Int = 250, messages: Int = 0, drain: Duration = .seconds(90),
-        ports: [Int]? = nil, harm: @Sendable () async throws -> Void
+        ports: [Int]? = nil, isOperated: Bool = true, adjust: @Sendable (inout Evidence) -> Void = { _ in },
+        harm: @Sendable () async throws -> Void
     ) async throws -> Verdict {
-        let journal = "\(site.folder)/journal"
         let load = try Load(
             Load.Plan(
                 ports: ports ?? nodes.filter { $0.role == .submission }.map(\.port), members: population.members,
                 clients: clients, messagesPerSecond: messagesPerSecond, seed: leg.seed),
-            ca: site.ca, journal: JournalWriter(journal))
+            ca: site.ca, journal: journal)
         state.withLock { $0.load = load }
         let desk = Operator(database: site.database, population: population, load: load, seed: leg.seed)
         async let running: Void = load.run()
-        async let changes = desk.run()
+        async let changes = isOperated ? desk.run() : 0
         do {
             try await harm()
             guard await eventually(within: .seconds(600), every: .milliseconds(50), { load.acknowledged >= messages })
@@ -123,8 +128,8 @@ final class Scene: Sendable {
         _ = await running
         count("operator's changes", await changes)
         try await waitUntilDelivered(within: drain)
-        var verdict = try await examined(Journal(journal))
-        verdict.add(state.withLock { $0.verdict })
+        var verdict = try await examined(adjust)
+        if !journalled.isDone { verdict.add(.noTest, "the clients did not come to their end") }
         for oddity in load.oddities { verdict.add(.wrongAnswer, oddity) }
         return verdict
     }
@@ -140,13 +145,17 @@ final class Scene: Sendable {
         measure("all delivered after, s", begun.duration(to: .now) / .seconds(1))
     }
 
-    private func examined(_ journal: Journal) async throws -> Verdict {
+    /// The judge's verdict on all that clients have heard by now, and what was noted here.
+    func examined(_ adjust: (inout Evidence) -> Void = { _ in }) async throws -> Verdict {
         var evidence = Evidence()
         try await evidence.read(site.sql)
         evidence.deliveries = sink.deliveries
         evidence.disturbances = state.withLock { $0.disturbances }
-        var verdict = Judge.examine(journal, evidence)
-        if !journal.isDone { verdict.add(.noTest, "the clients did not come to their end") }
+        adjust(&evidence)
+        var verdict = Judge.examine(journalled, evidence)
+        verdict.add(state.withLock { $0.verdict })
         return verdict
     }
+
+    private var journalled: Journal { Journal("\(site.folder)/journal") }
 }
