@@ -8,18 +8,21 @@ package struct ClientDialogue {
         package var heloName: String
         package var startsTLS: Bool
         package var credentials: ClientCredentials?
-        /// MAIL, every RCPT and DATA in one write (RFC 2920).
+        /// The credentials' mechanism gives way to the first of SCRAM-SHA-256, PLAIN and LOGIN that is offered.
+        package var choosesMechanism: Bool
+        /// MAIL, every RCPT and DATA in one write, and behind a message the next one's (RFC 2920).
         package var pipelines: Bool
         /// Keep the text of positive replies to messages too.
         package var keepsReplies: Bool
 
         package init(
-            heloName: String, startsTLS: Bool = true, credentials: ClientCredentials?, pipelines: Bool = false,
-            keepsReplies: Bool = false
+            heloName: String, startsTLS: Bool = true, credentials: ClientCredentials?,
+            choosesMechanism: Bool = false, pipelines: Bool = false, keepsReplies: Bool = false
         ) {
             self.heloName = heloName
             self.startsTLS = startsTLS
             self.credentials = credentials
+            self.choosesMechanism = choosesMechanism
             self.pipelines = pipelines
             self.keepsReplies = keepsReplies
         }
@@ -80,6 +83,8 @@ package struct ClientDialogue {
         case authenticate
         /// Call `send` or `quit`.
         case ready
+        /// A message's content is on its way: `send` may be called now, so that the next one goes out behind it.
+        case mayFollow
         case outcome(Outcome)
         case failed(Failure)
         /// 221 came.
@@ -97,13 +102,14 @@ package struct ClientDialogue {
         case reset, quitting, closed
     }
 
-    private let configuration: Configuration
+    private var configuration: Configuration
     private var reader = ReplyReader()
     private var state = State.greeting
     private var content = ByteBuffer()
     private var envelope: Envelope?
     private var refusal: (Stage, ClientReply)?
-    private var accepted = 0
+    /// Sent behind the message under way.
+    private var following: (envelope: Envelope, content: ByteBuffer)?
     /// What the last EHLO offered, upper case, a line each.
     package private(set) var offered: [String] = []
 
@@ -134,11 +140,15 @@ package struct ClientDialogue {
 
     /// `content` is dot-stuffed and ends with CRLF; it is sent as it is, with the final dot behind it.
     package mutating func send(_ envelope: Envelope, content: ByteBuffer, into output: inout ByteBuffer) {
+        if case .content = state, configuration.pipelines, following == nil {
+            output.writeImmutableBuffer(envelope.pipelined)
+            following = (envelope, content)
+            return
+        }
         guard case .idle = state else { preconditionFailure("a message is under way") }
         self.content = content
         self.envelope = envelope
         refusal = nil
-        accepted = 0
         if configuration.pipelines {
             output.writeImmutableBuffer(envelope.pipelined)
             state = .pipelined(repliesLeft: envelope.recipients.count + 2)
@@ -147,6 +157,12 @@ package struct ClientDialogue {
             state = .mail
         }
     }
+
+    /// Whether `send` or `quit` is what comes next.
+    package var isIdle: Bool { if case .idle = state { true } else { false } }
+
+    /// The mechanism used, or to be used.
+    package var mechanism: ClientCredentials.Mechanism? { configuration.credentials?.mechanism }
 
     package mutating func quit(into output: inout ByteBuffer) {
         output.writeString("QUIT\r\n")
@@ -222,12 +238,21 @@ package struct ClientDialogue {
     }
 
     private mutating func greeted() -> Action {
-        guard let credentials = configuration.credentials else {
+        if configuration.pipelines, !offered.contains("PIPELINING") {
+            return fail(.notOffered("PIPELINING", offered: offered))
+        }
+        guard var credentials = configuration.credentials else {
             state = .idle
             return .ready
         }
         let mechanisms =
             offered.first { $0.hasPrefix("AUTH ") }?.split(separator: " ").dropFirst().map(String.init) ?? []
+        if configuration.choosesMechanism {
+            let best = ClientCredentials.Mechanism.inOrderOfChoice.first { mechanisms.contains($0.rawValue) }
+            guard let best else { return fail(.notOffered("AUTH by a mechanism known here", offered: mechanisms)) }
+            credentials = credentials.by(best)
+            configuration.credentials = credentials
+        }
         guard mechanisms.contains(credentials.mechanism.rawValue) else {
             return fail(.notOffered("AUTH \(credentials.mechanism.rawValue)", offered: mechanisms))
         }
@@ -265,19 +290,17 @@ package struct ClientDialogue {
             return nextRecipient(envelope?.recipients.count ?? 0, into: &output)
         case .recipients(let left):
             note(.recipient, reply)
-            if isPositive { accepted += 1 }
             return nextRecipient(left - 1, into: &output)
         case .data:
             guard reply.code == 354 else { return refuseTransaction(.data, reply, into: &output) }
-            writeContent(into: &output)
-            return nil
+            return writeContent(into: &output)
         case .pipelined(let left):
             note(left == 1 ? .data : left == (envelope?.recipients.count ?? 0) + 2 ? .mail : .recipient, reply)
             if left > 1 {
                 state = .pipelined(repliesLeft: left - 1)
             } else if reply.code == 354 {
                 // Also where a recipient was refused: 354 calls for the message, which goes to the others.
-                writeContent(into: &output)
+                return writeContent(into: &output)
             } else {
                 return refuseTransaction(.data, reply, into: &output)
             }
@@ -314,10 +337,11 @@ package struct ClientDialogue {
         return nil
     }
 
-    private mutating func writeContent(into output: inout ByteBuffer) {
+    private mutating func writeContent(into output: inout ByteBuffer) -> Action? {
         output.writeBuffer(&content)
         output.writeString(".\r\n")
         state = .content
+        return configuration.pipelines ? .mayFollow : nil
     }
 
     /// RSET, so that the next message begins anew whatever the server kept.
@@ -331,7 +355,14 @@ package struct ClientDialogue {
     }
 
     private mutating func finish(_ outcome: Outcome) -> Action {
-        state = .idle
+        if let next = following {
+            following = nil
+            refusal = nil
+            (envelope, content) = (next.envelope, next.content)
+            state = .pipelined(repliesLeft: next.envelope.recipients.count + 2)
+        } else {
+            state = .idle
+        }
         return .outcome(outcome)
     }
 

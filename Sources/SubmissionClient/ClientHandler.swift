@@ -5,9 +5,15 @@ package import TLS
 package protocol ClientOwner: AnyObject {
     /// The session stands (after AUTH, and after each message): call `send` or `quit`.
     func clientIsReady(_ client: ClientHandler)
+    /// A message's content is on its way and the dialogue pipelines: `send` may be called for the next one.
+    func clientMayFollow(_ client: ClientHandler)
     func client(_ client: ClientHandler, finished outcome: ClientDialogue.Outcome)
     /// The last call, once for each connection; nil after QUIT.
     func client(_ client: ClientHandler, ended failure: (any Error)?)
+}
+
+extension ClientOwner {
+    package func clientMayFollow(_ client: ClientHandler) {}
 }
 
 /// Turns bytes into calls of a `ClientDialogue` and its actions into writes, TLS and calls of the owner.
@@ -18,10 +24,13 @@ package final class ClientHandler: ChannelInboundHandler {
     package struct TLSOptions: Sendable {
         package let context: TLSContext
         package let serverName: String
+        /// TLS comes before the greeting (RFC 8314 §3.3), not by STARTTLS.
+        package let isAtOnce: Bool
 
-        package init(context: TLSContext, serverName: String) {
+        package init(context: TLSContext, serverName: String, isAtOnce: Bool = false) {
             self.context = context
             self.serverName = serverName
+            self.isAtOnce = isAtOnce
         }
     }
 
@@ -48,6 +57,7 @@ package final class ClientHandler: ChannelInboundHandler {
     private var lastOctets = NIODeadline.now()
     private var watch: Scheduled<Void>?
     private var isEnded = false
+    private var isResting = false
     /// What TLS settled, once it is up.
     package private(set) var session: TLSSession?
 
@@ -65,6 +75,10 @@ package final class ClientHandler: ChannelInboundHandler {
 
     package var isOpen: Bool { !isEnded }
     package var offered: [String] { dialogue.offered }
+    package var mechanism: ClientCredentials.Mechanism? { dialogue.mechanism }
+
+    /// Nothing is expected from now on: the time-out does not run until `quit`.
+    package func rest() { isResting = true }
 
     package func send(_ envelope: ClientDialogue.Envelope, content: ByteBuffer) {
         dialogue.send(envelope, content: content, into: &output)
@@ -72,12 +86,15 @@ package final class ClientHandler: ChannelInboundHandler {
     }
 
     package func quit() {
+        isResting = false
+        lastOctets = .now()
         dialogue.quit(into: &output)
         flush()
     }
 
     package func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        if tls?.isAtOnce == true { startTLS() }
         if context.channel.isActive { watchProgress(context) }
     }
 
@@ -95,6 +112,8 @@ package final class ClientHandler: ChannelInboundHandler {
     package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case TLSEvent.handshakeCompleted(let session) = event {
             self.session = session
+            // In front of everything, the greeting is what comes next.
+            if tls?.isAtOnce == true { return }
             dialogue.secured(into: &output)
             advance()
         } else {
@@ -112,9 +131,10 @@ package final class ClientHandler: ChannelInboundHandler {
             case .startTLS: startTLS()
             case .authenticate: authenticate()
             case .ready: owner.clientIsReady(self)
+            case .mayFollow: owner.clientMayFollow(self)
             case .outcome(let outcome):
                 owner.client(self, finished: outcome)
-                owner.clientIsReady(self)
+                if dialogue.isIdle { owner.clientIsReady(self) }
             case .failed(let failure): end(failure)
             case .closed: end(nil)
             }
@@ -172,7 +192,9 @@ package final class ClientHandler: ChannelInboundHandler {
     private func schedule(on eventLoop: any EventLoop, at deadline: NIODeadline) {
         watch = eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [weak self] in
             guard let self, !self.isEnded else { return }
-            if NIODeadline.now() >= self.lastOctets + self.timeout {
+            if self.isResting {
+                self.schedule(on: eventLoop, at: .now() + self.timeout)
+            } else if NIODeadline.now() >= self.lastOctets + self.timeout {
                 self.end(TimedOut(after: self.timeout))
             } else {
                 self.schedule(on: eventLoop, at: self.lastOctets + self.timeout)

@@ -22,17 +22,24 @@ package final class LoadGenerator: Sendable {
         shared = LoadState(plan, date: date)
     }
 
-    /// No new message is begun; those under way are waited for.
+    /// No new message is begun; those under way are waited for. Connections that are held are let go.
     package func stop() { shared.interrupt() }
 
-    /// `progress` is called four times a second, on an event loop's thread.
-    package func run(progress: @escaping @Sendable (Progress) -> Void) async throws -> LoadReport {
+    /// `progress` is called four times a second, `holding` once all connections are held (`LoadPlan.hold`); both on an
+    /// event loop's thread.
+    package func run(
+        progress: @escaping @Sendable (Progress) -> Void, holding: @escaping @Sendable () -> Void = {}
+    ) async throws -> LoadReport {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads)
         let loops = (0..<plan.threads).map { _ in group.next() }
         let workers = try await loops.asyncMap { loop in
             try await loop.submit { NIOLoopBound(LoadWorker(self.shared, on: loop), eventLoop: loop) }.get()
         }
-        let started = shared.begin(on: loops[0])
+        let (started, release) = shared.begin(on: loops[0])
+        shared.whenAllHold {
+            holding()
+            if case .time(let time)? = self.plan.hold { loops[0].scheduleTask(in: time) { release.succeed() } }
+        }
         let ticking = loops[0].scheduleRepeatedTask(initialDelay: .milliseconds(250), delay: .milliseconds(250)) { _ in
             progress(self.shared.progress)
         }
@@ -46,6 +53,7 @@ package final class LoadGenerator: Sendable {
         }
         try await EventLoopFuture.andAllComplete(ends, on: loops[0]).get()
         started.succeed()
+        release.succeed()
         ticking.cancel()
         progress(shared.progress)
 
@@ -78,7 +86,9 @@ final class LoadState: Sendable {
         var processorStart: Duration = .zero
         var last: ContinuousClock.Instant?
         var processorEnd: Duration = .zero
-        var gate: EventLoopPromise<Void>?
+        var begun: NIODeadline?
+        var gate, release: EventLoopPromise<Void>?
+        var whenAllHold: (@Sendable () -> Void)?
         var fatal: String?
         var isInterrupted = false
     }
@@ -86,6 +96,8 @@ final class LoadState: Sendable {
     private let clock = Mutex(Clock())
     private let next = Atomic(0)
     private let standing = Atomic(0)
+    private let holding = Atomic(0)
+    private let loggedIn = Atomic(0)
     private let isStopped = Atomic(false)
     private let accepted = Atomic(0)
     private let refused = Atomic(0)
@@ -93,19 +105,44 @@ final class LoadState: Sendable {
     init(_ plan: LoadPlan, date: String) {
         self.plan = plan
         let recipients = (1...plan.recipients).map { "r\($0)@\(plan.toDomain)" }
-        message = LoadMessage(size: plan.size, from: plan.from, to: recipients[0], date: date)
+        message = LoadMessage(size: plan.sizes.largest, from: plan.from, to: recipients[0], date: date)
         envelope = ClientDialogue.Envelope(sender: plan.from, recipients: recipients)
     }
 
-    /// The gate that opens when every connection stands; at once where connections come and go.
-    func begin(on loop: any EventLoop) -> EventLoopPromise<Void> {
+    /// The gate that opens when every connection stands, at once where connections come and go; and the one that lets
+    /// those go that are held.
+    func begin(on loop: any EventLoop) -> (gate: EventLoopPromise<Void>, release: EventLoopPromise<Void>) {
         let gate = loop.makePromise(of: Void.self)
-        clock.withLock { $0.gate = gate }
+        let release = loop.makePromise(of: Void.self)
+        clock.withLock { ($0.gate, $0.release) = (gate, release) }
         if plan.messagesPerConnection > 0 { open() }
-        return gate
+        return (gate, release)
     }
 
     var gate: EventLoopFuture<Void>? { clock.withLock { $0.gate?.futureResult } }
+    var release: EventLoopFuture<Void>? { clock.withLock { $0.release?.futureResult } }
+
+    func whenAllHold(_ action: @escaping @Sendable () -> Void) { clock.withLock { $0.whenAllHold = action } }
+
+    func connectionHolds() {
+        guard holding.wrappingAdd(1, ordering: .relaxed).newValue == plan.connections else { return }
+        clock.withLock { $0.whenAllHold }?()
+    }
+
+    /// The next connection's.
+    func nextClient() -> ClientDialogue.Configuration {
+        guard !plan.logins.isEmpty else { return plan.client }
+        var client = plan.client
+        let number = loggedIn.wrappingAdd(1, ordering: .relaxed).oldValue
+        client.credentials = plan.logins[number % plan.logins.count]
+        return client
+    }
+
+    /// When a message should begin; nil for as soon as it may.
+    func due(_ number: Int) -> NIODeadline? {
+        guard let rate = plan.rate, let begun = clock.withLock({ $0.begun }) else { return nil }
+        return begun + .nanoseconds(Int64(Double(number) * 1e9 / rate))
+    }
 
     func connectionStands() {
         if standing.wrappingAdd(1, ordering: .relaxed).newValue == plan.connections { open() }
@@ -115,6 +152,7 @@ final class LoadState: Sendable {
         let gate = clock.withLock { clock in
             if clock.start == nil {
                 clock.start = .now
+                clock.begun = NIODeadline.now()
                 clock.processorStart = processorTime()
             }
             return clock.gate
@@ -132,6 +170,8 @@ final class LoadState: Sendable {
     var hasMore: Bool {
         !isStopped.load(ordering: .relaxed) && next.load(ordering: .relaxed) < plan.messages
     }
+
+    var hasStopped: Bool { isStopped.load(ordering: .relaxed) }
 
     func count(isAccepted: Bool) {
         let counter =
@@ -155,9 +195,15 @@ final class LoadState: Sendable {
     }
 
     func interrupt() {
-        clock.withLock { $0.isInterrupted = true }
+        let isHolding = holding.load(ordering: .relaxed) >= plan.connections
+        let release = clock.withLock { clock in
+            // To be told so is how a hold without a time ends.
+            if !isHolding { clock.isInterrupted = true }
+            return clock.release
+        }
         isStopped.store(true, ordering: .relaxed)
         open()
+        release?.succeed()
     }
 
     var progress: LoadGenerator.Progress {

@@ -6,44 +6,51 @@ package struct LoadPlan: Sendable {
     package var host: String
     package var port: Int
     /// Open at the same time.
-    package var connections: Int
+    package var connections = 50
     package var messages: Int
     /// After so many a connection says QUIT and another takes its place; 0: connections are kept open, and the clock
     /// starts when all of them stand.
-    package var messagesPerConnection: Int
-    /// Octets of each message, header included; at least `LoadMessage.minimumSize`.
-    package var size: Int
-    package var recipients: Int
+    package var messagesPerConnection = 0
+    /// Octets of a message, header included; at least `LoadMessage.minimumSize`.
+    package var sizes = LoadSizes.fixed(10_240)
+    package var recipients = 1
     /// The sender's address, in envelope and From.
     package var from: String
     /// Recipients are r1@, r2@ … this domain.
     package var toDomain: String
     package var client: ClientDialogue.Configuration
+    /// Connections take them in turn; without any, `client.credentials` are everybody's.
+    package var logins: [ClientCredentials] = []
     package var tls: ClientHandler.TLSOptions?
-    package var threads: Int
+    /// Messages a second that are begun, whatever has become of those before (open loop): latency then runs from when
+    /// a message should have begun. Nil: each connection sends as soon as it may.
+    package var rate: Double?
+    /// When each connection has sent its share of the messages, all are held open, silent.
+    package var hold: Hold?
+    package var threads = 1
     /// Without an octet for so long a connection is given up.
-    package var timeout: TimeAmount
+    package var timeout: TimeAmount = .seconds(60)
+
+    package enum Hold: Sendable, Hashable {
+        case untilStopped
+        case time(TimeAmount)
+    }
 
     package init(
-        host: String, port: Int, connections: Int, messages: Int, messagesPerConnection: Int, size: Int,
-        recipients: Int,
-        from: String, toDomain: String, client: ClientDialogue.Configuration, tls: ClientHandler.TLSOptions?,
-        threads: Int, timeout: TimeAmount
+        host: String, port: Int, messages: Int, from: String, toDomain: String,
+        client: ClientDialogue.Configuration, tls: ClientHandler.TLSOptions?
     ) {
         self.host = host
         self.port = port
-        self.connections = connections
         self.messages = messages
-        self.messagesPerConnection = messagesPerConnection
-        self.size = size
-        self.recipients = recipients
         self.from = from
         self.toDomain = toDomain
         self.client = client
         self.tls = tls
-        self.threads = threads
-        self.timeout = timeout
     }
+
+    /// Of one connection that is held.
+    var messagesBeforeHold: Int { max(1, messages / connections) }
 }
 
 /// What came of it.
@@ -60,9 +67,13 @@ package struct LoadReport: Sendable {
     package var failures: [String: Int] = [:]
     /// Sessions that reached AUTH's end.
     package var sessions = 0
-    /// From MAIL to the reply to the final dot, accepted messages alone, in microseconds.
-    package var latency = Histogram<UInt64>(
-        highestTrackableValue: 3_600_000_000, numberOfSignificantValueDigits: .three)
+    /// From MAIL, or from when it should have begun (`LoadPlan.rate`), to the reply to the final dot, accepted messages
+    /// alone, in microseconds.
+    package var latency = LoadReport.histogram
+    /// From connecting to the end of AUTH, in microseconds.
+    package var setUp = LoadReport.histogram
+    /// Of the accepted messages, headers included.
+    package var octets = 0
     /// From the clock's start to the last reply.
     package var elapsed: Duration = .zero
     /// This process' own processor time in the same span.
@@ -73,6 +84,12 @@ package struct LoadReport: Sendable {
     package var isInterrupted = false
     /// TLS version and cipher of the last session.
     package var tls: String?
+    /// The mechanism of the last session.
+    package var mechanism: ClientCredentials.Mechanism?
+
+    private static var histogram: Histogram<UInt64> {
+        Histogram(highestTrackableValue: 3_600_000_000, numberOfSignificantValueDigits: .three)
+    }
 
     package var refused: Int { refusals.values.reduce(0, +) }
     package var messagesPerSecond: Double { elapsed > .zero ? Double(accepted) / elapsed.inSeconds : 0 }
@@ -85,7 +102,10 @@ package struct LoadReport: Sendable {
         failures.merge(other.failures, uniquingKeysWith: +)
         sessions += other.sessions
         latency.add(other.latency)
+        setUp.add(other.setUp)
+        octets += other.octets
         tls = tls ?? other.tls
+        mechanism = mechanism ?? other.mechanism
     }
 }
 

@@ -7,6 +7,9 @@ package struct ClientCredentials: Sendable, CustomStringConvertible, CustomDebug
         case login = "LOGIN"
         case scramSHA256 = "SCRAM-SHA-256"
         case scramSHA256Plus = "SCRAM-SHA-256-PLUS"
+
+        /// Where the server decides; -PLUS only by name.
+        static let inOrderOfChoice: [Mechanism] = [.scramSHA256, .plain, .login]
     }
 
     package let username: String
@@ -17,6 +20,10 @@ package struct ClientCredentials: Sendable, CustomStringConvertible, CustomDebug
         self.username = username
         self.secret = secret
         self.mechanism = mechanism
+    }
+
+    func by(_ mechanism: Mechanism) -> ClientCredentials {
+        ClientCredentials(username: username, secret: secret, mechanism: mechanism)
     }
 
     package var description: String { "\(username) by \(mechanism.rawValue)" }

@@ -310,17 +310,14 @@ final class NodeService: Service {
 
     /// A session costs a descriptor; the usual soft limit of 1,024 is for programs that use select().
     private func checkDescriptorLimit() {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-        limit.rlim_cur = limit.rlim_max
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        guard let limit = DescriptorLimit.raise() else { return }
         // Besides: the database, relays, files.
         let wanted = (roles.contains(.submission) ? settings.submission.maxConnections : 0) + 1000
-        if limit.rlim_max < UInt(wanted) {
+        if limit < UInt(wanted) {
             logger.warning(
                 "the limit of open files is too low for submission.max-connections",
                 metadata: [
-                    "limit": .stringConvertible(Int(clamping: limit.rlim_max)), "wanted": .stringConvertible(wanted),
+                    "limit": .stringConvertible(Int(clamping: limit)), "wanted": .stringConvertible(wanted),
                 ])
         }
     }

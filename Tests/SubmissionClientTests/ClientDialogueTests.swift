@@ -38,6 +38,7 @@ import Testing
                     dialogue.quit(into: &output)
                 case .failed(let failure): played.events.append("failed \(failure)")
                 case .closed: played.events.append("closed")
+                case .mayFollow: break
                 case .startTLS, .authenticate: played.events.append("unexpected")
                 }
             }

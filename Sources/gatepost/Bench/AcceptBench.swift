@@ -103,7 +103,7 @@ struct AcceptBench {
             LoadMessage(
                 size: size, from: $0.sender.description, to: recipient.description,
                 date: MessageDate.string(unixSeconds: 0)
-            ).numbered(0)
+            ).numbered(0, size: size)
         }
         let run = randomBytes(8)
         let session = MessageID(at: .now)

@@ -7,15 +7,39 @@ import Synchronization
 struct LoadResult {
     let plan: LoadPlan
     let report: LoadReport
-    let mechanism: ClientCredentials.Mechanism
     /// Messages a second of accept() alone, in the same run.
     let acceptAlone: Double?
 
-    private func percentile(_ percent: Double) -> Int64 {
-        report.accepted == 0 ? 0 : Int64(clamping: report.latency.valueAtPercentile(percent))
+    /// What the columns are called, and the share of messages that were no slower.
+    private static let percentiles: KeyValuePairs = ["p50": 50.0, "p90": 90, "p95": 95, "p99": 99, "p999": 99.9]
+
+    private func microseconds(_ histogram: Histogram<UInt64>, _ percent: Double) -> Int64 {
+        histogram.totalCount == 0 ? 0 : Int64(clamping: histogram.valueAtPercentile(percent))
     }
 
-    private var longest: Int64 { report.accepted == 0 ? 0 : Int64(clamping: report.latency.max) }
+    private func longest(_ histogram: Histogram<UInt64>) -> Int64 {
+        histogram.totalCount == 0 ? 0 : Int64(clamping: histogram.max)
+    }
+
+    private func members(_ histogram: Histogram<UInt64>) -> JSON {
+        .object(
+            Self.percentiles.map { JSON.Member(name: $0.key, value: .number(microseconds(histogram, $0.value))) }
+                + [JSON.Member(name: "max", value: .number(longest(histogram)))])
+    }
+
+    private func columns(_ histogram: Histogram<UInt64>) -> String {
+        let shown = ["p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9"]
+        return Self.percentiles.compactMap { name, percent in
+            shown[name].map { "\($0) \(Self.milliseconds(microseconds(histogram, percent)))" }
+        }.joined(separator: "  ") + "  max \(Self.milliseconds(longest(histogram)))"
+    }
+
+    private var sizes: (fixed: Int?, name: String) {
+        switch plan.sizes {
+        case .fixed(let size): (size, "fixed")
+        case .likeMail: (nil, "mail")
+        }
+    }
 
     private var processorMicroseconds: Int64 {
         report.accepted == 0 ? 0 : Int64(report.processorTime.inSeconds * 1e6 / Double(report.accepted))
@@ -29,14 +53,13 @@ struct LoadResult {
             "unanswered": .number(report.unanswered), "messages": .number(plan.messages),
             "connections": .number(plan.connections), "sessions": .number(report.sessions),
             "messages_per_connection": plan.messagesPerConnection == 0 ? .null : .number(plan.messagesPerConnection),
-            "size": .number(plan.size), "recipients": .number(plan.recipients),
-            "mechanism": .string(mechanism.rawValue), "pipeline": .bool(plan.client.pipelines),
-            "tls": .string(report.tls), "elapsed_us": .number(Int64(report.elapsed.inSeconds * 1e6)),
+            "size": .number(sizes.fixed), "sizes": .string(sizes.name), "octets": .number(report.octets),
+            "recipients": .number(plan.recipients), "logins": .number(plan.logins.count),
+            "mechanism": .string(report.mechanism?.rawValue), "pipeline": .bool(plan.client.pipelines),
+            "tls": .string(report.tls), "implicit_tls": .bool(plan.tls?.isAtOnce ?? false),
+            "rate": .number(plan.rate.map { Int64($0) }), "elapsed_us": .number(Int64(report.elapsed.inSeconds * 1e6)),
             "messages_per_second": .number(Int64(report.messagesPerSecond)),
-            "latency_us": [
-                "p50": .number(percentile(50)), "p95": .number(percentile(95)), "p99": .number(percentile(99)),
-                "max": .number(longest),
-            ],
+            "latency_us": members(report.latency), "setup_us": members(report.setUp),
             "client_cpu_us_per_message": .number(processorMicroseconds),
             "refusals": members(report.refusals), "failures": members(report.failures),
             "accept_messages_per_second": .number(acceptAlone.map { Int64($0) }),
@@ -55,9 +78,10 @@ struct LoadResult {
                 + "\(Self.seconds(report.elapsed))",
             "rate":
                 "\(Int(report.messagesPerSecond)) messages/s, \(Int(report.messagesPerSecond) * plan.recipients) recipients/s",
-            "latency": "p50 \(Self.milliseconds(percentile(50)))  p95 \(Self.milliseconds(percentile(95)))  "
-                + "p99 \(Self.milliseconds(percentile(99)))  max \(Self.milliseconds(longest))",
-            "sessions": "\(report.sessions) by \(mechanism.rawValue), \(report.tls ?? "no TLS")",
+            "latency": columns(report.latency),
+            "set-up": columns(report.setUp),
+            "sessions":
+                "\(report.sessions) by \(report.mechanism?.rawValue ?? "nobody"), \(report.tls ?? "no TLS")",
             "client": "\(processorMicroseconds) µs of processor time for each message",
         ])
         if let acceptAlone, let share {
