@@ -10,7 +10,7 @@ TEST_PACKAGES = $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python
   libemail-sender-perl libauthen-sasl-perl libio-socket-ssl-perl $(POSTGRESQL)-pgtap $(POSTGRESQL)-plpgsql-check
 
 # What Gatepost is compared with.
-PEER_PACKAGES = postfix postfix-pgsql dovecot-core dovecot-pgsql policyd-rate-limit python3-psycopg2 python3
+PEER_PACKAGES = postfix postfix-pgsql dovecot-core dovecot-pgsql policyd-rate-limit python3-psycopg2 python3 nsd
 
 SWIFT := swift
 RELEASE := .build/release/gatepost
@@ -31,7 +31,7 @@ help:
 	@echo "make man                the manual pages and completions, under .build/man and .build/completions"
 	@echo "make lint               check the format of the sources"
 	@echo "make schema             write SQL/schema.sql anew"
-	@echo "make compare            measure against Postfix on the same work (as root; ROUNDS=3)"
+	@echo "make compare            measure against Postfix and chasquid (as root; ROUNDS=3 ONLY=a,b,c,d,e,f)"
 	@echo "make clean              stop and remove a quickstart, and everything built"
 
 quickstart:

@@ -9,13 +9,13 @@ from surroundings import DOMAIN
 class Gatepost:
     """`roles`: submission alone is what `relay held` means; with forwarder and relay mail goes on to the sink."""
 
+    name = "gatepost"
     has_quota = True
 
-    def __init__(self, site, name, roles, sink_port):
-        self.site, self.name, self.roles = site, name, roles
-        self.database = name.replace("-", "_")
+    def __init__(self, site, database, roles, sink_port):
+        self.site, self.database, self.roles = site, database, roles
         self.port, self.tls_port, relay_port = free_port(), free_port(), free_port()
-        self.settings = site.write(f"{name}.yaml", f"""\
+        self.settings = site.write(f"{database}.yaml", f"""\
 database:
   url: "{site.url(self.database, 'gatepost_node')}"
   admin-url: "{site.url(self.database, 'gatepost_admin')}"
@@ -60,16 +60,16 @@ pki:
         self.command("domain", "add", "bench", DOMAIN, "--trust")
         issued = json.loads(self.command("credential", "issue", "bench", "--json"))
         self.issued = issued["username"]
-        self.secret_file = self.site.write(f"{self.name}.secret", issued["secret"] + "\n", 0o600)
+        self.secret_file = self.site.write(f"{self.database}.secret", issued["secret"] + "\n", 0o600)
         self.secret = issued["secret"]
         self.copy_credential()
         self.command("relay", "add", "default", f"127.0.0.1:{self.relay_port}")
         for role in self.roles:
             child = Child([self.site.gatepost, "serve", "--role", role, "--config", self.settings],
-                          self.site.path(f"{self.name}-{role}.log"))
+                          self.site.path(f"{self.database}-{role}.log"))
             self.site.add(child.stop)
             self.children.append(child)
-        wait_until(self.name, lambda: all(child.check() is None for child in self.children) and answers(self.port))
+        wait_until(self.database, lambda: all(child.check() is None for child in self.children) and answers(self.port))
 
     def copy_credential(self):
         """One credential for each user: what the command issued, under other names."""

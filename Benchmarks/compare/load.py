@@ -1,41 +1,86 @@
 """The load: always `gatepost bench smtp`, and beside it what each group of processes spends."""
 
 import json
+import os
 import subprocess
+import time
 
-from processes import note, processor_seconds
+from processes import note, processor_seconds, wait_until
 from surroundings import DOMAIN
 
+LOGINS = 50
 
-def smtp(site, server, messages, *options, connections=50, size=10000):
+
+def command(site, server, logins, connections, messages, size, *options):
+    """`logins`: numbers of users; each connection takes the next one."""
+    with open(server.secret_file) as file:
+        secret = file.read().strip()
+    file = site.write(f"{server.name}.logins", "".join(f"{server.username(n)} {secret}\n" for n in logins), 0o600)
+    return [site.gatepost, "bench", "smtp", "--port", str(server.port), "--ca", site.path("pki/ca.pem"),
+            "--server-name", "localhost", "--mechanism", "PLAIN", "--logins", file, "--from", f"app@{DOMAIN}",
+            "--to-domain", "example.net", "--connections", str(connections), "--messages", str(messages),
+            "--size", str(size), "--json", *options]
+
+
+def smtp(site, server, messages, *options, connections=50, size=10000, logins=range(1, LOGINS + 1)):
     """One run of the client; what it printed."""
-    done = subprocess.run(
-        [site.gatepost, "bench", "smtp", "--port", str(server.port), "--ca", site.path("pki/ca.pem"),
-         "--server-name", "localhost", "--mechanism", "PLAIN", "--username", server.username(1),
-         "--secret-file", server.secret_file, "--from", f"app@{DOMAIN}", "--to-domain", "example.net",
-         "--connections", str(connections), "--messages", str(messages), "--size", str(size), "--json", *options],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(command(site, server, logins, connections, messages, size, *options),
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if not done.stdout:
         raise RuntimeError(f"{server.name}: the client failed: {done.stderr}")
     result = json.loads(done.stdout)
-    if done.returncode != 0 or result["accepted"] != messages:
+    if done.returncode != 0 or result["unanswered"]:
         note(f"{server.name}: {result['accepted']} of {messages} accepted; {done.stderr.strip()[-300:]}"
              f" {result['refusals']} {result['failures']}")
     return result
 
 
-def measure(site, server, messages, *options, **more):
-    """A run with its processor time by group, in microseconds a message."""
-    groups = {"server": server.roots, "postgresql": [site.database.pid]}
+def measure(site, server, sink, messages, *options, delivered=False, **more):
+    """A run with its processor time by group, in microseconds for each message accepted. With `delivered` the run goes
+    on until the sink has every recipient, and the rate is the sink's."""
+    groups = {"server": server.roots, "postgresql": [site.database.pid], "sink": [sink.child.pid]}
+    sink.reset()
     before = {name: processor_seconds(roots) for name, roots in groups.items()}
     result = smtp(site, server, messages, *options, **more)
-    spent = {name: processor_seconds(roots) - before[name] for name, roots in groups.items()}
+    rate = result["accepted"] * 1e6 / max(result["elapsed_us"], 1)
     accepted = max(result["accepted"], 1)
+    counts = None
+    if delivered:
+        wanted = result["accepted"] * result["recipients"]
+        wait_until(f"{server.name} to deliver {wanted}", lambda: sink.counts()["recipients"] >= wanted, 120)
+        counts = sink.counts()
+        rate = result["accepted"] * 1e6 / max(counts["elapsed_us"], 1)
+    spent = {name: processor_seconds(roots) - before[name] for name, roots in groups.items()}
     return {
-        "rate": result["accepted"] * 1e6 / max(result["elapsed_us"], 1),
-        "p50_ms": result["latency_us"]["p50"] / 1000, "p99_ms": result["latency_us"]["p99"] / 1000,
-        "max_ms": result["latency_us"]["max"] / 1000,
+        "rate": rate, "accepted_rate": result["accepted"] * 1e6 / max(result["elapsed_us"], 1),
+        **{f"{name}_ms": result["latency_us"][name] / 1000 for name in ("p50", "p90", "p99", "p999", "max")},
+        "setup_p99_ms": result["setup_us"]["p99"] / 1000,
         "cpu_us": {name: seconds * 1e6 / accepted for name, seconds in spent.items()}
         | {"client": result["client_cpu_us_per_message"]},
         "accepted": result["accepted"], "refused": result["refused"], "unanswered": result["unanswered"],
+        "refusals": result["refusals"], "sink": counts,
     }
+
+
+class Idle:
+    """Sessions that each sent a message and are then silent."""
+
+    def __init__(self, site, server, sessions, size):
+        self.process = subprocess.Popen(
+            command(site, server, range(1, LOGINS + 1), sessions, sessions, size, "--hold", "0", "--timeout", "120"),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        site.add(self.end)
+
+    def wait(self):
+        """Until all are silent."""
+        for line in self.process.stderr:
+            if line.startswith("holding"):
+                return
+        raise RuntimeError(f"the client of idle sessions ended: {self.process.stdout.read()[-500:]}")
+
+    def end(self):
+        if self.process.poll() is not None:
+            return None
+        self.process.terminate()
+        output, _ = self.process.communicate(timeout=60)
+        return json.loads(output) if output else None

@@ -47,3 +47,24 @@ def table(title, results, ours="gatepost"):
         line += [number(value, 2) for value in found] if found else ["", "", ""]
         lines.append(line)
     return f"{title}\n{rows(header, lines)}\n"
+
+
+def memory(found):
+    header = ["", "sessions", "KiB a session", "PSS before, MiB", "with them", "after", "after/before"]
+    lines = [[name, str(each["sessions"]), number(each["kib_per_session"], 1), number(each["before_kib"] / 1024, 1),
+              number(each["during_kib"] / 1024, 1), number(each["after_kib"] / 1024, 1),
+              number(each["after_over_before"], 2)] for name, each in found.items()]
+    return f"f  idle authenticated TLS sessions, each after a message of 200 kB\n{rows(header, lines)}\n"
+
+
+def whole(heading, works, results, found):
+    parts = [heading] + [table(f"{work.letter}  {work.title}", results[work.letter])
+                         for work in works if work.letter in results]
+    refused = [f"{letter} {name}: {sum(each['refused'] for each in rounds)} refused, {', '.join(sorted(codes))}"
+               for letter, by_name in results.items() for name, rounds in by_name.items()
+               if (codes := {code for each in rounds for code in each["refusals"]})]
+    if found:
+        parts.append(memory(found))
+    if refused:
+        parts.append("refused meanwhile (not counted):\n" + "\n".join(refused) + "\n")
+    return "\n\n".join(parts)
