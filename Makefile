@@ -18,7 +18,7 @@ RELEASE := .build/release/gatepost
 BUILT = $(firstword $(shell ls -t .build/release/gatepost .build/debug/gatepost 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart stop test test-clients simulate build man lint schema compare clean
+.PHONY: help quickstart stop test test-clients flood simulate build man lint schema compare clean
 
 help:
 	@echo "make quickstart         build, set everything up under .gatepost/, send a message; Ctrl-C ends it"
@@ -26,6 +26,7 @@ help:
 	@echo "make stop               stop what a quickstart left up: its server and its PostgreSQL"
 	@echo "make test               build and run every test"
 	@echo "make test-clients       every client through every door, by every mechanism, with every message, as a table"
+	@echo "make flood              floods against a server: what sessions that behave keep of their rate, and memory"
 	@echo "make build              the release binary, $(RELEASE)"
 	@echo "make simulate           SESSIONS=1000000 SEED=1 FROM=0: client sessions in simulated worlds"
 	@echo "make man                the manual pages and completions, under .build/man and .build/completions"
@@ -66,6 +67,10 @@ test-clients:
 	@rm -f .build/clients.jsonl
 	CLIENTS=full CLIENTS_RESULTS=$(CURDIR)/.build/clients.jsonl $(SWIFT) test --skip-build --filter ClientMatrixTests
 	@python3 Tests/EndToEnd/Clients/matrix_table.py .build/clients.jsonl
+
+flood: build
+	@.ci/packages $(RUN_PACKAGES) python3
+	@Benchmarks/flood
 
 build:
 	@.ci/packages $(BUILD_PACKAGES)
