@@ -58,19 +58,28 @@ def measure(site, rounds, only, scale):
     chasquid = Chasquid(site, postfix.dovecot, sink.port)
     chasquid.start()
     users = works.Users(USERS)
-    results, memory = {}, {}
+    results, memory, failures = {}, {}, []
     for work in works.WORKS:
         if only and work.letter not in only:
             continue
         services = [PostfixService(postfix, quota, not work.flowing) for quota in (True, False)]
         servers = [flowing if work.flowing else held, *services, chasquid]
-        results[work.letter] = works.run(site, work, servers, sink, users, rounds, scale)
+        try:
+            results[work.letter] = works.run(site, work, servers, sink, users, rounds, scale)
+        except RuntimeError as error:  # the other works' figures are still worth having
+            note(f"{work.letter} FAILED: {error}")
+            failures.append(f"{work.letter}: {error}")
+            continue
         print(report.table(f"{work.letter}  {work.title}", results[work.letter]), flush=True)
     if not only or "f" in only:
         servers = [held, *(PostfixService(postfix, quota, True) for quota in (True, False)), chasquid]
-        memory = works.memory(site, servers, scale)
-        print(report.memory(memory), flush=True)
-    return results, memory
+        try:
+            memory = works.memory(site, servers, scale)
+            print(report.memory(memory), flush=True)
+        except RuntimeError as error:
+            note(f"f FAILED: {error}")
+            failures.append(f"f: {error}")
+    return results, memory, failures
 
 
 def main():
@@ -92,7 +101,7 @@ def main():
     try:
         note("starting PostgreSQL, Gatepost, Postfix, Dovecot, policyd-rate-limit, chasquid, a sink")
         site.start()
-        results, memory = measure(site, rounds, only, scale)
+        results, memory, failures = measure(site, rounds, only, scale)
         versions_now = versions(gatepost)
     finally:
         # A second Ctrl-C must not keep anything alive.
@@ -108,12 +117,14 @@ def main():
     heading = f"{date}, {facts['cores']} cores ({facts['processor']}), {rounds} rounds; load before {facts['load_at_start']:.1f}"
     os.makedirs(output, exist_ok=True)
     with open(f"{output}/compare.json", "w") as file:
-        json.dump({"facts": facts, "works": results, "memory": memory}, file, indent=1)
+        json.dump({"facts": facts, "works": results, "memory": memory, "failures": failures}, file, indent=1)
     with open(f"{output}/compare.svg", "w") as file:
         file.write(chart.draw(f"Gatepost and its peers, {date}, {facts['cores']} cores", works.WORKS, results, memory))
     with open(f"{output}/compare.txt", "w") as file:
         file.write(report.whole(heading, works.WORKS, results, memory) + "\n\n" + judged)
     note(f"took {facts['took_s']} s; compare.json, compare.svg and compare.txt are in {output}")
+    if failures:
+        sys.exit("error: these works failed, and have no figures:\n" + "\n".join(failures))
 
 
 if __name__ == "__main__":
