@@ -22,6 +22,7 @@ package struct RefusalEvent: Sendable {
 
     package var id: MessageID
     package var at: Instant
+    /// 0: of somebody who had not logged in.
     package var tenantID, credentialID: Int64
     package var session: MessageID
     /// `MAIL`, `RCPT`, …
@@ -34,6 +35,8 @@ package struct RefusalEvent: Sendable {
     package var argument: String?
     package var limit: Limit?
     package var client: String?
+
+    var isOfStranger: Bool { tenantID == 0 }
 
     package init(
         id: MessageID, at: Instant, tenantID: Int64, credentialID: Int64, session: MessageID, stage: String, code: Int,
@@ -62,9 +65,13 @@ package final class RefusalJournal: Sendable {
     /// How many may wait.
     package static let capacity = 10_000
     static let perCall = 500
+    /// How many of those who have not logged in may wait: whoever can reach a port must not be able to fill the database.
+    /// The log has them all.
+    package static let capacityOfStrangers = 10
 
     private struct State {
         var waiting: [RefusalEvent] = []
+        var strangers = 0
         var lost = 0
     }
 
@@ -87,6 +94,10 @@ package final class RefusalJournal: Sendable {
     /// Any thread; never waits.
     package func note(_ event: RefusalEvent) {
         state.withLock { state in
+            if event.isOfStranger {
+                guard state.strangers < Self.capacityOfStrangers else { return }
+                state.strangers += 1
+            }
             if state.waiting.count < Self.capacity { state.waiting.append(event) } else { state.lost += 1 }
         }
     }
@@ -97,6 +108,7 @@ package final class RefusalJournal: Sendable {
             let batch = state.withLock { state in
                 let batch = Array(state.waiting.prefix(Self.perCall))
                 state.waiting.removeFirst(batch.count)
+                state.strangers = state.waiting.count { $0.isOfStranger }
                 return batch
             }
             guard !batch.isEmpty else { return }
@@ -106,6 +118,7 @@ package final class RefusalJournal: Sendable {
                 state.withLock { state in
                     let room = max(0, Self.capacity - state.waiting.count)
                     state.waiting.insert(contentsOf: batch.suffix(room), at: 0)
+                    state.strangers = state.waiting.count { $0.isOfStranger }
                     state.lost += batch.count - min(room, batch.count)
                 }
                 return

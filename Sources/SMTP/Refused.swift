@@ -1,5 +1,5 @@
-/// What a client that has authenticated is refused, as it is about to be told: for those who must be able to explain it
-/// later by the id that the reply ends with.
+/// What a client is refused, as it is about to be told: for those who must be able to explain it later by the id that
+/// the reply ends with.
 package struct Refused: Equatable, Sendable {
     /// How much of what a client sent is kept.
     static let longestArgument = 300

@@ -39,6 +39,8 @@ package struct Reply: Hashable, Sendable, CustomStringConvertible {
     }
 
     package var isPositive: Bool { code < 400 }
+    /// To an AUTH that failed, octet for octet the same whatever the reason: nothing in it may tell one from another.
+    var isUniform: Bool { code == 535 }
     package var isTransient: Bool { (400..<500).contains(code) }
     package var isPermanent: Bool { code >= 500 }
 

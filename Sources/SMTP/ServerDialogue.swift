@@ -9,7 +9,7 @@ struct ServerCore {
     var content: ContentReception?
     /// There exactly while the octets of a refused chunk arrive: how many are to come, how many came.
     var swallowing: (remaining: Int, swallowed: Int)?
-    /// Gives a refusal its id, once the client is known.
+    /// Gives a refusal its id.
     var naming: ((Refused) -> String)?
     /// What is being answered, and what it was about.
     private var stage = "session"
@@ -35,7 +35,7 @@ struct ServerCore {
     func say(_ reply: Reply, into output: inout ByteBuffer) { named(reply).write(into: &output) }
 
     func named(_ reply: Reply) -> Reply {
-        guard !reply.isPositive, reply.id == nil, let naming else { return reply }
+        guard !reply.isPositive, reply.id == nil, !reply.isUniform, let naming else { return reply }
         return reply.identified(by: naming(Refused(stage: stage, argument: argument, reply: reply)))
     }
 

@@ -159,12 +159,15 @@ package struct SubmissionDialogue {
     var state = State.connected
     var core: ServerCore
 
-    package init(configuration: Configuration, security: Security) {
+    /// - Parameter naming: gives each refusal but 535 the id that its reply ends with. Called while the dialogue goes on:
+    ///   it must not touch it.
+    package init(configuration: Configuration, security: Security, naming: ((Refused) -> String)? = nil) {
         self.configuration = configuration
         limits = SessionLimits(
             maxMessageSize: configuration.maxMessageSize, maxRecipients: configuration.maxRecipients)
         startsSecured = security == .tls
         core = ServerCore(maxErrors: configuration.maxErrors, maxIdleCommands: configuration.maxIdleCommands)
+        core.naming = naming
     }
 
     // MARK: Bytes
@@ -238,15 +241,14 @@ package struct SubmissionDialogue {
         state = .responding(hello)
     }
 
-    /// - Parameter naming: gives each refusal from now on the id that its reply ends with. Called while the dialogue
-    ///   goes on: it must not touch it.
+    /// - Parameter naming: from now on in place of the one before, where given.
     package mutating func authenticated(
         limits: SessionLimits, naming: ((Refused) -> String)? = nil, into output: inout ByteBuffer
     ) {
         guard case .deciding(.authentication(let hello)) = state else { return }
         Reply.authenticated.write(into: &output)
         self.limits = limits
-        core.naming = naming
+        if let naming { core.naming = naming }
         state = .reading(.identified(Identity(hello: hello)))
     }
 

@@ -104,9 +104,12 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
         case .tooManyFromAddress: refusal = .tooManyConnectionsFromAddress
         case .tooMany: refusal = .tooManyConnections
         }
-        logger.info(
-            "connection refused", metadata: ["client": "\(clientAddress)", "reply": "\(refusal)"])
-        close(isImplicitTLS ? nil : refusal)
+        if isImplicitTLS {
+            logger.info("connection refused", metadata: ["client": "\(clientAddress)", "reply": "\(refusal)"])
+            close(nil)
+        } else {
+            close(named(refusal))
+        }
     }
 
     private func admitted(_ context: ChannelHandlerContext) {
@@ -132,7 +135,7 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
         logger.info(
             "\(what); its client should use STARTTLS on port 587, or TLS from the start",
             metadata: ["client": "\(clientAddress)", "port": .stringConvertible(port)])
-        close(.beginsWithTLS)
+        close(named(.beginsWithTLS))
     }
 
     private func timedOut() {
@@ -165,6 +168,11 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
         } catch {
             context.close(promise: nil)
         }
+    }
+
+    private func named(_ reply: Reply) -> Reply {
+        let visit = visit ?? Visit(session, clientAddress, AddressGroup(clientAddress))
+        return shared.refusals(of: visit).named(reply, stage: "session")
     }
 
     private func close(_ reply: Reply?) {

@@ -11,14 +11,16 @@ import Tenancy
 final class SessionRefusals {
     /// Written down for one session; whoever is refused more often gets the last one's id again.
     static let most = 100
+    /// The same before AUTH.
+    static let mostOfStranger = 3
 
     /// Which limit or rule the next refusal is about, where somebody besides the dialogue decides.
     var limit: RefusalEvent.Limit?
     /// The envelope sender of the message under way, for the log.
     var sender: ReversePath?
 
-    /// Whose they are, with the limits as they are now.
-    var login: Login
+    /// Whose they are, with the limits as they are now; nil: nobody has logged in yet.
+    var login: Login?
 
     private let visit: Visit
     private let journal: RefusalJournal
@@ -27,7 +29,7 @@ final class SessionRefusals {
     private var count = 0
     private var last: MessageID?
 
-    init(_ visit: Visit, _ login: Login, journal: RefusalJournal, clock: DatabaseClock, logger: Logger) {
+    init(_ visit: Visit, _ login: Login?, journal: RefusalJournal, clock: DatabaseClock, logger: Logger) {
         self.visit = visit
         self.login = login
         self.journal = journal
@@ -37,10 +39,10 @@ final class SessionRefusals {
 
     /// The id of a refusal that the node has decided.
     func name(_ refused: Refused) -> String {
-        let limit = self.limit ?? Self.limit(of: refused.reply, login)
+        let limit = self.limit ?? login.flatMap { Self.limit(of: refused.reply, $0) }
         self.limit = nil
-        if count >= Self.most, let last {
-            log(refused.reply, "\(last)", stage: refused.stage)
+        if count >= (login == nil ? Self.mostOfStranger : Self.most), let last {
+            if login != nil { log(refused.reply, "\(last)", stage: refused.stage) }
             return "\(last)"
         }
         count += 1
@@ -49,7 +51,7 @@ final class SessionRefusals {
         last = id
         journal.note(
             RefusalEvent(
-                id: id, at: now, tenantID: login.tenantID, credentialID: login.credentialID, session: visit.session,
+                id: id, at: now, tenantID: login?.tenantID ?? 0, credentialID: login?.credentialID ?? 0, session: visit.session,
                 stage: refused.stage, code: refused.reply.code, enhanced: refused.reply.enhanced.map { "\($0)" },
                 text: refused.reply.lines.joined(separator: " ").escaped(limit: 1000), argument: refused.argument,
                 limit: limit, client: visit.clientAddress))
@@ -71,9 +73,12 @@ final class SessionRefusals {
 
     private func log(_ reply: Reply, _ id: String, stage: String) {
         var metadata: Logger.Metadata = [
-            "tenant": "\(login.tenant)", "credential": "\(login.credential)", "client": "\(visit.clientAddress)",
-            "stage": "\(stage)", "reply": "\(reply)", "id": "\(id)",
+            "client": "\(visit.clientAddress)", "stage": "\(stage)", "reply": "\(reply)", "id": "\(id)",
         ]
+        if let login {
+            metadata["tenant"] = "\(login.tenant)"
+            metadata["credential"] = "\(login.credential)"
+        }
         if let sender { metadata["sender"] = "\(sender)" }
         logger.info("refused", metadata: metadata)
     }

@@ -194,8 +194,7 @@ extension SubmissionHandler {
             return
         }
         pendingLogin = nil
-        let refusals = SessionRefusals(
-            visit, login, journal: shared.refusals, clock: shared.acceptor.clock, logger: logger)
+        let refusals = shared.refusals(of: visit, login)
         if let obstacle = login.obstacle(at: shared.acceptor.clock.now) {
             dialogue.refuse(
                 refusals.named(.accountDisabled(obstacle.sentence), stage: "AUTH", limit: .init(obstacle.rule)),
@@ -253,18 +252,18 @@ extension SubmissionHandler {
             return end(with: .sessionEnded(Reply.revoked))
         }
         if let obstacle = now.obstacle(at: shared.acceptor.clock.now) {
-            refusals?.limit = .init(obstacle.rule)
+            refusals.limit = .init(obstacle.rule)
             end(with: .sessionEnded(obstacle.sentence))
         } else if !now.allows(clientAddress: clientAddress) {
-            refusals?.limit = .init("networks")
+            refusals.limit = .init("networks")
             end(with: .sessionEnded(Reply.networkNotAllowed))
         } else if !now.allows(mechanism: mechanism) {
-            refusals?.limit = .init("mechanisms")
+            refusals.limit = .init("mechanisms")
             end(with: .sessionEnded(Reply.mechanismNotAllowed(mechanism, now.mechanisms).lines[0]))
         } else {
             // A cap or a domain ends no session: it changes what the next command is answered.
             self.login = now
-            refusals?.login = now
+            refusals.login = now
             dialogue.change(limits: limits(of: now))
             watchEnd()
         }
@@ -283,7 +282,7 @@ extension SubmissionHandler {
             let handler = bound.value
             guard let login = handler.login else { return }
             if let obstacle = login.obstacle(at: handler.shared.acceptor.clock.now) {
-                handler.refusals?.limit = .init(obstacle.rule)
+                handler.refusals.limit = .init(obstacle.rule)
                 handler.end(with: .sessionEnded(obstacle.sentence))
             } else {
                 handler.watchEnd()

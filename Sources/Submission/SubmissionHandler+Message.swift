@@ -13,9 +13,9 @@ import Tenancy
 extension SubmissionHandler {
     func judge(sender: ReversePath, declaredSize: Int?, into output: inout ByteBuffer) {
         guard let login else { return dialogue.refuse(.credentialsInvalid, into: &output) }
-        refusals?.sender = sender
+        refusals.sender = sender
         if let (reply, limit) = refusal(of: sender, declaredSize: declaredSize, login) {
-            refusals?.limit = limit
+            refusals.limit = limit
             dialogue.refuse(reply, into: &output)
         } else {
             dialogue.allow(into: &output)
@@ -52,12 +52,12 @@ extension SubmissionHandler {
         }
         let rooms = shared.directory.rooms(for: login, at: shared.acceptor.clock.now)
         if let room = rooms?.recipients, let refusal = AcceptRefusal(room, recipients: count, policy: login.policy) {
-            refusals?.limit = refusal.figures
+            refusals.limit = refusal.figures
             // A partial message is a tenant's own choice: common client libraries drop refused recipients in silence.
             dialogue.refuse(Reply(refusal), failsTransaction: !login.partial, into: &output)
         } else if let room = rooms?.octets, let refusal = AcceptRefusal(room, octets: 1, policy: login.policy) {
             // No message is so small that it fits.
-            refusals?.limit = refusal.figures
+            refusals.limit = refusal.figures
             dialogue.refuse(Reply(refusal), failsTransaction: true, into: &output)
         } else {
             dialogue.allow(into: &output)
@@ -101,11 +101,11 @@ extension SubmissionHandler {
         case .failure(let fault): return dialogue.refuse(fault.reply, into: &output)
         }
         if let foreign = prepared.authors.first(where: { !login.senderDomains.contains($0.name) }) {
-            refusals?.limit = .init("from_domain")
+            refusals.limit = .init("from_domain")
             return dialogue.refuse(.domainNotYours(foreign.name, in: "The From field"), into: &output)
         }
         if let foreign = prepared.authorAddresses.first(where: { !login.allows(author: $0) }) {
-            refusals?.limit = .init("sender_address")
+            refusals.limit = .init("sender_address")
             return dialogue.refuse(.addressNotYours(foreign), into: &output)
         }
         guard let author = prepared.authors.first else { preconditionFailure("a message without an author is a fault") }
@@ -159,7 +159,7 @@ extension SubmissionHandler {
     /// accept has written it down, under the id that the reply names.
     private func refused(_ refusal: AcceptRefusal) {
         var reply = Reply(refusal)
-        if let id = refusal.id, let refusals { reply = refusals.named(reply, by: id) }
+        if let id = refusal.id { reply = refusals.named(reply, by: id) }
         answer { output in dialogue.refuse(reply, into: &output) }
     }
 

@@ -27,8 +27,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
     private let isImplicitTLS: Bool
     /// Whom this session acts for, once AUTH has succeeded.
     var login: Login?
-    /// There as long as `login` is.
-    var refusals: SessionRefusals?
+    /// A stranger's until AUTH has succeeded.
+    var refusals: SessionRefusals
     /// When the login ends by itself.
     var expiry: Scheduled<Void>?
     /// How many changes the directory had heard of when the login was looked up.
@@ -59,7 +59,11 @@ final class SubmissionHandler: ChannelDuplexHandler {
         self.visit = visit
         self.port = port
         self.isImplicitTLS = isImplicitTLS
-        dialogue = SubmissionDialogue(configuration: shared.dialogue, security: isImplicitTLS ? .tls : .plaintext)
+        let refusals = shared.refusals(of: visit)
+        self.refusals = refusals
+        dialogue = SubmissionDialogue(
+            configuration: shared.dialogue, security: isImplicitTLS ? .tls : .plaintext,
+            naming: { refusals.name($0) })
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -174,7 +178,9 @@ final class SubmissionHandler: ChannelDuplexHandler {
         if certificate != nil { configuration.mechanisms.insert(SASLMechanism.external.rawValue, at: 0) }
         if channelBindings().isEmpty { configuration.mechanisms.removeAll { $0.hasSuffix("-PLUS") } }
         if isImplicitTLS {
-            dialogue = SubmissionDialogue(configuration: configuration, security: .tls)
+            let refusals = refusals
+            dialogue = SubmissionDialogue(
+                configuration: configuration, security: .tls, naming: { refusals.name($0) })
             greet(context)
         } else {
             dialogue.secured(mechanisms: configuration.mechanisms)

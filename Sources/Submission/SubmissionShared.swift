@@ -49,6 +49,12 @@ final class SubmissionShared: Sendable {
         return logger
     }
 
+    /// What names the refusals of a session: a stranger's without a login.
+    func refusals(of visit: Visit, _ login: Login? = nil) -> SessionRefusals {
+        SessionRefusals(
+            visit, login, journal: refusals, clock: acceptor.clock, logger: logger(of: visit.session))
+    }
+
     /// As it is now: a reload may change it between two looks.
     var configuration: SubmissionConfiguration { live.withLock { $0 } }
 

@@ -116,6 +116,25 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a refusal before AUTH has an id too, and explain tells what is known of it`() async throws {
+            let (site, server) = try await SharedSite.instance.site()
+            let said = try site.run([
+                "swaks", "--server", "localhost:\(server.port)", "--tls", "--from", "a@nobody.example", "--to",
+                "b@nobody.example",
+            ]).standardOutput
+            let refusal = try #require(said.split(separator: "\n").first { $0.contains("530 5.7.0") }, "\(said)")
+            let id = try #require(refusalID(String(refusal)), "\(refusal)")
+            var story = ""
+            let isTold = try await eventually {
+                let explained = try site.run([Site.binary, "explain", id, "--config", site.settings])
+                story = explained.standardOutput + explained.standardError
+                return explained.status == 0
+            }
+            #expect(isTold, "\(story)")
+            #expect(story.contains("530 5.7.0 Authentication required"), "\(story)")
+            #expect(server.log.contains(id))
+        }
+
         @Test func `to the right secret alone it is told why it may not come in`() async throws {
             let (site, server) = try await SharedSite.instance.site()
             let owner = try site.tenant("doors", "--sessions", "2")

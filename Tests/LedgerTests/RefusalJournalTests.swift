@@ -45,6 +45,19 @@ import Testing
         #expect(written.withLock { $0 } == RefusalJournal.capacity)
     }
 
+    @Test func `strangers fill neither the memory nor the database`() async {
+        let written = Mutex<[Int]>([])
+        let journal = journal { count in written.withLock { $0.append(count) } }
+        for _ in 0..<1000 { journal.note(event(tenant: 0)) }
+        journal.note(event())
+        #expect(journal.figures == (RefusalJournal.capacityOfStrangers + 1, 0))
+        await journal.flush()
+        for _ in 0..<1000 { journal.note(event(tenant: 0)) }
+        await journal.flush()
+        #expect(
+            written.withLock { $0 } == [RefusalJournal.capacityOfStrangers + 1, RefusalJournal.capacityOfStrangers])
+    }
+
     @Test func `what the database will never take is lost, and not tried for ever`() async {
         let journal = journal { _ in throw DatabaseError(.refused, "no partition") }
         journal.note(event())

@@ -3,7 +3,7 @@ import Testing
 
 @testable import SMTP
 
-/// The id at the end of each refusal to a client that has authenticated.
+/// The id at the end of each refusal.
 @Suite struct `A refusal's id` {
     private final class Names {
         var refused: [Refused] = []
@@ -39,7 +39,28 @@ import Testing
         return String(buffer: output).split(separator: "\r\n").map(String.init)
     }
 
-    @Test func `stands behind AUTH only, at the dialogue's own refusals and at others'`() {
+    @Test func `stands at a stranger's refusals too, and never at 535`() {
+        let names = Names()
+        var dialogue = SubmissionDialogue(
+            configuration: SubmissionSubject.configuration, security: .tls, naming: names.name)
+        var output = ByteBuffer()
+        dialogue.greeting(into: &output)
+        for line in ["MAIL FROM:<a@own.example>", "EHLO c.example", "RCPT TO:<a@b.example>", "AUTH PLAIN AGEAYg=="] {
+            var bytes = ByteBuffer(string: line + "\r\n")
+            dialogue.receive(&bytes)
+            while let action = dialogue.advance(into: &output) {
+                guard case .authenticate = action else { continue }
+                dialogue.refuse(Reply(test: "535 5.7.8 No."), into: &output)
+            }
+        }
+        let refusals = String(buffer: output).split(separator: "\r\n").filter { $0.hasPrefix("5") }
+        #expect(refusals.count == 3)
+        #expect(refusals[0].hasSuffix(" (id id-1)") && refusals[1].hasSuffix(" (id id-2)"))
+        #expect(refusals.last == "535 5.7.8 No.")
+        #expect(names.refused.map(\.stage) == ["MAIL", "RCPT"])
+    }
+
+    @Test func `stands behind AUTH where only the authenticated are named, at the dialogue's own refusals and at others'`() {
         let names = Names()
         let answers = answers(
             names,

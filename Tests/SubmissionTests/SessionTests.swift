@@ -137,10 +137,10 @@ extension Login {
 }
 
 @Suite struct SessionRefusalTests {
-    private func refusals(_ journal: RefusalJournal) -> SessionRefusals {
+    private func refusals(_ journal: RefusalJournal, _ login: Login? = .sample()) -> SessionRefusals {
         let visit = Visit(MessageID(at: .now), "192.0.2.1", AddressGroup("192.0.2.1"))
         return SessionRefusals(
-            visit, .sample(), journal: journal, clock: DatabaseClock(), logger: Logger(label: "test"))
+            visit, login, journal: journal, clock: DatabaseClock(), logger: Logger(label: "test"))
     }
 
     private func refused(_ reply: Reply = .notStored) -> Refused {
@@ -154,6 +154,14 @@ extension Login {
         #expect(Set(ids).count == 100)
         #expect(Set(ids[99...]).count == 1)
         #expect(ids.allSatisfy { MessageID($0) != nil })
+    }
+
+    @Test func `a stranger's session has three`() {
+        let journal = RefusalJournal(DatabasePool(.init(url: "")), logger: Logger(label: "test"))
+        let refusals = refusals(journal, nil)
+        let ids = (0..<20).map { _ in refusals.name(refused()) }
+        #expect(Set(ids).count == 3)
+        #expect(Set(ids[2...]).count == 1)
     }
 
     @Test func `a refusal of accept's keeps accept's id`() {
