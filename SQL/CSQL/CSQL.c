@@ -16,11 +16,15 @@ static const char migrations_0002_delivery[] = {
 static const char migrations_0003_control[] = {
 #embed "../migrations/0003_control.sql" suffix(, 0)
 };
+static const char migrations_0004_suppression[] = {
+#embed "../migrations/0004_suppression.sql" suffix(, 0)
+};
 
 static const struct sql_file migrations[] = {
     {"0001_schema", migrations_0001_schema},
     {"0002_delivery", migrations_0002_delivery},
     {"0003_control", migrations_0003_control},
+    {"0004_suppression", migrations_0004_suppression},
     {0, 0},
 };
 
@@ -133,6 +137,15 @@ static const char functions_admin_relay_remove[] = {
 };
 static const char functions_admin_relay_set[] = {
 #embed "../functions/admin_relay_set.sql" suffix(, 0)
+};
+static const char functions_admin_suppression_add[] = {
+#embed "../functions/admin_suppression_add.sql" suffix(, 0)
+};
+static const char functions_admin_suppression_list[] = {
+#embed "../functions/admin_suppression_list.sql" suffix(, 0)
+};
+static const char functions_admin_suppression_remove[] = {
+#embed "../functions/admin_suppression_remove.sql" suffix(, 0)
 };
 static const char functions_admin_tenant_contents[] = {
 #embed "../functions/admin_tenant_contents.sql" suffix(, 0)
@@ -376,6 +389,9 @@ static const struct sql_file functions[] = {
     {"admin_relay_drain", functions_admin_relay_drain},
     {"admin_relay_remove", functions_admin_relay_remove},
     {"admin_relay_set", functions_admin_relay_set},
+    {"admin_suppression_add", functions_admin_suppression_add},
+    {"admin_suppression_list", functions_admin_suppression_list},
+    {"admin_suppression_remove", functions_admin_suppression_remove},
     {"admin_tenant_contents", functions_admin_tenant_contents},
     {"admin_tenant_create", functions_admin_tenant_create},
     {"admin_tenant_delete", functions_admin_tenant_delete},

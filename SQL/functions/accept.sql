@@ -21,7 +21,9 @@
 --                                                   is judged by its domains alone
 --   Out    one row per message, in order. verdict is one of
 --            accepted               queue_id = id; remaining: the smallest cap's rest in recipients, null: unlimited;
---                                   detail: 'test' for a credential in test mode (stored as final, never forwarded)
+--                                   detail: 'test' for a credential in test mode (stored as final, never forwarded);
+--                                   else 'suppressed 2 5': the recipients of these numbers were dropped, neither stored
+--                                   nor charged
 --            resubmitted            queue_id = the first message's id; nothing stored, nothing charged
 --            stale_id               some id of the batch was more than 60 s off: every message says so, nothing was
 --                                   written (no batch row either); send again with new ids made from `clock`
@@ -30,6 +32,7 @@
 --            login_expired, sender_domain, from_domain (detail: the domain, an author's),
 --            sender_address (detail: the address, or domain, that the credential may not send as),
 --            message_size, too_many_recipients (cap, used = this message's),
+--            suppressed (every recipient; used = how many, detail: the first of them and why),
 --            cap_daily, cap_monthly, cap_credential_daily, cap_credential_monthly, cap_bytes_daily,
 --            cap_credential_bytes_daily, cap_first_time, rate, credential_rate (cap, used, resets_at, resets_text,
 --            policy)
@@ -39,7 +42,8 @@
 --          resets_text: ISO 8601 in the tenant's zone. policy: 'defer' or 'reject'. clock: the instant decided at,
 --          on every row.
 --          Events: accepted, refused (both with the message's id for their own; resubmitted and stale_id leave none),
---          would_refuse (a proposed cap's), limit_warning (with the row in warning: a cap in force was used to one of
+--          suppressed (one per recipient that its tenant does not write to any more, see gatepost.suppression; with its
+--          address and the reason), would_refuse (a proposed cap's), limit_warning (with the row in warning: a cap in force was used to one of
 --          the tenant's warn_percents, once in each of its days or months).
 --   Raises 23505 on batch_pkey: the batch was fenced, give up. 55P03: a meter was not had in time (50 ms if the batch
 --          has several tenants: split it by tenant; 1 s if it has one). 22023, 23502: malformed arrays.
@@ -79,6 +83,10 @@ DECLARE
     v_numbers int[];                      -- each recipient's number within its message
     v_offsets int[];                      -- each message's first recipient
     v_total bigint := cardinality(recipient_messages);
+    v_offered int[];                      -- v_sizes with the recipients that are dropped
+    v_dropped int[];                      -- recipients whom their tenant does not write to any more, and why
+    v_drop_reasons text[];
+    v_gone boolean[];                     -- of each recipient, where any is: dropped
     v_number int;
     v_authors int := coalesce(cardinality(author_domains), 0);  -- further ones
     v_fits boolean;                       -- all of it, without more ado
@@ -142,6 +150,7 @@ DECLARE
     c_credentials bigint[] := '{}';
     c_debts bigint[] := '{}';
     w_refused int[] := '{}';
+    w_drops int[] := '{}';                -- messages of which recipients are dropped
     w_keys bytea[] := '{}';               -- resubmission keys: tenant, credential, digest in one; and whose
     w_key_ords int[] := '{}';
     d_tenants bigint[] := '{}';           -- rate buckets
@@ -246,7 +255,8 @@ BEGIN
                coalesce(um.shadow_recipients, 0) AS shadow_month, coalesce(ud.shadow_bytes, 0) AS shadow_bytes,
                coalesce(t.rate, t.first_time_daily_cap, t.shadow_daily_cap, t.shadow_monthly_cap,
                         t.shadow_bytes_daily_cap, t.shadow_first_time_daily_cap, c.rate, c.monthly_cap,
-                        cardinality(c.senders)) IS NOT NULL AS has_more
+                        cardinality(c.senders)) IS NOT NULL AS has_more,
+               EXISTS (SELECT FROM gatepost.suppression s WHERE s.tenant_id = tenant_ids[1]) AS suppresses
         INTO r
         FROM (SELECT sum(s.size)::bigint AS bytes FROM unnest(sizes) AS s (size) OFFSET 0) AS b
         CROSS JOIN (
@@ -304,6 +314,15 @@ BEGIN
               AND (v_count = 1
                    OR (SELECT count(q.digest) = count(DISTINCT q.digest) FROM unnest(digests) AS q (digest))));
         v_fits := FOUND;
+        IF v_fits AND r.suppresses THEN
+            -- (Only tenants that suppress anybody are asked whom.)
+            v_fits := NOT EXISTS (
+                SELECT FROM unnest(recipient_addresses) AS a (address)
+                CROSS JOIN LATERAL (
+                    SELECT s.until FROM gatepost.suppression s
+                    WHERE s.tenant_id = tenant_ids[1] AND s.address = lower(a.address) OFFSET 0) AS s
+                WHERE (s.until <= v_now) IS NOT TRUE);
+        END IF;
         IF v_fits AND r.has_more THEN
             IF r.credential_monthly_cap IS NOT NULL THEN
                 -- (A credential's month is the sum of its days.)
@@ -448,9 +467,28 @@ BEGIN
         END IF;
     END IF;
 
+    -- Whom their tenants do not write to any more is dropped before anything is counted.
+    v_offered := v_sizes;
+    IF EXISTS (SELECT FROM gatepost.suppression s WHERE s.tenant_id = ANY (v_locked)) THEN
+        SELECT array_agg(n.ord::int ORDER BY n.ord), array_agg(s.reason ORDER BY n.ord)
+        INTO v_dropped, v_drop_reasons
+        FROM unnest(recipient_messages, recipient_addresses) WITH ORDINALITY AS n (message, address, ord)
+        CROSS JOIN LATERAL (
+            SELECT s.reason, s.until FROM gatepost.suppression s
+            WHERE s.tenant_id = tenant_ids[n.message] AND s.address = lower(n.address) OFFSET 0) AS s
+        WHERE (s.until <= v_now) IS NOT TRUE;
+        IF v_dropped IS NOT NULL THEN
+            v_gone := array_fill(false, ARRAY[cardinality(recipient_messages)]);
+            FOREACH v_number IN ARRAY v_dropped LOOP
+                v_gone[v_number] := true;
+                v_sizes[recipient_messages[v_number]] := v_sizes[recipient_messages[v_number]] - 1;
+            END LOOP;
+        END IF;
+    END IF;
+
     -- Then tenant by tenant (they share nothing), each in order of arrival.
     FOR r IN
-        SELECT m.ord::int AS ord, m.id, m.credential_id, m.size, m.recipients, m.digest, t.*,
+        SELECT m.ord::int AS ord, m.id, m.credential_id, m.size, m.recipients, m.offered, m.digest, t.*,
                least(t.tenant_size, c.message_size) AS message_size,
                least(t.tenant_recipients, c.recipients_per_message) AS recipients_per_message,
                CASE
@@ -515,9 +553,9 @@ BEGIN
             LEFT JOIN LATERAL (SELECT min(p.percent) AS percent FROM unnest(t.warn_percents) AS p (percent)) AS w ON true
             OFFSET 0
         ) AS t
-        JOIN unnest(ids, tenant_ids, credential_ids, login_ids, sizes, v_sizes, digests, senders, sender_domains,
-                    from_domains)
-            WITH ORDINALITY AS m (id, tenant_id, credential_id, login_id, size, recipients, digest, sender,
+        JOIN unnest(ids, tenant_ids, credential_ids, login_ids, sizes, v_sizes, v_offered, digests, senders,
+                    sender_domains, from_domains)
+            WITH ORDINALITY AS m (id, tenant_id, credential_id, login_id, size, recipients, offered, digest, sender,
                                   sender_domain, from_domain, ord)
             ON m.tenant_id IS NOT DISTINCT FROM t.tenant_id
         LEFT JOIN LATERAL (
@@ -697,8 +735,8 @@ BEGIN
                     v_test_bytes := coalesce(v_test_bytes, 0);
                 END IF;
                 IF r.counts_first AND v_first IS NULL AND NOT r.test THEN
-                    FOR i IN v_offsets[r.ord]..v_offsets[r.ord] + r.recipients - 1 LOOP
-                        IF v_news[i] > 0 AND NOT v_seen[v_news[i]] THEN
+                    FOR i IN v_offsets[r.ord]..v_offsets[r.ord] + r.offered - 1 LOOP
+                        IF v_news[i] > 0 AND NOT v_seen[v_news[i]] AND v_gone[i] IS NOT TRUE THEN
                             v_first_time := v_first_time + 1;
                         END IF;
                     END LOOP;
@@ -711,12 +749,17 @@ BEGIN
                     v_limit := CASE WHEN r.message_size < r.tenant_size THEN 'credential_' ELSE '' END || v_verdict;
                     v_cap := r.message_size;
                     v_used := r.size;
-                ELSIF r.recipients > r.recipients_per_message THEN
+                ELSIF r.offered > r.recipients_per_message THEN
                     v_verdict := 'too_many_recipients';
                     v_limit := CASE WHEN r.recipients_per_message < r.tenant_recipients THEN 'credential_' ELSE '' END
                         || 'recipients_per_message';
                     v_cap := r.recipients_per_message;
-                    v_used := r.recipients;
+                    v_used := r.offered;
+                ELSIF r.recipients = 0 THEN
+                    v_verdict := 'suppressed';
+                    v_used := r.offered;
+                    k := array_position(v_dropped, v_offsets[r.ord]);
+                    v_detail := recipient_addresses[v_offsets[r.ord]] || ': ' || v_drop_reasons[k];
                 ELSIF (CASE WHEN r.test THEN v_test_used ELSE v_day_used END) + r.recipients > r.daily_cap THEN
                     v_verdict := 'cap_daily';
                     v_limit := 'daily';
@@ -795,6 +838,15 @@ BEGIN
                         AS e;
                 END IF;
 
+                IF r.recipients < r.offered AND v_verdict IN ('accepted', 'suppressed') THEN
+                    w_drops := w_drops || r.ord;
+                    IF v_verdict = 'accepted' THEN
+                        v_detail := 'suppressed ' || (
+                            SELECT string_agg(v_numbers[n.i]::text, ' ' ORDER BY n.i) FROM unnest(v_dropped) AS n (i)
+                            WHERE recipient_messages[n.i] = r.ord);
+                    END IF;
+                END IF;
+
                 IF v_verdict = 'accepted' AND r.test THEN
                     v_test_used := v_test_used + r.recipients;
                     v_test_bytes := v_test_bytes + r.size;
@@ -820,8 +872,8 @@ BEGIN
                                          r.credential_cap - v_credential_used[c],
                                          r.credential_monthly_cap - v_credential_month[c]);
                     IF r.counts_first THEN
-                        FOR i IN v_offsets[r.ord]..v_offsets[r.ord] + r.recipients - 1 LOOP
-                            IF v_olds[i] THEN
+                        FOR i IN v_offsets[r.ord]..v_offsets[r.ord] + r.offered - 1 LOOP
+                            IF v_olds[i] AND v_gone[i] IS NOT TRUE THEN
                                 w_met := w_met || i;
                                 k := v_news[i];
                                 IF k > 0 THEN
@@ -961,6 +1013,21 @@ BEGIN
             SET recipients = u.recipients + excluded.recipients, messages = u.messages + excluded.messages,
                 bytes = u.bytes + excluded.bytes;
     END IF;
+    IF cardinality(w_drops) > 0 THEN
+        INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id, number, credential_id, session, detail)
+        SELECT tenant_ids[n.ord], gatepost.uuid_new(v_now), v_now, 'suppressed', ids[n.ord], v_numbers[x.i],
+               credential_ids[n.ord], sessions[n.ord],
+               jsonb_build_object('recipient', recipient_addresses[x.i], 'reason', x.reason)
+        FROM unnest(w_drops) AS n (ord)
+        JOIN unnest(v_dropped, v_drop_reasons) AS x (i, reason) ON recipient_messages[x.i] = n.ord;
+        -- (A message that is refused for it loses all its rows below.)
+        DELETE FROM gatepost.recipient d USING unnest(v_dropped) AS x (i)
+        WHERE recipient_messages[x.i] = ANY (w_drops) AND d.tenant_id = tenant_ids[recipient_messages[x.i]]
+          AND d.message_id = ids[recipient_messages[x.i]] AND d.number = v_numbers[x.i]
+          AND d.message_id BETWEEN v_low AND v_high;
+        UPDATE gatepost.message m SET recipients = v_sizes[n.ord] FROM unnest(w_drops) AS n (ord)
+        WHERE m.tenant_id = tenant_ids[n.ord] AND m.id = ids[n.ord] AND m.id BETWEEN v_low AND v_high;
+    END IF;
     IF cardinality(w_met) > 0 THEN
         INSERT INTO gatepost.correspondent AS k (tenant_id, address, last_day)
         SELECT DISTINCT tenant_ids[recipient_messages[n.i]], v_hashes[n.i], v_today FROM unnest(w_met) AS n (i)
@@ -1031,7 +1098,7 @@ BEGIN
                jsonb_strip_nulls(jsonb_build_object(
                    'verdict', o.verdict, 'limit_name', o.limit_name, 'cap', o.cap, 'used', o.used,
                    'resets_at', o.resets_at, 'resets_text', o.resets_text, 'policy', o.policy, 'detail', o.detail,
-                   'sender', senders[n.ord], 'from_domain', from_domains[n.ord], 'recipients', v_sizes[n.ord],
+                   'sender', senders[n.ord], 'from_domain', from_domains[n.ord], 'recipients', v_offered[n.ord],
                    'size', sizes[n.ord], 'client', clients[n.ord]))
         FROM unnest(w_refused) AS n (ord)
         CROSS JOIN LATERAL (SELECT (v_out[n.ord]).* OFFSET 0) AS o

@@ -27,6 +27,9 @@ DECLARE
     v_day date;
     v_month date;
     v_count bigint := cardinality(addresses);
+    v_left bigint;             -- of them, without the suppressed
+    v_suppressed text[];       -- those, and why
+    v_reasons text[];
     v_period text;
     v_own gatepost.usage;      -- the tenant's day, and the credential's
     v_credential gatepost.usage;
@@ -105,7 +108,7 @@ BEGIN
     v_resets := (SELECT e.resets_text FROM gatepost.reset(t.id, v_now, 'day') e);
     v_month_resets := (SELECT e.resets_text FROM gatepost.reset(t.id, v_now, 'month') e);
     v_rolling_resets := CASE WHEN t.daily_window = 'rolling' AND c.mode <> 'test' THEN
-        gatepost.instant_text((gatepost.rolling(t.id, v_now, t.daily_cap, v_count)).resets_at, v_zone)
+        gatepost.instant_text((gatepost.rolling(t.id, v_now, t.daily_cap, v_left)).resets_at, v_zone)
         ELSE v_resets END;
     SELECT coalesce(max(u.recipients), 0) INTO v_monthly FROM gatepost.usage u
     WHERE u.tenant_id = t.id AND u.credential_id = 0 AND u.period = 'month' AND u.starts = v_month;
@@ -118,10 +121,15 @@ BEGIN
     v_credential_debt := coalesce((SELECT greatest(0, m.debt - c.rate * greatest(0,
                    extract(epoch FROM v_now - greatest(m.debt_at, v_now - interval '1 year')) * 1000000)::numeric)
                FROM gatepost.credential_rate m WHERE m.tenant_id = t.id AND m.credential_id = c.id), 0);
+    SELECT array_agg(a.address ORDER BY a.place), array_agg(s.reason ORDER BY a.place) INTO v_suppressed, v_reasons
+    FROM unnest(addresses) WITH ORDINALITY AS a (address, place)
+    JOIN gatepost.suppression s ON s.tenant_id = t.id AND s.address = lower(a.address)
+    WHERE (s.until <= v_now) IS NOT TRUE;
+    v_left := v_count - coalesce(cardinality(v_suppressed), 0);
     IF t.first_time_daily_cap IS NOT NULL THEN
         v_first := (SELECT count(DISTINCT a.hash) FROM (
                 SELECT substring(sha256(convert_to(a.address, 'UTF8')) FOR 16) AS hash
-                FROM unnest(addresses) AS a (address)) AS a
+                FROM unnest(addresses) AS a (address) WHERE (a.address = ANY (v_suppressed)) IS NOT TRUE) AS a
             WHERE NOT EXISTS (SELECT FROM gatepost.correspondent k WHERE k.tenant_id = t.id AND k.address = a.hash
                 AND k.last_day >= (v_now AT TIME ZONE 'UTC')::date - 90));
     END IF;
@@ -178,12 +186,12 @@ BEGIN
                CASE x.flag WHEN 'monthly' THEN v_month_resets
                     ELSE CASE x.rule WHEN 'daily' THEN v_rolling_resets ELSE v_resets END END, t.policy
         FROM (VALUES
-            ('daily', t.daily_cap, v_daily, v_count, 'cap_daily', format('tenant set %s', t.slug), 'daily'),
-            ('monthly', CASE c.mode WHEN 'live' THEN t.monthly_cap END, v_monthly, v_count, 'cap_monthly',
+            ('daily', t.daily_cap, v_daily, v_left, 'cap_daily', format('tenant set %s', t.slug), 'daily'),
+            ('monthly', CASE c.mode WHEN 'live' THEN t.monthly_cap END, v_monthly, v_left, 'cap_monthly',
              format('tenant set %s', t.slug), 'monthly'),
-            ('credential_daily', c.daily_cap, coalesce(v_credential.recipients, 0), v_count, 'cap_credential_daily',
+            ('credential_daily', c.daily_cap, coalesce(v_credential.recipients, 0), v_left, 'cap_credential_daily',
              format('credential set %s', c.name), 'daily'),
-            ('credential_monthly', CASE c.mode WHEN 'live' THEN c.monthly_cap END, v_credential_monthly, v_count,
+            ('credential_monthly', CASE c.mode WHEN 'live' THEN c.monthly_cap END, v_credential_monthly, v_left,
              'cap_credential_monthly', format('credential set %s', c.name), 'monthly')
         ) AS x (rule, cap, used, wanted, verdict, target, flag);
     RETURN QUERY SELECT 'DATA', 'from_domain', 'verified domains of the tenant',
@@ -196,6 +204,16 @@ BEGIN
     RETURN QUERY SELECT 'DATA', 'senders', array_to_string(c.senders, ', '),
         coalesce(v_bad, array_to_string(from_addresses, ' ')), v_bad IS NULL, 'sender_address', NULL::text,
         format('credential set %s --sender %s', c.name, v_bad), NULL::text, NULL::bigint, NULL::bigint, NULL::text,
+        NULL::text;
+    -- (Whom accept drops. A session that knows how little is left counts them at RCPT like the others.)
+    RETURN QUERY SELECT 'DATA', 'suppression',
+        CASE WHEN EXISTS (SELECT FROM gatepost.suppression s WHERE s.tenant_id = t.id) THEN 'the tenant''s list' END,
+        CASE WHEN v_suppressed IS NULL THEN 'none of them is on it'
+             ELSE format('%s of %s are dropped: %s', cardinality(v_suppressed), v_count, (
+                 SELECT string_agg(format('%s (%s)', x.address, x.reason), ', ')
+                 FROM unnest(v_suppressed, v_reasons) AS x (address, reason))) END,
+        v_left > 0, 'suppressed', v_suppressed[1] || ': ' || v_reasons[1],
+        format('suppression remove %s %s', t.slug, v_suppressed[1]), NULL::text, NULL::bigint, v_count, NULL::text,
         NULL::text;
     RETURN QUERY
         SELECT 'DATA', x.rule, x.cap::text,
@@ -210,12 +228,12 @@ BEGIN
     RETURN QUERY
         SELECT 'DATA', x.rule, CASE WHEN x.rate IS NOT NULL THEN format('%s a minute, burst %s', x.rate, x.burst) END,
                CASE WHEN x.rate IS NOT NULL
-                    THEN format('%s still to drain, %s wanted', ceil(x.debt / 60000000.0), v_count) END,
-               (x.debt > 0 AND x.debt + v_count * 60000000::bigint > x.burst * 60000000::bigint) IS NOT TRUE, x.verdict,
+                    THEN format('%s still to drain, %s wanted', ceil(x.debt / 60000000.0), v_left) END,
+               (x.debt > 0 AND x.debt + v_left * 60000000::bigint > x.burst * 60000000::bigint) IS NOT TRUE, x.verdict,
                format('burst %s', x.burst), format('%s --rate unlimited', x.target), x.rule, x.rate,
                ceil(x.debt / 60000000.0)::bigint,
                CASE WHEN x.debt > 0 THEN gatepost.instant_text(v_now + interval '1 microsecond'
-                   * ceil((x.debt - greatest(0, x.burst - v_count) * 60000000.0) / x.rate), v_zone) END, t.policy
+                   * ceil((x.debt - greatest(0, x.burst - v_left) * 60000000.0) / x.rate), v_zone) END, t.policy
         FROM (VALUES
             ('rate', t.rate, t.burst, v_debt, 'rate', format('tenant set %s', t.slug)),
             ('credential_rate', c.rate, c.burst, v_credential_debt, 'credential_rate',

@@ -3,11 +3,47 @@ package import Postgres
 /// The rows that `ledger.accept` and `ledger.resolve` return: a verdict per message, in order.
 package struct AcceptAnswer: Sendable {
     package enum Verdict: Sendable {
-        /// Of a credential in test mode: it is stored as final, and nobody forwards it.
-        case accepted(remaining: Int64?, isTest: Bool)
+        case accepted(remaining: Int64?, Handling)
         case resubmitted(MessageID)
         case staleID
         case refused(AcceptRefusal)
+    }
+
+    /// What becomes of a message that was accepted.
+    package enum Handling: Sendable {
+        case forwarded
+        /// The recipients of these numbers, from 1, are suppressed: they are not stored, and nobody sends to them.
+        case forwardedWithout([Int])
+        /// Of a credential in test mode: it is stored as final, and nobody forwards it.
+        case heldForTest
+
+        /// From the verdict's `detail`: `test`, `suppressed 2 5`, or none.
+        init(_ detail: String?) throws(DatabaseError) {
+            guard let detail else {
+                self = .forwarded
+                return
+            }
+            if detail == "test" {
+                self = .heldForTest
+                return
+            }
+            let words = detail.split(separator: " ")
+            let numbers = words.dropFirst().compactMap { Int($0) }
+            guard words.first == "suppressed", !numbers.isEmpty, numbers.count == words.count - 1 else {
+                // To forward what was not understood could be to send to those whom it names.
+                throw DatabaseError(.unexpected, "the detail `\(detail)` of an accepted message is not known")
+            }
+            self = .forwardedWithout(numbers)
+        }
+
+        /// nil: nobody of it is to be written to.
+        var dropped: [Int]? {
+            switch self {
+            case .forwarded: []
+            case .forwardedWithout(let numbers): numbers
+            case .heldForTest: nil
+            }
+        }
     }
 
     package let verdicts: [Verdict]
@@ -37,8 +73,7 @@ package struct AcceptAnswer: Sendable {
             case "accepted":
                 verdicts.append(
                     .accepted(
-                        remaining: try row.int64OrNil(at: remaining), isTest: try row.stringOrNil(at: detail) == "test")
-                )
+                        remaining: try row.int64OrNil(at: remaining), try Handling(try row.stringOrNil(at: detail))))
             case "resubmitted": verdicts.append(.resubmitted(try row.uuid(at: queueID)))
             case "stale_id": verdicts.append(.staleID)
             case let other: verdicts.append(.refused(try Self.refusal(other, row)))

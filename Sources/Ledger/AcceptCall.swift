@@ -125,7 +125,9 @@ package struct AcceptCall: Sendable {
     }
 
     /// A message that was accepted, as the forwarder of this node takes it from memory. Nil if it was stored free.
-    func queued(_ index: Int, acceptedAt: Instant) -> QueuedMessage? {
+    ///
+    /// - Parameter dropped: the numbers of recipients that were not stored: it goes to the others.
+    func queued(_ index: Int, without dropped: [Int], acceptedAt: Instant) -> QueuedMessage? {
         guard let owner else { return nil }
         let request = items[index].request
         var content = traces[index]
@@ -134,20 +136,26 @@ package struct AcceptCall: Sendable {
         return QueuedMessage(
             id: ids[index], owner: owner, tenantID: request.tenantID, tenantSlug: request.tenantSlug,
             credentialName: request.credentialName, poolID: request.poolID, sender: request.sender,
-            recipients: request.recipients.enumerated().map {
-                QueuedMessage.Recipient(number: Int32($0.offset + 1), envelope: $0.element, attempts: 0)
+            recipients: stored(index, without: dropped).map {
+                QueuedMessage.Recipient(number: Int32($0 + 1), envelope: request.recipients[$0], attempts: 0)
             },
             parameters: request.parameters, content: content, isEightBit: request.isEightBit, acceptedAt: acceptedAt,
             messageIDHeader: request.messageIDHeader, clientAddress: request.clientAddress)
     }
 
     /// What gives a message's recipients back to whoever claims them first.
-    func releases(_ index: Int) -> [Settlement] {
+    func releases(_ index: Int, without dropped: [Int]) -> [Settlement] {
         guard let owner else { return [] }
-        return items[index].request.recipients.indices.map {
+        return stored(index, without: dropped).map {
             Settlement(
                 releasing: Int32($0 + 1), of: ids[index], tenant: items[index].request.tenantID, owner: owner)
         }
+    }
+
+    /// The places, from 0, of the recipients that accept stored.
+    private func stored(_ index: Int, without dropped: [Int]) -> [Int] {
+        let all = items[index].request.recipients.indices
+        return dropped.isEmpty ? Array(all) : all.filter { !dropped.contains($0 + 1) }
     }
 }
 

@@ -271,8 +271,8 @@ package struct AcceptProcedure {
         } else if call.owner != nil {
             var queued: [QueuedMessage] = []
             for (index, verdict) in answer.verdicts.enumerated() {
-                if case .accepted(_, isTest: false) = verdict,
-                    let message = call.queued(index, acceptedAt: answer.clock)
+                if case .accepted(_, let handling) = verdict, let dropped = handling.dropped,
+                    let message = call.queued(index, without: dropped, acceptedAt: answer.clock)
                 {
                     queued.append(message)
                 }
@@ -296,7 +296,9 @@ package struct AcceptProcedure {
     private mutating func release(_ answer: AcceptAnswer, _ call: AcceptCall) {
         var releases: [Settlement] = []
         for (index, verdict) in answer.verdicts.enumerated() {
-            if case .accepted(_, isTest: false) = verdict { releases += call.releases(index) }
+            if case .accepted(_, let handling) = verdict, let dropped = handling.dropped {
+                releases += call.releases(index, without: dropped)
+            }
         }
         if !releases.isEmpty { pending.append(.release(releases)) }
     }

@@ -41,6 +41,8 @@ package struct AcceptRefusal: Error, Hashable, Sendable {
         case credentialRate = "credential_rate"
         case messageSize = "message_size"
         case tooManyRecipients = "too_many_recipients"
+        /// Every recipient: the tenant does not write to any of them any more.
+        case suppressed
     }
 
     /// What the tenant chose for a message over a cap: `450` or `550`.
@@ -59,8 +61,8 @@ package struct AcceptRefusal: Error, Hashable, Sendable {
     /// ISO 8601 with the tenant's UTC offset.
     package var resetsText: String?
     package var policy: Policy
-    /// The domain that is not the tenant's, the address that is not the credential's, the reason of a suspension, or
-    /// what else the verdict's figures leave out.
+    /// The domain that is not the tenant's, the address that is not the credential's, the first suppressed recipient and
+    /// why it is, the reason of a suspension, or what else the verdict's figures leave out.
     package var detail: String?
 
     package init(

@@ -23,6 +23,7 @@ extension Reply {
             self = Reply(
                 550, EnhancedCode(5, 5, 3),
                 "Message has \(refusal.used ?? 0) recipients; \(refusal.whose) limit is \(refusal.cap ?? 0).")
+        case .suppressed: self = .suppressed(refusal.used ?? 1, first: refusal.detail)
         case .senderAddress: self = .addressNotYours(refusal.detail ?? "")
         case .credentialNotYet: self = .notAuthorized(Self.credentialNotYet(refusal.detail))
         case .credentialSuspended: self = .notAuthorized(Self.credentialSuspended(refusal.detail))
@@ -59,6 +60,13 @@ extension Reply {
     }
 
     private static func notAuthorized(_ text: String) -> Reply { Reply(550, EnhancedCode(5, 7, 1), text) }
+
+    /// A code that no client retries: who is suppressed today is tomorrow too. (SES and SendGrid take such mail, and tell
+    /// later that they dropped it; here nothing is said to be queued that goes nowhere.)
+    private static func suppressed(_ count: Int64, first: String?) -> Reply {
+        let whom = count == 1 ? "The recipient is" : "All \(count) recipients are"
+        return notAuthorized("\(whom) suppressed for this account\(first.map { " (\($0))" } ?? ""); nothing was sent.")
+    }
 
     /// An address of the tenant's domains that this credential may not use.
     static func addressNotYours(_ address: String) -> Reply {

@@ -93,6 +93,11 @@ extension AcceptRefusal {
         case .messageSize: return [one(.deferral, cap: 26_214_400, used: 30_000_000)]
         case .tooManyRecipients: return [one(.deferral, cap: 100, used: 101)]
         case .senderDomain, .fromDomain: return [one(.deferral, detail: "other.example")]
+        case .suppressed:
+            return [
+                one(.deferral, used: 1, detail: "b@remote.example: hard bounce"),
+                one(.deferral, used: 2, detail: "b@remote.example: hard bounce"),
+            ]
         case .senderAddress: return [one(.deferral, detail: "a@acme.example")]
         case .tenantSuspended, .credentialSuspended: return [one(.deferral, detail: "unpaid")]
         case .credentialNotYet: return [one(.deferral, detail: "2026-12-01T00:00:00+01:00")]
@@ -118,6 +123,7 @@ extension AcceptRefusal.Verdict {
         case .tooManyRecipients: "more recipients than one message may have"
         case .senderDomain: "the envelope sender is of no verified domain of the tenant"
         case .fromDomain: "an author in the header is of no verified domain of the tenant"
+        case .suppressed: "nobody is left: the tenant's suppression list has every recipient (others are only left out)"
         case .senderAddress: "the credential may send as certain senders only"
         case .tenantSuspended: "suspended while the message was on its way"
         case .credentialSuspended: "suspended while the message was on its way"
@@ -142,6 +148,7 @@ extension AcceptRefusal.Verdict {
         case .messageSize: "`--message-size`"
         case .tooManyRecipients: "`--recipients-per-message`"
         case .senderDomain, .fromDomain: "`domain add`, `domain verify`; sub-domains are domains of their own"
+        case .suppressed: "the client's own list; `suppression list`, `suppression remove`"
         case .senderAddress: "`credential set --sender`"
         case .tenantSuspended: "`tenant resume`"
         case .credentialSuspended: "`credential resume`"

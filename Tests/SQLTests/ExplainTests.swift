@@ -62,6 +62,15 @@ import Testing
         try await fixture.main.query(
             "UPDATE gatepost.login SET valid_until = CASE WHEN $1 THEN ledger.clock() END WHERE name = 'acme.a'",
             [.bool(chance(5))])
+        try await fixture.main.query("DELETE FROM gatepost.suppression")
+        if chance(30) {
+            try await fixture.main.query(
+                """
+                INSERT INTO gatepost.suppression (tenant_id, address, reason, until)
+                SELECT t.id, 'r' || n || '@remote.example', 'bounced', CASE WHEN $2 THEN ledger.clock() END
+                FROM gatepost.tenant t, generate_series(1, $1) n
+                """, [.int32(Int32.random(in: 1...4, using: &random)), .bool(chance(10))])
+        }
         return Mail(
             recipients: Int.random(in: 1...6, using: &random), size: Int.random(in: 100...1500, using: &random),
             sender: chance(8) ? "other.example" : chance(8) ? "" : nil, from: chance(8) ? "other.example" : nil)

@@ -203,7 +203,7 @@ final class ModelLedger {
         end(transaction)
         if world.plant == .swallowedError, case .accept(let call) = transaction.work {
             let answer = AcceptAnswer(
-                call.items.map { _ in .accepted(remaining: nil, isTest: false) }, clock: world.instant)
+                call.items.map { _ in .accepted(remaining: nil, .forwarded) }, clock: world.instant)
             return transaction.exchange.end(.success(answer), after: world.latency(), world)
         }
         transaction.exchange.end(.failure(error), after: world.latency(), world)
@@ -273,7 +273,7 @@ final class ModelLedger {
             }
             debits[item.tenant, default: 0] += count
             if let digest = item.request.resubmissionDigest { keys[digest] = call.ids[index] }
-            return .accepted(remaining: Int64(tenant.cap - used - count), isTest: false)
+            return .accepted(remaining: Int64(tenant.cap - used - count), .forwarded)
         }
     }
 

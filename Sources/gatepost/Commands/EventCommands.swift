@@ -8,8 +8,9 @@ struct EventCommands: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "event", abstract: "What happened: accepted, refused, delivered, deferred, bounced, changed.",
         discussion: """
-            Kinds: accepted, refused, would_refuse (a proposed cap), delivered, deferred, bounced, cancelled, reported, \
-            limit_warning, credential_changed, tenant_changed. Kept for 30 days.
+            Kinds: accepted, refused, resubmitted (answered with the first one's id), suppressed (a recipient that was \
+            dropped), would_refuse (a proposed cap), delivered, deferred, bounced, cancelled, reported, limit_warning, credential_changed, tenant_changed. Kept \
+            for 30 days.
 
             Examples:
               gatepost event list --tenant acme --since 1h
@@ -142,8 +143,8 @@ struct EventCommands: ParsableCommand {
 
 enum EventKind {
     static let all = [
-        "accepted", "refused", "would_refuse", "delivered", "deferred", "bounced", "cancelled", "reported",
-        "limit_warning", "credential_changed", "tenant_changed",
+        "accepted", "refused", "resubmitted", "suppressed", "would_refuse", "delivered", "deferred", "bounced",
+        "cancelled", "reported", "limit_warning", "credential_changed", "tenant_changed",
     ]
 
     static func known(_ text: String) throws -> String {

@@ -23,7 +23,7 @@ struct Gatepost: AsyncParsableCommand {
                 name: "Customer",
                 subcommands: [
                     TenantCommands.self, PlanCommands.self, DomainCommands.self, CredentialCommands.self,
-                    ApplyCommand.self, ExportCommand.self,
+                    SuppressionCommands.self, ApplyCommand.self, ExportCommand.self,
                 ]),
             CommandGroup(
                 name: "Seeing",

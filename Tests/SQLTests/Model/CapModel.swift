@@ -52,6 +52,8 @@ struct CapModel {
         var isSuspended = false
         var hasDomain = true
         var resubmission = true
+        /// Whom it does not write to any more.
+        var suppressed: Set<String> = []
         var bucket = Bucket()
         var hours: [Int64: Int64] = [:]
         /// The UTC day on which an address was last written to.
@@ -81,6 +83,8 @@ struct CapModel {
         case leased(Int)
         case marked(Int)
         case markedFree, delivered, bounced, cancelled
+        /// Not stored, for its address was suppressed.
+        case dropped
     }
 
     struct Stored {
@@ -122,8 +126,12 @@ struct CapModel {
         if let first = key.flatMap({ recent[$0] }), first.at > now - 600_000_000 {
             return said.verdict == "resubmitted" && said.queueID == first.id ? nil : "resubmitted was to be said"
         }
-        let news = newcomers(message, tenant)
-        let broken = broken(message, tenant, credential, today, news)
+        let left = left(message)
+        let news = newcomers(left, tenant)
+        if left.isEmpty, said.verdict == "suppressed" {
+            return said.used == Int64(message.to.count) ? nil : "suppressed of \(message.to.count) was to be said"
+        }
+        let broken = broken(message, tenant, credential, today, Int64(left.count), news)
         guard broken.isEmpty else {
             guard let rule = broken.first(where: { $0.verdict == said.verdict && $0.limit == said.limit }) else {
                 return "one of \(broken.map(\.limit)) was to be said"
@@ -131,13 +139,25 @@ struct CapModel {
             let isRight = said.cap == rule.cap && said.used == rule.used
             return isRight ? nil : "\(rule.limit): cap \(rule.cap) used \(rule.used) was to be said"
         }
+        guard !left.isEmpty else { return "suppressed was to be said" }
         guard said.verdict == "accepted", said.queueID == said.id else { return "accepted was to be said" }
+        let dropped = message.to.enumerated().filter { tenant.suppressed.contains($0.element) }
+        let detail =
+            credential.isTest
+            ? "test" : dropped.isEmpty ? nil : "suppressed " + dropped.map { "\($0.offset + 1)" }.joined(separator: " ")
+        guard said.detail == detail else { return "the detail \(detail ?? "-") was to be said" }
         take(message, said.id, today, key, news)
         let rest = rest(message, today)
         guard let rest, let remaining = said.remaining else {
             return said.remaining == rest ? nil : "remaining \(rest.map(String.init) ?? "-") was to be said"
         }
         return (rest - behind...rest).contains(remaining) ? nil : "remaining \(rest) was to be said"
+    }
+
+    /// Its recipients but for those that are suppressed.
+    func left(_ message: Message) -> [String] {
+        guard let tenant = tenants[message.tenant] else { return [] }
+        return message.to.filter { !tenant.suppressed.contains($0) }
     }
 
     private func grounds(_ tenant: Tenant, _ credential: Credential, _ login: String) -> Set<String> {
@@ -158,10 +178,10 @@ struct CapModel {
 
     private func broken(
         _ message: Message, _ tenant: Tenant, _ credential: Credential, _ today: (day: String, month: String),
-        _ news: Int64
+        _ recipients: Int64, _ news: Int64
     ) -> [Broken] {
         var broken: [Broken] = []
-        let recipients = Int64(message.to.count)
+        let offered = Int64(message.to.count)
         func check(_ limit: String, _ verdict: String, _ cap: Int64?, used: Int64, adds: Int64) {
             if let cap, used + adds > cap {
                 broken.append(Broken(limit: limit, verdict: verdict, cap: cap, used: used))
@@ -190,10 +210,12 @@ struct CapModel {
         measure("credential_message_size", "message_size", credential.caps.size, tenant.caps.size, message.size)
         measure(
             "recipients_per_message", "too_many_recipients", tenant.caps.recipients, credential.caps.recipients,
-            recipients)
+            offered)
         measure(
             "credential_recipients_per_message", "too_many_recipients", credential.caps.recipients,
-            tenant.caps.recipients, recipients)
+            tenant.caps.recipients, offered)
+        // Nobody is left whom a cap could refuse.
+        if recipients == 0 { return broken.filter { ["message_size", "too_many_recipients"].contains($0.verdict) } }
         guard !isTest else { return broken }
         check(
             "monthly", "cap_monthly", tenant.caps.monthly,
@@ -223,14 +245,15 @@ struct CapModel {
         _ message: Message, _ id: String, _ today: (day: String, month: String), _ key: String?, _ news: Int64
     ) {
         let isTest = credentials[message.credential]?.isTest ?? false
-        let recipients = Int64(message.to.count)
+        let left = left(message)
+        let recipients = Int64(left.count)
         let cost = Counter(recipients: recipients, messages: 1, bytes: message.size, firstTime: isTest ? 0 : news)
         if let key { recent[key] = Recent(id: id, at: now) }
         let hour = now / 3_600_000_000
         let state: State = isTest ? .cancelled : message.owner.map { .leased($0) } ?? .free
         stored[id] = Stored(
             tenant: message.tenant, credential: message.credential, day: today.day, month: today.month, hour: hour,
-            recipients: Array(repeating: state, count: message.to.count), key: key)
+            recipients: message.to.map { left.contains($0) ? state : .dropped }, key: key)
         guard !isTest else {
             for credential in ["", message.credential] { charge(message.tenant, credential, "test", today.day, cost) }
             return
@@ -244,7 +267,7 @@ struct CapModel {
             let debt = tenant.bucket.drained(at: now, rate: rate.rate)
             tenant.bucket = Bucket(debt: debt + recipients * Bucket.recipient, at: now)
         }
-        if tenant.firstTime != nil { for address in message.to { tenant.known[address] = utcDay } }
+        if tenant.firstTime != nil { for address in left { tenant.known[address] = utcDay } }
         tenants[message.tenant] = tenant
         if var credential = credentials[message.credential], let rate = credential.caps.rate {
             let debt = credential.bucket.drained(at: now, rate: rate.rate)
@@ -287,9 +310,9 @@ struct CapModel {
 
     private var utcDay: Int64 { now / 86_400_000_000 }
 
-    private func newcomers(_ message: Message, _ tenant: Tenant) -> Int64 {
+    private func newcomers(_ addresses: [String], _ tenant: Tenant) -> Int64 {
         guard tenant.firstTime != nil else { return 0 }
-        return Int64(message.to.count { (tenant.known[$0] ?? .min) < utcDay - 90 })
+        return Int64(addresses.count { (tenant.known[$0] ?? .min) < utcDay - 90 })
     }
 
     /// What the smallest cap in recipients has left, after a message was taken.
@@ -322,7 +345,7 @@ struct CapModel {
                 message.recipients[number] = .cancelled
                 refunded += 1
             case .leased(let owner): message.recipients[number] = .marked(owner)
-            case .marked, .delivered, .bounced, .cancelled: break
+            case .marked, .delivered, .bounced, .cancelled, .dropped: break
             }
         }
         stored[id] = message

@@ -158,7 +158,7 @@ struct ModelRun {
                     // What is left may be told as after this message, or as after the batch that it is committed with.
                     let behind = zip(batch.messages, verdicts).dropFirst(place + 1)
                         .filter { $0.0.tenant == message.tenant && $0.1.verdict == "accepted" }
-                        .reduce(Int64(0)) { $0 + Int64($1.0.to.count) }
+                        .reduce(Int64(0)) { $0 + Int64(model.left($1.0).count) }
                     if let fault = model.judge(message, verdict, behind: behind) {
                         return "\(message.tenant) \(message.login) to \(message.to.count): \(verdict), but \(fault)"
                     }
@@ -241,7 +241,24 @@ struct ModelRun {
                 $0.tenants[slug]?.isSuspended = false
             }
         }
-        switch Int.random(in: 0..<14, using: &generator) {
+        switch Int.random(in: 0..<16, using: &generator) {
+        case 14, 15:
+            let start = Int.random(in: 0..<60, using: &generator)
+            let addresses = (start..<start + 4).map { "r\($0)@remote.example" }
+            let isOn = model.tenants[slug]?.suppressed.isEmpty ?? true || isSeldom()
+            let all = isOn ? addresses : (model.tenants[slug]?.suppressed.sorted() ?? [])
+            let list = "'{\(all.joined(separator: ","))}'"
+            let sql =
+                isOn
+                ? "SELECT admin.suppression_add('tester', '\(slug)', \(list), 'why', NULL)"
+                : "SELECT admin.suppression_remove('tester', '\(slug)', \(list))"
+            return Change(sql: sql) { model in
+                if isOn {
+                    model.tenants[slug]?.suppressed.formUnion(all)
+                } else {
+                    model.tenants[slug]?.suppressed.subtract(all)
+                }
+            }
         case 0, 1:
             let value = cap(10...60)
             return Change(sql: set("daily", value)) { $0.tenants[slug]?.caps.daily = value }
