@@ -201,6 +201,9 @@ static const char functions_claim[] = {
 static const char functions_clock[] = {
 #embed "../functions/clock.sql" suffix(, 0)
 };
+static const char functions_clock_plain[] = {
+#embed "../functions/clock_plain.sql" suffix(, 0)
+};
 static const char functions_correspondent_fill[] = {
 #embed "../functions/correspondent_fill.sql" suffix(, 0)
 };
@@ -410,6 +413,7 @@ static const struct sql_file functions[] = {
     {"certificate_login", functions_certificate_login},
     {"claim", functions_claim},
     {"clock", functions_clock},
+    {"clock_plain", functions_clock_plain},
     {"correspondent_fill", functions_correspondent_fill},
     {"credential_changed", functions_credential_changed},
     {"credential_make", functions_credential_make},

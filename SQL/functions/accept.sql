@@ -41,7 +41,8 @@
 --          credential_recipients_per_message
 --          resets_text: ISO 8601 in the tenant's zone. policy: 'defer' or 'reject'. clock: the instant decided at,
 --          on every row.
---          Events: accepted, refused (both with the message's id for their own; resubmitted and stale_id leave none),
+--          Events: accepted, refused, resubmitted (each with the message's own id for its id; the last is of the first
+--          message's queue id; stale_id leaves none),
 --          suppressed (one per recipient that its tenant does not write to any more, see gatepost.suppression; with its
 --          address and the reason), would_refuse (a proposed cap's), limit_warning (with the row in warning: a cap in force was used to one of
 --          the tenant's warn_percents, once in each of its days or months).
@@ -75,7 +76,7 @@ SET jit = off                             -- a plan that cannot do without one o
 AS $$
 DECLARE
     v_count int := cardinality(ids);
-    v_now timestamptz := ledger.clock();  -- before the lock: for ids and rows; after it: for every decision
+    v_now timestamptz := gatepost.clock();  -- before the lock: for ids and rows; after it: for every decision
     v_low uuid := gatepost.uuid_floor(v_now - interval '60 seconds');
     v_high uuid := gatepost.uuid_floor(v_now + interval '60 seconds');
     v_hour timestamptz;
@@ -90,7 +91,8 @@ DECLARE
     v_number int;
     v_authors int := coalesce(cardinality(author_domains), 0);  -- further ones
     v_fits boolean;                       -- all of it, without more ado
-    v_new bigint := 0;                    -- first-time recipients of all, and hashes to be written
+    v_any boolean;                        -- first-time recipients: room for all, whoever is new; null: no such limit
+    v_new bigint := 0;                    -- how many are, and hashes to be written
     v_met bytea[];
     v_percent int;
     v_remaining bigint;
@@ -168,17 +170,24 @@ BEGIN
         RETURN;
     END IF;
 
-    v_sizes := array_fill(0, ARRAY[v_count]);
-    v_offsets := v_sizes;
-    v_numbers := array_fill(0, ARRAY[cardinality(recipient_messages)]);
-    FOR i IN 1..cardinality(recipient_messages) LOOP
-        v_number := v_sizes[recipient_messages[i]] + 1;
-        v_sizes[recipient_messages[i]] := v_number;
-        v_numbers[i] := v_number;
-        IF v_number = 1 THEN
-            v_offsets[recipient_messages[i]] := i;
-        END IF;
-    END LOOP;
+    IF v_total = v_count AND v_total > 4 AND recipient_messages = ARRAY(SELECT generate_series(1, v_count)) THEN
+        -- (One each: most mail is so, and a step of a loop costs a microsecond.)
+        v_sizes := array_fill(1, ARRAY[v_count]);
+        v_numbers := v_sizes;
+        v_offsets := recipient_messages;
+    ELSE
+        v_sizes := array_fill(0, ARRAY[v_count]);
+        v_offsets := v_sizes;
+        v_numbers := array_fill(0, ARRAY[cardinality(recipient_messages)]);
+        FOR i IN 1..cardinality(recipient_messages) LOOP
+            v_number := v_sizes[recipient_messages[i]] + 1;
+            v_sizes[recipient_messages[i]] := v_number;
+            v_numbers[i] := v_number;
+            IF v_number = 1 THEN
+                v_offsets[recipient_messages[i]] := i;
+            END IF;
+        END LOOP;
+    END IF;
     IF (v_count > 0 AND cardinality(v_sizes) = v_count AND 0 <> ALL (v_sizes)) IS NOT TRUE THEN
         RAISE EXCEPTION 'ledger.accept: no messages, a message without recipients, or a recipient without message'
             USING ERRCODE = 'invalid_parameter_value';
@@ -192,7 +201,7 @@ BEGIN
     END IF;
 
     -- 1. The fence, then the rows, hoping they fit. An unknown tenant, credential or login is 0 until it is refused.
-    INSERT INTO gatepost.batch (id, at) VALUES (accept.batch, v_now);
+    -- (One statement, whose own INSERT, the fence's, is run before those of its WITH.)
     WITH message AS (
         INSERT INTO gatepost.message (tenant_id, id, credential_id, login_id, accepted_at, size, recipients, client,
                                       digest, sender, from_domain, helo, message_id_header, body_type, smtputf8, ret,
@@ -208,14 +217,16 @@ BEGIN
         INSERT INTO gatepost.body (tenant_id, message_id, content)
         SELECT coalesce(m.tenant_id, 0), m.id, m.content
         FROM unnest(tenant_ids, ids, bodies) AS m (tenant_id, id, content)
+    ), recipient AS (
+        INSERT INTO gatepost.recipient (tenant_id, message_id, number, owner_id, next_attempt, state, address, domain,
+                                        notify, orcpt)
+        SELECT coalesce(tenant_ids[m.message], 0), ids[m.message], m.number, accept.owner, v_now, 'queued', m.address,
+            m.domain, m.notify, m.orcpt
+        FROM unnest(recipient_messages, v_numbers, recipient_addresses, recipient_domains, recipient_notifies,
+                    recipient_orcpts)
+            AS m (message, number, address, domain, notify, orcpt)
     )
-    INSERT INTO gatepost.recipient (tenant_id, message_id, number, owner_id, next_attempt, state, address, domain,
-                                    notify, orcpt)
-    SELECT coalesce(tenant_ids[m.message], 0), ids[m.message], m.number, accept.owner, v_now, 'queued', m.address,
-        m.domain, m.notify, m.orcpt
-    FROM unnest(recipient_messages, v_numbers, recipient_addresses, recipient_domains, recipient_notifies,
-                recipient_orcpts)
-        AS m (message, number, address, domain, notify, orcpt);
+    INSERT INTO gatepost.batch (id, at) VALUES (accept.batch, v_now);
 
     -- 2. The lock.
     IF tenant_ids[1] = ALL (tenant_ids) THEN
@@ -230,9 +241,8 @@ BEGIN
 
     -- 3. The time, once. Everything else is read in later statements: their snapshot is newer than the lock. What is
     -- not found is refused, for every comparison with it would pass.
-    v_now := ledger.clock();
+    v_now := gatepost.clock();
     v_hour := date_trunc('hour', v_now, 'UTC');
-    v_out := array_fill(NULL::ledger.verdict, ARRAY[v_count]);
 
     -- 4. Decide. First the common case: one sender (so any lone message), and all of it fits under every limit, the
     -- proposed ones too. Whatever is not so plain (a refusal, a resubmission, a warning, several authors, a rolling
@@ -250,7 +260,12 @@ BEGIN
                c.senders AS credential_senders,
                coalesce(ud.recipients, 0) + v_total AS day_used, coalesce(um.recipients, 0) + v_total AS month_used,
                coalesce(ud.bytes, 0) + b.bytes AS bytes_used, coalesce(uc.recipients, 0) + v_total AS credential_used,
-               coalesce(uc.bytes, 0) + b.bytes AS credential_bytes_used, NULL::bigint AS credential_month,
+               coalesce(uc.bytes, 0) + b.bytes AS credential_bytes_used,
+               -- (The sum of its days.)
+               CASE WHEN c.monthly_cap IS NOT NULL THEN v_total + (
+                   SELECT coalesce(sum(u.recipients), 0) FROM gatepost.usage u
+                   WHERE u.tenant_id = t.id AND u.credential_id = c.id AND u.period = 'day' AND u.starts >= t.month
+                     AND u.starts < t.month + interval '1 month') END::bigint AS credential_month,
                coalesce(ud.first_time, 0) AS first_used, coalesce(ud.shadow_recipients, 0) AS shadow_day,
                coalesce(um.shadow_recipients, 0) AS shadow_month, coalesce(ud.shadow_bytes, 0) AS shadow_bytes,
                coalesce(t.rate, t.first_time_daily_cap, t.shadow_daily_cap, t.shadow_monthly_cap,
@@ -324,13 +339,6 @@ BEGIN
                 WHERE (s.until <= v_now) IS NOT TRUE);
         END IF;
         IF v_fits AND r.has_more THEN
-            IF r.credential_monthly_cap IS NOT NULL THEN
-                -- (A credential's month is the sum of its days.)
-                r.credential_month := v_total + (
-                    SELECT coalesce(sum(u.recipients), 0) FROM gatepost.usage u
-                    WHERE u.tenant_id = tenant_ids[1] AND u.credential_id = credential_ids[1] AND u.period = 'day'
-                      AND u.starts >= r.month AND u.starts < r.month + interval '1 month');
-            END IF;
             v_fits := (r.credential_month <= r.credential_monthly_cap) IS NOT FALSE
                 AND (r.day_used - r.shadow_day <= r.shadow_daily_cap) IS NOT FALSE
                 AND (r.month_used - r.shadow_month <= r.shadow_monthly_cap) IS NOT FALSE
@@ -361,8 +369,11 @@ BEGIN
                 v_fits := v_credential_debt <= r.credential_burst * 60000000
                     OR v_count = 1 AND v_credential_debt = v_total * 60000000;
             END IF;
-            IF v_fits AND coalesce(r.first_time_daily_cap, r.shadow_first_time_daily_cap) IS NOT NULL THEN
+            IF coalesce(r.first_time_daily_cap, r.shadow_first_time_daily_cap) IS NOT NULL THEN
                 v_today := (v_now AT TIME ZONE 'UTC')::date;
+                v_any := r.first_used + v_total <= least(r.first_time_daily_cap, r.shadow_first_time_daily_cap);
+            END IF;
+            IF v_fits AND NOT v_any THEN
                 SELECT count(*) FILTER (WHERE (k.last_day >= v_today - 90) IS NOT TRUE), array_agg(h.hash)
                 INTO v_new, v_met
                 FROM (SELECT DISTINCT substring(sha256(convert_to(a.address, 'UTF8')) FOR 16) AS hash
@@ -403,7 +414,22 @@ BEGIN
         END IF;
         IF v_fits THEN
             -- 5. Write it.
-            IF cardinality(v_met) > 0 THEN
+            IF v_any THEN
+                WITH k AS MATERIALIZED (
+                    SELECT h.hash, k.last_day
+                    FROM (SELECT DISTINCT substring(sha256(convert_to(a.address, 'UTF8')) FOR 16) AS hash
+                          FROM unnest(recipient_addresses) AS a (address) OFFSET 0) AS h
+                    LEFT JOIN LATERAL (
+                        SELECT k.last_day FROM gatepost.correspondent k
+                        WHERE k.tenant_id = tenant_ids[1] AND k.address = h.hash OFFSET 0) AS k ON true
+                    WHERE (k.last_day >= v_today) IS NOT TRUE
+                ), met AS (
+                    INSERT INTO gatepost.correspondent (tenant_id, address, last_day)
+                    SELECT tenant_ids[1], k.hash, v_today FROM k
+                    ON CONFLICT ON CONSTRAINT correspondent_pkey DO UPDATE SET last_day = excluded.last_day
+                )
+                SELECT count(*) INTO v_new FROM k WHERE (k.last_day >= v_today - 90) IS NOT TRUE;
+            ELSIF cardinality(v_met) > 0 THEN
                 INSERT INTO gatepost.correspondent (tenant_id, address, last_day)
                 SELECT tenant_ids[1], n.hash, v_today FROM unnest(v_met) AS n (hash)
                 ON CONFLICT ON CONSTRAINT correspondent_pkey DO UPDATE SET last_day = excluded.last_day;
@@ -460,14 +486,19 @@ BEGIN
                                             v_remaining, v_now)::ledger.verdict FROM unnest(ids) AS i (id))
             WHERE b.id = accept.batch
             RETURNING b.verdicts INTO v_out;
-            FOREACH v_said IN ARRAY v_out LOOP
-                RETURN NEXT v_said;
-            END LOOP;
+            IF v_count > 4 THEN
+                RETURN QUERY SELECT * FROM unnest(v_out);
+            ELSE
+                FOREACH v_said IN ARRAY v_out LOOP
+                    RETURN NEXT v_said;
+                END LOOP;
+            END IF;
             RETURN;
         END IF;
     END IF;
 
     -- Whom their tenants do not write to any more is dropped before anything is counted.
+    v_out := array_fill(NULL::ledger.verdict, ARRAY[v_count]);
     v_offered := v_sizes;
     IF EXISTS (SELECT FROM gatepost.suppression s WHERE s.tenant_id = ANY (v_locked)) THEN
         SELECT array_agg(n.ord::int ORDER BY n.ord), array_agg(s.reason ORDER BY n.ord)
@@ -1093,16 +1124,16 @@ BEGIN
     -- (The range lets all partitions but one or two be skipped before they are opened.)
     IF cardinality(w_refused) > 0 THEN
         INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id, credential_id, session, detail)
-        SELECT coalesce(tenant_ids[n.ord], 0), ids[n.ord], v_now, 'refused', ids[n.ord], credential_ids[n.ord],
-               sessions[n.ord],
+        SELECT coalesce(tenant_ids[n.ord], 0), ids[n.ord], v_now,
+               CASE o.verdict WHEN 'resubmitted' THEN o.verdict ELSE 'refused' END, coalesce(o.queue_id, ids[n.ord]),
+               credential_ids[n.ord], sessions[n.ord],
                jsonb_strip_nulls(jsonb_build_object(
                    'verdict', o.verdict, 'limit_name', o.limit_name, 'cap', o.cap, 'used', o.used,
                    'resets_at', o.resets_at, 'resets_text', o.resets_text, 'policy', o.policy, 'detail', o.detail,
                    'sender', senders[n.ord], 'from_domain', from_domains[n.ord], 'recipients', v_offered[n.ord],
                    'size', sizes[n.ord], 'client', clients[n.ord]))
         FROM unnest(w_refused) AS n (ord)
-        CROSS JOIN LATERAL (SELECT (v_out[n.ord]).* OFFSET 0) AS o
-        WHERE o.verdict <> 'resubmitted';
+        CROSS JOIN LATERAL (SELECT (v_out[n.ord]).* OFFSET 0) AS o;
         DELETE FROM gatepost.recipient d USING unnest(w_refused) AS n (ord)
         WHERE d.tenant_id = coalesce(tenant_ids[n.ord], 0) AND d.message_id = ids[n.ord]
           AND d.message_id BETWEEN v_low AND v_high;

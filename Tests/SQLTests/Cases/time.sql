@@ -1,11 +1,12 @@
 -- The clock, days and their ends.
 \ir begin.psql
-SELECT plan(20);
+SELECT plan(21);
 
 SELECT ok(abs(extract(epoch FROM ledger.clock() - clock_timestamp())) < 1,
     'ledger.clock: the time, where no test stops it');
 SELECT test.at('2026-06-01 10:00:00+00');
 SELECT is(ledger.clock(), '2026-06-01 10:00:00+00'::timestamptz, 'ledger.clock: the instant in test_clock');
+SELECT is(gatepost.clock(), ledger.clock(), 'gatepost.clock: the same');
 
 SELECT is(gatepost.first_moment(d.day, d.zone), d.begins, 'gatepost.first_moment: ' || d.zone || ' ' || d.day)
 FROM (VALUES
