@@ -146,7 +146,7 @@ CREATE FUNCTION admin.ledger_entries(slug text, since timestamp with time zone, 
     SET enable_mergejoin TO 'off'
     AS ...;
 
-CREATE FUNCTION admin.message_ledger(id uuid) RETURNS TABLE(tenant text, tenant_status text, credential text, entry integer, day date, month date, recipients bigint, bytes bigint, reason text, at timestamp with time zone, day_used bigint, month_used bigint, day_bytes bigint, credential_day_used bigint)
+CREATE FUNCTION admin.message_ledger(id uuid) RETURNS TABLE(tenant text, tenant_status text, credential text, entry integer, day date, month date, recipients bigint, bytes bigint, reason text, at timestamp with time zone, day_used bigint, month_used bigint, day_bytes bigint, credential_day_used bigint, limits jsonb, credential_limits jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
@@ -220,6 +220,22 @@ CREATE FUNCTION admin.relay_remove(os_user text, pool text, host text, port inte
     AS ...;
 
 CREATE FUNCTION admin.relay_set(os_user text, pool text, host text, port integer, terms jsonb, secret text DEFAULT NULL::text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.suppression_add(os_user text, slug text, addresses text[], reason text, until timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION admin.suppression_list(slug text, address text, after text, page_size integer) RETURNS TABLE(suppressed text, reason text, until timestamp with time zone, created_at timestamp with time zone, in_force boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS ...;
+
+CREATE FUNCTION admin.suppression_remove(os_user text, slug text, addresses text[]) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
@@ -326,10 +342,76 @@ CREATE FUNCTION gatepost.cancel_recipients(tenants bigint[], ids uuid[], numbers
     SET enable_mergejoin TO 'off'
     AS ...;
 
-CREATE FUNCTION gatepost.correspondent_fill(tenant bigint) RETURNS bigint
+CREATE FUNCTION gatepost.clock() RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS ...;
+
+CREATE FUNCTION gatepost.correspondent_fill(tenant bigint, since xid8 DEFAULT NULL::xid8) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
+    AS ...;
+
+CREATE TABLE gatepost.tenant (
+    id bigint NOT NULL,
+    slug text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    reason text,
+    hold_queue boolean DEFAULT false NOT NULL,
+    zone text DEFAULT 'UTC'::text NOT NULL,
+    next_zone text,
+    next_zone_from timestamp with time zone,
+    daily_cap bigint DEFAULT 1000,
+    monthly_cap bigint,
+    daily_window text DEFAULT 'day'::text NOT NULL,
+    rate bigint,
+    burst bigint,
+    bytes_daily_cap bigint,
+    first_time_daily_cap bigint,
+    message_size bigint DEFAULT 26214400 NOT NULL,
+    recipients_per_message integer DEFAULT 100 NOT NULL,
+    sessions integer DEFAULT 50,
+    policy text DEFAULT 'defer'::text NOT NULL,
+    partial boolean DEFAULT false NOT NULL,
+    resubmission boolean DEFAULT true NOT NULL,
+    null_sender boolean DEFAULT false NOT NULL,
+    warn_percents integer[] DEFAULT '{50,80,100}'::integer[] NOT NULL,
+    pool_id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    plan_id bigint,
+    own text[] DEFAULT '{}'::text[] NOT NULL,
+    contact text,
+    shadow_daily_cap bigint,
+    shadow_monthly_cap bigint,
+    shadow_bytes_daily_cap bigint,
+    shadow_first_time_daily_cap bigint,
+    CONSTRAINT tenant_burst_check CHECK (((burst >= 1) AND (burst <= 1000000000))),
+    CONSTRAINT tenant_bytes_daily_cap_check CHECK ((bytes_daily_cap > 0)),
+    CONSTRAINT tenant_check CHECK (((NOT hold_queue) OR (status <> 'active'::text))),
+    CONSTRAINT tenant_check1 CHECK (((rate IS NULL) = (burst IS NULL))),
+    CONSTRAINT tenant_check2 CHECK (((next_zone IS NULL) = (next_zone_from IS NULL))),
+    CONSTRAINT tenant_contact_check CHECK (((length(contact) >= 3) AND (length(contact) <= 320))),
+    CONSTRAINT tenant_daily_cap_check CHECK ((daily_cap > 0)),
+    CONSTRAINT tenant_daily_window_check CHECK ((daily_window = ANY (ARRAY['day'::text, 'rolling'::text]))),
+    CONSTRAINT tenant_first_time_daily_cap_check CHECK ((first_time_daily_cap > 0)),
+    CONSTRAINT tenant_message_size_check CHECK (((message_size >= 1024) AND (message_size <= 268435456))),
+    CONSTRAINT tenant_monthly_cap_check CHECK ((monthly_cap > 0)),
+    CONSTRAINT tenant_policy_check CHECK ((policy = ANY (ARRAY['defer'::text, 'reject'::text]))),
+    CONSTRAINT tenant_rate_check CHECK (((rate >= 1) AND (rate <= 1000000000))),
+    CONSTRAINT tenant_reason_check CHECK ((length(reason) <= 500)),
+    CONSTRAINT tenant_recipients_per_message_check CHECK (((recipients_per_message >= 1) AND (recipients_per_message <= 100000))),
+    CONSTRAINT tenant_sessions_check CHECK ((sessions > 0)),
+    CONSTRAINT tenant_shadow_bytes_daily_cap_check CHECK ((shadow_bytes_daily_cap > 0)),
+    CONSTRAINT tenant_shadow_daily_cap_check CHECK ((shadow_daily_cap > 0)),
+    CONSTRAINT tenant_shadow_first_time_daily_cap_check CHECK ((shadow_first_time_daily_cap > 0)),
+    CONSTRAINT tenant_shadow_monthly_cap_check CHECK ((shadow_monthly_cap > 0)),
+    CONSTRAINT tenant_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,39}$'::text)),
+    CONSTRAINT tenant_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'deleted'::text])))
+);
+
+CREATE FUNCTION gatepost.correspondent_prepare(tenants gatepost.tenant[], OUT since xid8, OUT prepared bigint[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
 CREATE TABLE gatepost.credential (
@@ -380,6 +462,11 @@ CREATE FUNCTION gatepost.credential_changed(credential gatepost.credential, chan
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION gatepost.credential_limits_noted() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
 CREATE FUNCTION gatepost.credential_make(os_user text, tenant bigint, slug text, name text, verifier text, digest bytea, terms jsonb) RETURNS TABLE(credential_id bigint, login_id bigint, created boolean)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -393,6 +480,14 @@ CREATE FUNCTION gatepost.credential_named(name text) RETURNS gatepost.credential
 CREATE FUNCTION gatepost.credential_terms(credential gatepost.credential) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.event_bound(within timestamp with time zone, at timestamp with time zone) RETURNS xid8
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS ...;
 
 CREATE FUNCTION gatepost.event_filter(slug text, credential text, OUT tenant_id bigint, OUT credential_id bigint) RETURNS record
@@ -507,63 +602,6 @@ CREATE FUNCTION gatepost.rolling(tenant bigint, at timestamp with time zone, cap
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE TABLE gatepost.tenant (
-    id bigint NOT NULL,
-    slug text NOT NULL,
-    status text DEFAULT 'active'::text NOT NULL,
-    reason text,
-    hold_queue boolean DEFAULT false NOT NULL,
-    zone text DEFAULT 'UTC'::text NOT NULL,
-    next_zone text,
-    next_zone_from timestamp with time zone,
-    daily_cap bigint DEFAULT 1000,
-    monthly_cap bigint,
-    daily_window text DEFAULT 'day'::text NOT NULL,
-    rate bigint,
-    burst bigint,
-    bytes_daily_cap bigint,
-    first_time_daily_cap bigint,
-    message_size bigint DEFAULT 26214400 NOT NULL,
-    recipients_per_message integer DEFAULT 100 NOT NULL,
-    sessions integer DEFAULT 50,
-    policy text DEFAULT 'defer'::text NOT NULL,
-    partial boolean DEFAULT false NOT NULL,
-    resubmission boolean DEFAULT true NOT NULL,
-    null_sender boolean DEFAULT false NOT NULL,
-    warn_percents integer[] DEFAULT '{50,80,100}'::integer[] NOT NULL,
-    pool_id bigint NOT NULL,
-    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    plan_id bigint,
-    own text[] DEFAULT '{}'::text[] NOT NULL,
-    contact text,
-    shadow_daily_cap bigint,
-    shadow_monthly_cap bigint,
-    shadow_bytes_daily_cap bigint,
-    shadow_first_time_daily_cap bigint,
-    CONSTRAINT tenant_burst_check CHECK (((burst >= 1) AND (burst <= 1000000000))),
-    CONSTRAINT tenant_bytes_daily_cap_check CHECK ((bytes_daily_cap > 0)),
-    CONSTRAINT tenant_check CHECK (((NOT hold_queue) OR (status <> 'active'::text))),
-    CONSTRAINT tenant_check1 CHECK (((rate IS NULL) = (burst IS NULL))),
-    CONSTRAINT tenant_check2 CHECK (((next_zone IS NULL) = (next_zone_from IS NULL))),
-    CONSTRAINT tenant_contact_check CHECK (((length(contact) >= 3) AND (length(contact) <= 320))),
-    CONSTRAINT tenant_daily_cap_check CHECK ((daily_cap > 0)),
-    CONSTRAINT tenant_daily_window_check CHECK ((daily_window = ANY (ARRAY['day'::text, 'rolling'::text]))),
-    CONSTRAINT tenant_first_time_daily_cap_check CHECK ((first_time_daily_cap > 0)),
-    CONSTRAINT tenant_message_size_check CHECK (((message_size >= 1024) AND (message_size <= 268435456))),
-    CONSTRAINT tenant_monthly_cap_check CHECK ((monthly_cap > 0)),
-    CONSTRAINT tenant_policy_check CHECK ((policy = ANY (ARRAY['defer'::text, 'reject'::text]))),
-    CONSTRAINT tenant_rate_check CHECK (((rate >= 1) AND (rate <= 1000000000))),
-    CONSTRAINT tenant_reason_check CHECK ((length(reason) <= 500)),
-    CONSTRAINT tenant_recipients_per_message_check CHECK (((recipients_per_message >= 1) AND (recipients_per_message <= 100000))),
-    CONSTRAINT tenant_sessions_check CHECK ((sessions > 0)),
-    CONSTRAINT tenant_shadow_bytes_daily_cap_check CHECK ((shadow_bytes_daily_cap > 0)),
-    CONSTRAINT tenant_shadow_daily_cap_check CHECK ((shadow_daily_cap > 0)),
-    CONSTRAINT tenant_shadow_first_time_daily_cap_check CHECK ((shadow_first_time_daily_cap > 0)),
-    CONSTRAINT tenant_shadow_monthly_cap_check CHECK ((shadow_monthly_cap > 0)),
-    CONSTRAINT tenant_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,39}$'::text)),
-    CONSTRAINT tenant_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'deleted'::text])))
-);
-
 CREATE FUNCTION gatepost.tenant_changed(tenant gatepost.tenant, changes jsonb) RETURNS gatepost.tenant
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -571,6 +609,11 @@ CREATE FUNCTION gatepost.tenant_changed(tenant gatepost.tenant, changes jsonb) R
 
 CREATE FUNCTION gatepost.tenant_id(slug text) RETURNS bigint
     LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.tenant_limits_noted() RETURNS trigger
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
@@ -583,7 +626,7 @@ CREATE FUNCTION gatepost.tenant_remains(tenant bigint, at_most integer) RETURNS 
     SET enable_mergejoin TO 'off'
     AS ...;
 
-CREATE FUNCTION gatepost.tenant_store(old gatepost.tenant, new gatepost.tenant, at timestamp with time zone) RETURNS void
+CREATE FUNCTION gatepost.tenant_store(old gatepost.tenant, new gatepost.tenant, at timestamp with time zone, prepared xid8 DEFAULT NULL::xid8) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
@@ -1133,7 +1176,15 @@ CREATE TABLE gatepost.ledger (
     bytes bigint NOT NULL,
     reason text NOT NULL,
     at timestamp with time zone NOT NULL,
+    shadow boolean DEFAULT false NOT NULL,
     CONSTRAINT ledger_check CHECK (((recipients <> 0) AND ((recipients > 0) = (entry = 0))))
+);
+
+CREATE TABLE gatepost.limit_history (
+    tenant_id bigint NOT NULL,
+    credential_id bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    limits jsonb NOT NULL
 );
 
 ALTER TABLE gatepost.login ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -1336,7 +1387,9 @@ CREATE TABLE gatepost.suppression (
     address text NOT NULL,
     reason text NOT NULL,
     until timestamp with time zone,
-    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT suppression_address_check CHECK (((address = lower(address)) AND (address ~~ '_%@_%'::text) AND (length(address) <= 320))),
+    CONSTRAINT suppression_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 500)))
 );
 
 ALTER TABLE gatepost.tenant ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -1597,6 +1650,9 @@ ALTER TABLE ONLY gatepost.event
 ALTER TABLE ONLY gatepost.ledger
     ADD CONSTRAINT ledger_pkey PRIMARY KEY (tenant_id, message_id, entry);
 
+ALTER TABLE ONLY gatepost.limit_history
+    ADD CONSTRAINT limit_history_pkey PRIMARY KEY (tenant_id, credential_id, at);
+
 ALTER TABLE ONLY gatepost.login
     ADD CONSTRAINT login_certificate_key UNIQUE (certificate);
 
@@ -1695,6 +1751,8 @@ CREATE INDEX correspondent_last_day ON gatepost.correspondent USING btree (last_
 
 CREATE INDEX event_by_message ON ONLY gatepost.event USING btree (message_id) WHERE (message_id IS NOT NULL);
 
+CREATE INDEX event_credential ON ONLY gatepost.event USING btree (tenant_id, credential_id, id) WHERE (credential_id IS NOT NULL);
+
 CREATE INDEX event_position ON ONLY gatepost.event USING btree (xid, id);
 
 CREATE INDEX event_rare ON ONLY gatepost.event USING btree (kind, id) WHERE (kind <> ALL ('{accepted,delivered}'::text[]));
@@ -1738,6 +1796,14 @@ CREATE INDEX tenant_plan ON gatepost.tenant USING btree (plan_id) WHERE (plan_id
 CREATE INDEX warning_unnoticed ON gatepost.warning USING btree (at) WHERE (noticed_at IS NULL);
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON gatepost.ledger FOR EACH STATEMENT EXECUTE FUNCTION gatepost.append_only();
+
+CREATE TRIGGER limits_begun AFTER INSERT ON gatepost.credential FOR EACH ROW WHEN ((COALESCE(new.daily_cap, new.monthly_cap, new.rate, new.bytes_daily_cap, new.message_size, (new.recipients_per_message)::bigint) IS NOT NULL)) EXECUTE FUNCTION gatepost.credential_limits_noted();
+
+CREATE TRIGGER limits_begun AFTER INSERT ON gatepost.tenant FOR EACH ROW EXECUTE FUNCTION gatepost.tenant_limits_noted();
+
+CREATE TRIGGER limits_changed AFTER UPDATE ON gatepost.credential FOR EACH ROW WHEN ((((((((old.daily_cap IS DISTINCT FROM new.daily_cap) OR (old.monthly_cap IS DISTINCT FROM new.monthly_cap)) OR (old.rate IS DISTINCT FROM new.rate)) OR (old.burst IS DISTINCT FROM new.burst)) OR (old.bytes_daily_cap IS DISTINCT FROM new.bytes_daily_cap)) OR (old.message_size IS DISTINCT FROM new.message_size)) OR (old.recipients_per_message IS DISTINCT FROM new.recipients_per_message))) EXECUTE FUNCTION gatepost.credential_limits_noted();
+
+CREATE TRIGGER limits_changed AFTER UPDATE ON gatepost.tenant FOR EACH ROW WHEN ((((((((((old.daily_cap IS DISTINCT FROM new.daily_cap) OR (old.daily_window IS DISTINCT FROM new.daily_window)) OR (old.monthly_cap IS DISTINCT FROM new.monthly_cap)) OR (old.rate IS DISTINCT FROM new.rate)) OR (old.burst IS DISTINCT FROM new.burst)) OR (old.bytes_daily_cap IS DISTINCT FROM new.bytes_daily_cap)) OR (old.first_time_daily_cap IS DISTINCT FROM new.first_time_daily_cap)) OR (old.message_size IS DISTINCT FROM new.message_size)) OR (old.recipients_per_message IS DISTINCT FROM new.recipients_per_message))) EXECUTE FUNCTION gatepost.tenant_limits_noted();
 
 ALTER TABLE ONLY gatepost.relay
     ADD CONSTRAINT relay_pool_id_fkey FOREIGN KEY (pool_id) REFERENCES gatepost.relay_pool(id);
@@ -1924,6 +1990,16 @@ GRANT ALL ON FUNCTION admin.relay_remove(os_user text, pool text, host text, por
 REVOKE ALL ON FUNCTION admin.relay_set(os_user text, pool text, host text, port integer, terms jsonb, secret text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.relay_set(os_user text, pool text, host text, port integer, terms jsonb, secret text) TO gatepost_admin;
 
+REVOKE ALL ON FUNCTION admin.suppression_add(os_user text, slug text, addresses text[], reason text, until timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.suppression_add(os_user text, slug text, addresses text[], reason text, until timestamp with time zone) TO gatepost_admin;
+
+REVOKE ALL ON FUNCTION admin.suppression_list(slug text, address text, after text, page_size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.suppression_list(slug text, address text, after text, page_size integer) TO gatepost_admin;
+GRANT ALL ON FUNCTION admin.suppression_list(slug text, address text, after text, page_size integer) TO gatepost_viewer;
+
+REVOKE ALL ON FUNCTION admin.suppression_remove(os_user text, slug text, addresses text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.suppression_remove(os_user text, slug text, addresses text[]) TO gatepost_admin;
+
 REVOKE ALL ON FUNCTION admin.tenant_contents(slug text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.tenant_contents(slug text) TO gatepost_admin;
 GRANT ALL ON FUNCTION admin.tenant_contents(slug text) TO gatepost_viewer;
@@ -1975,7 +2051,45 @@ REVOKE ALL ON FUNCTION gatepost.audited(os_user text, tenant bigint, action text
 
 REVOKE ALL ON FUNCTION gatepost.cancel_recipients(tenants bigint[], ids uuid[], numbers integer[], why text, at timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION gatepost.correspondent_fill(tenant bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION gatepost.clock() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.correspondent_fill(tenant bigint, since xid8) FROM PUBLIC;
+
+GRANT SELECT(id) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(slug) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(status) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(reason) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(zone) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(daily_cap) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(monthly_cap) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(daily_window) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(rate) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(burst) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(bytes_daily_cap) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(first_time_daily_cap) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(message_size) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(recipients_per_message) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(sessions) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(policy) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+GRANT SELECT(warn_percents) ON TABLE gatepost.tenant TO gatepost_report_view;
+
+REVOKE ALL ON FUNCTION gatepost.correspondent_prepare(tenants gatepost.tenant[], OUT since xid8, OUT prepared bigint[]) FROM PUBLIC;
 
 GRANT SELECT(tenant_id) ON TABLE gatepost.credential TO gatepost_report_view;
 
@@ -1985,11 +2099,15 @@ GRANT SELECT(name) ON TABLE gatepost.credential TO gatepost_report_view;
 
 REVOKE ALL ON FUNCTION gatepost.credential_changed(credential gatepost.credential, changes jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION gatepost.credential_limits_noted() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION gatepost.credential_make(os_user text, tenant bigint, slug text, name text, verifier text, digest bytea, terms jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.credential_named(name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.credential_terms(credential gatepost.credential) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.event_bound(within timestamp with time zone, at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.event_filter(slug text, credential text, OUT tenant_id bigint, OUT credential_id bigint) FROM PUBLIC;
 
@@ -2029,47 +2147,15 @@ REVOKE ALL ON FUNCTION gatepost.reset(tenant bigint, at timestamp with time zone
 
 REVOKE ALL ON FUNCTION gatepost.rolling(tenant bigint, at timestamp with time zone, cap bigint, wanted bigint, OUT used bigint, OUT resets_at timestamp with time zone) FROM PUBLIC;
 
-GRANT SELECT(id) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(slug) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(status) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(reason) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(zone) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(daily_cap) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(monthly_cap) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(daily_window) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(rate) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(burst) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(bytes_daily_cap) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(first_time_daily_cap) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(message_size) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(recipients_per_message) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(sessions) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(policy) ON TABLE gatepost.tenant TO gatepost_report_view;
-
-GRANT SELECT(warn_percents) ON TABLE gatepost.tenant TO gatepost_report_view;
-
 REVOKE ALL ON FUNCTION gatepost.tenant_changed(tenant gatepost.tenant, changes jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.tenant_id(slug text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION gatepost.tenant_limits_noted() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION gatepost.tenant_remains(tenant bigint, at_most integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION gatepost.tenant_store(old gatepost.tenant, new gatepost.tenant, at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION gatepost.tenant_store(old gatepost.tenant, new gatepost.tenant, at timestamp with time zone, prepared xid8) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.uuid_floor(at timestamp with time zone) FROM PUBLIC;
 

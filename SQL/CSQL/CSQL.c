@@ -19,12 +19,16 @@ static const char migrations_0003_control[] = {
 static const char migrations_0004_suppression[] = {
 #embed "../migrations/0004_suppression.sql" suffix(, 0)
 };
+static const char migrations_0005_history[] = {
+#embed "../migrations/0005_history.sql" suffix(, 0)
+};
 
 static const struct sql_file migrations[] = {
     {"0001_schema", migrations_0001_schema},
     {"0002_delivery", migrations_0002_delivery},
     {"0003_control", migrations_0003_control},
     {"0004_suppression", migrations_0004_suppression},
+    {"0005_history", migrations_0005_history},
     {0, 0},
 };
 
@@ -207,6 +211,9 @@ static const char functions_clock_plain[] = {
 static const char functions_correspondent_fill[] = {
 #embed "../functions/correspondent_fill.sql" suffix(, 0)
 };
+static const char functions_correspondent_prepare[] = {
+#embed "../functions/correspondent_prepare.sql" suffix(, 0)
+};
 static const char functions_credential_changed[] = {
 #embed "../functions/credential_changed.sql" suffix(, 0)
 };
@@ -221,6 +228,9 @@ static const char functions_credential_terms[] = {
 };
 static const char functions_credential_used[] = {
 #embed "../functions/credential_used.sql" suffix(, 0)
+};
+static const char functions_event_bound[] = {
+#embed "../functions/event_bound.sql" suffix(, 0)
 };
 static const char functions_event_filter[] = {
 #embed "../functions/event_filter.sql" suffix(, 0)
@@ -415,11 +425,13 @@ static const struct sql_file functions[] = {
     {"clock", functions_clock},
     {"clock_plain", functions_clock_plain},
     {"correspondent_fill", functions_correspondent_fill},
+    {"correspondent_prepare", functions_correspondent_prepare},
     {"credential_changed", functions_credential_changed},
     {"credential_make", functions_credential_make},
     {"credential_named", functions_credential_named},
     {"credential_terms", functions_credential_terms},
     {"credential_used", functions_credential_used},
+    {"event_bound", functions_event_bound},
     {"event_filter", functions_event_filter},
     {"event_position", functions_event_position},
     {"first_moment", functions_first_moment},

@@ -976,10 +976,10 @@ BEGIN
     IF cardinality(w_ords) > 0 THEN
         WITH debit AS (
             INSERT INTO gatepost.ledger (tenant_id, message_id, entry, credential_id, day, month, recipients, bytes,
-                                         reason, at)
+                                         reason, at, shadow)
             SELECT tenant_ids[n.ord], ids[n.ord], 0, credential_ids[n.ord], n.day, n.month, v_sizes[n.ord],
-                   sizes[n.ord], 'accept', v_now
-            FROM unnest(w_ords, w_days, w_months) AS n (ord, day, month)
+                   sizes[n.ord], 'accept', v_now, n.shadow
+            FROM unnest(w_ords, w_days, w_months, w_shadows) AS n (ord, day, month, shadow)
         ), debits AS (
             SELECT tenant_ids[n.ord] AS tenant_id, credential_ids[n.ord] AS credential_id,
                    from_domains[n.ord] AS domain, n.day, n.month, v_sizes[n.ord] AS recipients, sizes[n.ord] AS bytes,

@@ -24,6 +24,7 @@ DECLARE
     v_by_commit boolean := slug IS NULL AND event_list.credential IS NULL AND message IS NULL AND of_session IS NULL
         AND (of_kind IS NULL OR of_kind IN ('accepted', 'delivered'));
     v_where text := 'true';
+    v_bound xid8;
 BEGIN
     SELECT f.* INTO v_tenant, v_credential FROM gatepost.event_filter(slug, event_list.credential) f;
     SELECT p.* INTO v_before FROM gatepost.event_position(before) p;
@@ -49,6 +50,20 @@ BEGIN
     END IF;
     IF until IS NOT NULL THEN
         v_where := v_where || format(' AND e.id < %L::uuid', gatepost.uuid_floor(until));
+    END IF;
+    -- In the order of commits the walk begins and ends near its times, not at the ends of their days. (A transaction may
+    -- wait, and an id be a minute off: ten minutes are plenty.)
+    IF v_by_commit AND until IS NOT NULL THEN
+        v_bound := gatepost.event_bound(until, until + interval '10 minutes');
+        IF v_bound IS NOT NULL THEN
+            v_where := v_where || format(' AND e.xid <= %L::xid8', v_bound);
+        END IF;
+    END IF;
+    IF v_by_commit AND v_from IS NOT NULL THEN
+        v_bound := gatepost.event_bound(v_from, v_from - interval '10 minutes');
+        IF v_bound IS NOT NULL THEN
+            v_where := v_where || format(' AND e.xid >= %L::xid8', v_bound);
+        END IF;
     END IF;
     IF before IS NOT NULL THEN
         v_where := v_where || CASE WHEN v_by_commit

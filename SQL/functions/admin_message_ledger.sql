@@ -1,12 +1,14 @@
 -- admin.message_ledger: what a message was charged and refunded, also long after the message itself is gone.
 --   In     id.    Out  by tenant and entry; no row: nobody was charged for it. tenant_status: a deleted tenant's too.
 --          of a debit, where the counters stood with it, by the ledger: day_used, month_used (recipients), day_bytes,
---          credential_day_used
+--          credential_day_used; and the limits in force then: limits the tenant's, null: not known that far back;
+--          credential_limits its own, null: it had none, or it is not known (as gatepost.limit_history has them)
 --   Locks  none.    Repeat  harmless.    Role  gatepost_admin, gatepost_viewer
 DROP FUNCTION IF EXISTS admin.message_ledger(uuid);
 CREATE OR REPLACE FUNCTION admin.message_ledger(id uuid) RETURNS TABLE (
     tenant text, tenant_status text, credential text, entry int, day date, month date, recipients bigint, bytes bigint,
-    reason text, at timestamptz, day_used bigint, month_used bigint, day_bytes bigint, credential_day_used bigint
+    reason text, at timestamptz, day_used bigint, month_used bigint, day_bytes bigint, credential_day_used bigint,
+    limits jsonb, credential_limits jsonb
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -21,7 +23,7 @@ DECLARE
 BEGIN
     RETURN QUERY
         SELECT t.slug, t.status, c.name, l.entry, l.day, l.month, l.recipients, l.bytes, l.reason, l.at,
-               u.day_used, u.month_used, u.day_bytes, u.credential_day_used
+               u.day_used, u.month_used, u.day_bytes, u.credential_day_used, h.limits, ch.limits
         FROM gatepost.tenant t
         CROSS JOIN LATERAL (
             SELECT l.* FROM gatepost.ledger l WHERE l.tenant_id = t.id AND l.message_id = message_ledger.id OFFSET 0
@@ -39,6 +41,15 @@ BEGIN
               AND x.message_id < gatepost.uuid_floor(l.at + interval '3 minutes')
               AND x.month = l.month AND (x.at < l.at OR x.at = l.at AND x.message_id <= l.message_id)
         ) AS u ON l.entry = 0
+        LEFT JOIN LATERAL (
+            SELECT h.limits FROM gatepost.limit_history h
+            WHERE h.tenant_id = l.tenant_id AND h.credential_id = 0 AND h.at <= l.at ORDER BY h.at DESC LIMIT 1
+        ) AS h ON l.entry = 0
+        LEFT JOIN LATERAL (
+            SELECT h.limits FROM gatepost.limit_history h
+            WHERE h.tenant_id = l.tenant_id AND h.credential_id = l.credential_id AND h.at <= l.at
+            ORDER BY h.at DESC LIMIT 1
+        ) AS ch ON l.entry = 0
         LEFT JOIN gatepost.credential c ON c.tenant_id = t.id AND c.id = l.credential_id
         WHERE v_tenant IS NULL OR t.id = v_tenant
         ORDER BY t.id, l.entry;

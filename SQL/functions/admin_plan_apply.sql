@@ -16,6 +16,8 @@ DECLARE
     v_tenants bigint[];
     v_old gatepost.tenant;
     v_new gatepost.tenant;
+    v_since xid8;
+    v_prepared bigint[];
 BEGIN
     v_tenants := ARRAY(SELECT t.id FROM gatepost.tenant t
                        WHERE t.plan_id = v_id AND t.id > plan_apply.after AND t.status <> 'deleted'
@@ -25,6 +27,9 @@ BEGIN
         RETURN NEXT;
         RETURN;
     END IF;
+    -- Before the lock what takes a while, by what is known now.
+    SELECT p.since, p.prepared INTO v_since, v_prepared FROM gatepost.correspondent_prepare(ARRAY(
+        SELECT gatepost.tenant_changed(t, '{}') FROM gatepost.tenant t WHERE t.id = ANY (v_tenants) ORDER BY t.id)) AS p;
     PERFORM gatepost.lock_meters(v_tenants);
     PERFORM FROM gatepost.plan p WHERE p.id = v_id FOR SHARE;
     v_now := ledger.clock();
@@ -32,7 +37,8 @@ BEGIN
     FOR v_old IN SELECT t.* FROM gatepost.tenant t WHERE t.id = ANY (v_tenants) AND t.plan_id = v_id ORDER BY t.id LOOP
         v_new := gatepost.tenant_changed(v_old, '{}');
         IF v_new IS DISTINCT FROM v_old THEN
-            PERFORM gatepost.tenant_store(v_old, v_new, v_now);
+            PERFORM gatepost.tenant_store(v_old, v_new, v_now,
+                                          CASE WHEN v_old.id = ANY (v_prepared) THEN v_since END);
             PERFORM gatepost.audited(os_user, v_old.id, 'tenant plan', v_old.slug,
                                      jsonb_build_object('plan', plan_apply.name), 'tenant:' || v_old.id);
             changed := changed + 1;

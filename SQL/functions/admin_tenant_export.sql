@@ -1,7 +1,7 @@
 -- admin.tenant_export: what is held on a tenant, for audits, a page of one part at a time. Deleted tenants too.
---   In     slug; part: 'credentials', 'usage', 'usage_domains', 'outcomes', 'warnings', 'suppressions', 'report_logins',
---          'ledger', 'messages', 'recipients', 'events', 'audit'; after: the last key of the page before, '{}' to begin;
---          at most so many rows
+--   In     slug; part: 'credentials', 'limits' (the present ones and those gone by), 'usage', 'usage_domains',
+--          'outcomes', 'warnings', 'suppressions', 'report_logins', 'ledger', 'messages', 'recipients', 'events',
+--          'audit'; after: the last key of the page before, '{}' to begin; at most so many rows
 --   Out    by key: each row as JSON. No secret, no verifier, no body
 --   Raises GP002 there never was such a tenant; GP004 no such part
 --   Locks  none.    Repeat  the same.    Role  gatepost_admin, gatepost_viewer
@@ -26,6 +26,11 @@ BEGIN
                 FROM gatepost.login l WHERE l.tenant_id = c.tenant_id AND l.credential_id = c.id))
             FROM gatepost.credential c
             WHERE c.tenant_id = v_id AND (v_begins OR c.id > after[1]::bigint) ORDER BY c.id LIMIT at_most;
+        WHEN 'limits' THEN RETURN QUERY
+            SELECT ARRAY[h.credential_id::text, h.at::text], to_jsonb(h) - 'tenant_id' FROM gatepost.limit_history h
+            WHERE h.tenant_id = v_id
+              AND (v_begins OR (h.credential_id, h.at) > (after[1]::bigint, after[2]::timestamptz))
+            ORDER BY h.credential_id, h.at LIMIT at_most;
         WHEN 'usage' THEN RETURN QUERY
             SELECT ARRAY[u.credential_id::text, u.period, u.starts::text], to_jsonb(u) - 'tenant_id'
             FROM gatepost.usage u

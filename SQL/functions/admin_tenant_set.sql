@@ -32,10 +32,12 @@ DECLARE
     v_old gatepost.tenant;
     v_new gatepost.tenant;
     v_id bigint := gatepost.tenant_id(slug);
+    v_since xid8;
 BEGIN
     -- Checked before the lock (a look through the time zones takes a while), and again under it.
     SELECT t.* INTO v_old FROM gatepost.tenant t WHERE t.id = v_id;
-    PERFORM gatepost.tenant_changed(v_old, changes);
+    v_new := gatepost.tenant_changed(v_old, changes);
+    SELECT p.since INTO v_since FROM gatepost.correspondent_prepare(ARRAY[v_new]) AS p;
     PERFORM gatepost.lock_meters(ARRAY[v_id]);
     -- A plan that changes at this moment is either seen here, or finds this tenant afterwards.
     PERFORM FROM gatepost.plan p
@@ -59,7 +61,7 @@ BEGIN
     IF v_new IS NOT DISTINCT FROM v_old THEN
         RETURN false;
     END IF;
-    PERFORM gatepost.tenant_store(v_old, v_new, v_now);
+    PERFORM gatepost.tenant_store(v_old, v_new, v_now, v_since);
     PERFORM gatepost.audited(os_user, v_id, 'tenant set', slug, changes, 'tenant:' || v_id);
     RETURN true;
 END

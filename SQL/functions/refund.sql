@@ -11,9 +11,11 @@ AS $$
 #variable_conflict use_column
 BEGIN
     -- (Mail of our own, kind dsn or notice, was never debited and finds nothing here.)
-    UPDATE gatepost.usage u SET recipients = u.recipients - p.recipients
+    UPDATE gatepost.usage u
+    SET recipients = u.recipients - p.recipients, shadow_recipients = u.shadow_recipients - p.shadow_recipients
     FROM (
-        SELECT d.tenant_id, x.credential_id, x.period, x.starts, sum(n.recipients) AS recipients
+        SELECT d.tenant_id, x.credential_id, x.period, x.starts, sum(n.recipients) AS recipients,
+               coalesce(sum(n.recipients) FILTER (WHERE d.shadow), 0) AS shadow_recipients
         FROM unnest(tenant_ids, message_ids, counts) AS n (tenant_id, message_id, recipients)
         JOIN gatepost.ledger d ON d.tenant_id = n.tenant_id AND d.message_id = n.message_id AND d.entry = 0
         CROSS JOIN LATERAL (VALUES (0::bigint, 'day', d.day), (0, 'month', d.month), (d.credential_id, 'day', d.day))
@@ -22,9 +24,11 @@ BEGIN
     ) AS p
     WHERE u.tenant_id = p.tenant_id AND u.credential_id = p.credential_id AND u.period = p.period
         AND u.starts = p.starts;
-    UPDATE gatepost.usage_hour u SET recipients = u.recipients - p.recipients
+    UPDATE gatepost.usage_hour u
+    SET recipients = u.recipients - p.recipients, shadow_recipients = u.shadow_recipients - p.shadow_recipients
     FROM (
-        SELECT d.tenant_id, date_trunc('hour', d.at, 'UTC') AS starts, sum(n.recipients) AS recipients
+        SELECT d.tenant_id, date_trunc('hour', d.at, 'UTC') AS starts, sum(n.recipients) AS recipients,
+               coalesce(sum(n.recipients) FILTER (WHERE d.shadow), 0) AS shadow_recipients
         FROM unnest(tenant_ids, message_ids, counts) AS n (tenant_id, message_id, recipients)
         JOIN gatepost.ledger d ON d.tenant_id = n.tenant_id AND d.message_id = n.message_id AND d.entry = 0
         GROUP BY d.tenant_id, date_trunc('hour', d.at, 'UTC')

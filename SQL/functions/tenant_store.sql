@@ -1,7 +1,10 @@
 -- gatepost.tenant_store: write what gatepost.tenant_changed made of a tenant's row.
---   In     the row as it is, and as it will be; the instant of the change
+--   In     the row as it is, and as it will be; the instant of the change; prepared: the
+--          `since` of gatepost.correspondent_prepare, null: it was not prepared
 --   Locks  none of its own: the caller holds the meter.    Role  none; admin.tenant_* and admin.plan_* use it
-CREATE OR REPLACE FUNCTION gatepost.tenant_store(old gatepost.tenant, new gatepost.tenant, at timestamptz) RETURNS void
+DROP FUNCTION IF EXISTS gatepost.tenant_store(gatepost.tenant, gatepost.tenant, timestamptz);
+CREATE OR REPLACE FUNCTION gatepost.tenant_store(old gatepost.tenant, new gatepost.tenant, at timestamptz,
+    prepared xid8 DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -29,10 +32,10 @@ BEGIN
     IF coalesce(new.first_time_daily_cap, new.shadow_first_time_daily_cap) IS NOT NULL
         AND coalesce(old.first_time_daily_cap, old.shadow_first_time_daily_cap) IS NULL
     THEN
-        PERFORM gatepost.correspondent_fill(old.id);
+        PERFORM gatepost.correspondent_fill(old.id, prepared);
     END IF;
 END
 $$;
 
-ALTER FUNCTION gatepost.tenant_store(gatepost.tenant, gatepost.tenant, timestamptz) OWNER TO gatepost_owner;
-REVOKE ALL ON FUNCTION gatepost.tenant_store(gatepost.tenant, gatepost.tenant, timestamptz) FROM PUBLIC;
+ALTER FUNCTION gatepost.tenant_store(gatepost.tenant, gatepost.tenant, timestamptz, xid8) OWNER TO gatepost_owner;
+REVOKE ALL ON FUNCTION gatepost.tenant_store(gatepost.tenant, gatepost.tenant, timestamptz, xid8) FROM PUBLIC;

@@ -5,7 +5,7 @@ import Postgres
 extension Administration {
     /// The parts of an export that have many rows.
     package enum ExportPart: String, Sendable, CaseIterable {
-        case credentials, usage, outcomes, warnings, suppressions, ledger, messages, recipients, events, audit
+        case credentials, limits, usage, outcomes, warnings, suppressions, ledger, messages, recipients, events, audit
         case usageDomains = "usage_domains"
         case reportLogins = "report_logins"
     }

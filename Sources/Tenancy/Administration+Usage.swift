@@ -72,6 +72,10 @@ package struct MessageCharge: Sendable, Hashable {
     package var entry: LedgerEntry
     /// Of a debit: where the counters stood with it, in recipients and octets.
     package var dayUsed, monthUsed, dayBytes, credentialDayUsed: Int64?
+    /// Of a debit: the tenant's limits in force then, a JSON object in which null is unlimited; nil: not known.
+    package var limits: String?
+    /// The credential's own; nil: it had none, or they are not known.
+    package var credentialLimits: String?
 }
 
 extension Administration {
@@ -142,7 +146,7 @@ extension Administration {
             """
             SELECT $1::uuid AS message_id, tenant, tenant_status, entry, credential, day::text AS day,
                    month::text AS month, recipients, bytes, reason, at, day_used, month_used, day_bytes,
-                   credential_day_used
+                   credential_day_used, limits::text AS limits, credential_limits::text AS credential_limits
             FROM admin.message_ledger($1)
             """, [.uuid(message)]
         ) { row in
@@ -150,7 +154,8 @@ extension Administration {
                 tenant: try row.string("tenant"), tenantStatus: try row.string("tenant_status"),
                 entry: try Self.entry(row), dayUsed: try row.int64OrNil("day_used"),
                 monthUsed: try row.int64OrNil("month_used"), dayBytes: try row.int64OrNil("day_bytes"),
-                credentialDayUsed: try row.int64OrNil("credential_day_used"))
+                credentialDayUsed: try row.int64OrNil("credential_day_used"),
+                limits: try row.stringOrNil("limits"), credentialLimits: try row.stringOrNil("credential_limits"))
         }
     }
 

@@ -181,8 +181,8 @@ import Testing
         let object = try #require(try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
         #expect(
             Set(object.keys) == [
-                "settings", "domains", "credentials", "usage", "usage_domains", "outcomes", "warnings", "suppressions",
-                "report_logins", "ledger", "messages", "recipients", "events", "audit",
+                "settings", "domains", "credentials", "limits", "usage", "usage_domains", "outcomes", "warnings",
+                "suppressions", "report_logins", "ledger", "messages", "recipients", "events", "audit",
             ])
         #expect((object["credentials"] as? [Any])?.count == 1 && (object["audit"] as? [Any])?.count == 3)
         #expect(!run.output.contains("SCRAM-SHA-256$") && !run.output.contains("gp_"))

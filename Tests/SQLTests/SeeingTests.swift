@@ -18,7 +18,10 @@ import Testing
             SELECT (SELECT t.id FROM gatepost.tenant t WHERE t.slug = CASE WHEN g % 3 = 0 THEN 'acme' ELSE 'other' END),
                    gatepost.uuid_new(q.at), q.at,
                    CASE WHEN g % 500 = 0 THEN 'refused' WHEN g % 2 = 0 THEN 'accepted' ELSE 'delivered' END,
-                   gatepost.uuid_new(q.at), NULL, CASE WHEN g % 2 = 0 THEN gatepost.uuid_new(q.at) END,
+                   gatepost.uuid_new(q.at),
+                   CASE WHEN g % 900 = 0 THEN (SELECT c.id FROM gatepost.credential c WHERE c.name = 'acme.b')
+                        WHEN g % 3 = 0 THEN (SELECT c.id FROM gatepost.credential c WHERE c.name = 'acme.a') END,
+                   CASE WHEN g % 2 = 0 THEN gatepost.uuid_new(q.at) END,
                    (3 + g / 300)::text::xid8
             FROM generate_series(1, 100000) g,
                  LATERAL (SELECT clock_timestamp() - interval '9 days' + g * interval '7.7 seconds' AS at) AS q
@@ -65,6 +68,11 @@ import Testing
             "NULL, NULL, NULL, '\(message)', NULL, NULL, NULL, 50, NULL",
             "NULL, NULL, NULL, NULL, '\(session)', NULL, NULL, 50, NULL",
             "'acme', NULL, NULL, NULL, NULL, NULL, now() - interval '5 days 7 hours', 50, NULL",
+            "NULL, 'acme.b', NULL, NULL, NULL, NULL, NULL, 50, NULL",
+            "'acme', 'acme.b', NULL, NULL, NULL, NULL, now() - interval '5 days 7 hours', 50, NULL",
+            "NULL, NULL, NULL, NULL, NULL, NULL, now() - interval '5 days 7 hours', 50, NULL",
+            "NULL, NULL, 'accepted', NULL, NULL, now() - interval '5 days 8 hours', now() - interval '5 days 7 hours', 50, NULL",
+            "NULL, NULL, NULL, NULL, NULL, now() - interval '5 days 7 hours', now() - interval '5 days 7 hours', 50, NULL",
         ] {
             let read = try await blocks(fixture, "SELECT * FROM admin.event_list(\(arguments))")
             #expect(read < 400, "\(arguments): \(read) blocks")

@@ -23,6 +23,8 @@ struct LimitsCommands: ParsableCommand {
                 would have been refused takes nothing from those behind it, and what was cancelled gives back when it \
                 was. Each such message is a line, then comes a line for each day. Only messages that were accepted are \
                 in the ledger. Nothing is changed.
+                First-time recipients cannot be replayed: how many were new is kept by day and not by message, and whom a \
+                tenant knew on a day gone by is not kept at all. Propose that cap: --shadow-first-time-daily.
 
                 Examples:
                   gatepost limits replay --tenant acme --daily 5000 --since 30d

@@ -97,13 +97,49 @@ struct TimelineEntry {
             if let day = charge.dayUsed, let month = charge.monthUsed, let octets = charge.dayBytes,
                 let own = charge.credentialDayUsed
             {
+                let caps = charge.caps
                 detail +=
-                    "; the day then stood at \(day), the credential's at \(own), the month at \(month), "
-                    + "the day's octets at \(octets)"
+                    "; the day then stood at \(caps.of(day, "daily")), the credential's at \(caps.own(own, "daily")), "
+                    + "the month at \(caps.of(month, "monthly")), the day's octets at \(caps.of(octets, "bytes_daily"))"
+                    + caps.others
             }
         } else {
             detail += ": \(entry.reason)"
         }
+    }
+}
+
+extension MessageCharge {
+    /// The limits in force when it was charged.
+    fileprivate var caps: CapsThen {
+        CapsThen(
+            tenant: limits.flatMap { JSON(parsing: $0) }, credential: credentialLimits.flatMap { JSON(parsing: $0) })
+    }
+}
+
+/// Limits of a moment gone by, in words; nil: not known.
+private struct CapsThen {
+    var tenant, credential: JSON?
+
+    func of(_ used: Int64, _ limit: String) -> String { Self.words(used, limit, tenant) }
+
+    /// A credential without a row had no limit of its own, where it is known at all.
+    func own(_ used: Int64, _ limit: String) -> String {
+        Self.words(used, limit, tenant == nil ? nil : credential ?? .object([]))
+    }
+
+    /// What does not count up over the day.
+    var others: String {
+        guard let tenant else { return "; which limits were in force then is not known" }
+        let words = ["first_time_daily", "rate", "burst"].compactMap { name in
+            tenant[name]?.plain.map { "\(name.replacing("_", with: " ")) \($0)" }
+        }
+        return words.isEmpty ? "" : "; also in force: " + words.joined(separator: ", ")
+    }
+
+    private static func words(_ used: Int64, _ limit: String, _ limits: JSON?) -> String {
+        guard let limits else { return "\(used)" }
+        return "\(used) " + (limits[limit]?.plain.map { "of \($0)" } ?? "(unlimited)")
     }
 }
 
@@ -157,6 +193,8 @@ struct MessageStory {
                         "reason": .string(charge.entry.reason), "day_used": .number(charge.dayUsed),
                         "month_used": .number(charge.monthUsed), "day_bytes": .number(charge.dayBytes),
                         "credential_day_used": .number(charge.credentialDayUsed),
+                        "limits": charge.limits.flatMap { JSON(parsing: $0) } ?? .null,
+                        "credential_limits": charge.credentialLimits.flatMap { JSON(parsing: $0) } ?? .null,
                     ]
                 }),
             "events": .array(events.map(\.json)), "not_known": .strings(gaps),

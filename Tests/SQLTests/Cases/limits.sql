@@ -1,6 +1,6 @@
 -- accept's limits: of credentials, bytes, first-time recipients, proposed caps, warnings, test mode, and their events.
 \ir begin.psql
-SELECT plan(58);
+SELECT plan(66);
 SELECT test.at('2026-06-01 10:00:00+00');
 UPDATE gatepost.tenant t SET daily_cap = 1000, warn_percents = '{}';
 
@@ -119,7 +119,30 @@ SELECT is(string_agg(e.detail::text, ' '),
     'ledger.accept: what it would have refused, and only that') FROM gatepost.event e WHERE e.kind = 'would_refuse';
 SELECT is(u.recipients || ' ' || u.shadow_recipients, '5 2', 'ledger.accept: a proposed cap counts for itself')
 FROM gatepost.usage u WHERE u.credential_id = 0 AND u.period = 'day' AND u.starts = '2026-10-01';
+-- A refund takes from it what was refunded.
+SELECT is(count(*), 2::bigint, 'ledger.cancel: of the message that it would have refused')
+FROM (SELECT l.message_id FROM gatepost.ledger l WHERE l.shadow) m, ledger.cancel('u', ARRAY[m.message_id], NULL) c;
+SELECT is(u.recipients || ' ' || u.shadow_recipients, '3 0', 'gatepost.refund: what counted apart is refunded apart')
+FROM gatepost.usage u WHERE u.credential_id = 0 AND u.period = 'day' AND u.starts = '2026-10-01';
+SELECT is(sum(u.shadow_recipients), 0::numeric, 'gatepost.refund: of the hour too') FROM gatepost.usage_hour u;
+DELETE FROM gatepost.event e WHERE e.kind = 'cancelled';
+SELECT is(pg_temp.said('{"recipients": 2}'), 'accepted', 'ledger.accept: as many again');
 UPDATE gatepost.tenant SET shadow_daily_cap = NULL;
+
+-- What is prepared before the meter is locked, and what is left for under it.
+DELETE FROM gatepost.correspondent;
+SELECT is(p.since IS NULL AND p.prepared = '{}', true, 'gatepost.correspondent_prepare: nothing without such a limit')
+FROM gatepost.correspondent_prepare(ARRAY(SELECT t FROM gatepost.tenant t)) p;
+CREATE TEMPORARY TABLE prepared AS
+SELECT p.* FROM gatepost.correspondent_prepare(ARRAY(
+    SELECT jsonb_populate_record(t, '{"first_time_daily_cap": 5}') FROM gatepost.tenant t)) p;
+SELECT is((SELECT count(*) FROM gatepost.correspondent), 5::bigint,
+    'gatepost.correspondent_prepare: whom it has written to in 90 days');
+SELECT is(gatepost.correspondent_fill(pg_temp.acme(), pg_snapshot_xmax(pg_current_snapshot())), 0::bigint,
+    'gatepost.correspondent_fill: nothing was accepted since');
+DELETE FROM gatepost.correspondent;
+SELECT cmp_ok(gatepost.correspondent_fill(pg_temp.acme(), (SELECT p.since FROM prepared p)), '>', 0::bigint,
+    'gatepost.correspondent_fill: what transactions accepted that were open then');
 
 -- Warnings: once for a day or month and percent.
 UPDATE gatepost.tenant SET daily_cap = 20, warn_percents = '{50,80,100}';

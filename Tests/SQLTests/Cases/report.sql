@@ -1,11 +1,11 @@
 -- Export, reporting logins, and what a deleted tenant leaves.
 \ir begin.psql
-SELECT plan(24);
+SELECT plan(25);
 
 SELECT is((pg_temp.send(2, digest => 'x')).verdict, 'accepted', 'admin.tenant_export: a message to have');
 SELECT is((SELECT count(*) FROM admin.tenant_export('acme', p.part, '{}', 10)), p.rows,
     'admin.tenant_export: ' || p.part)
-FROM (VALUES ('credentials', 2::bigint), ('usage', 3), ('ledger', 1), ('messages', 1), ('recipients', 2),
+FROM (VALUES ('credentials', 2::bigint), ('limits', 1), ('usage', 3), ('ledger', 1), ('messages', 1), ('recipients', 2),
     ('usage_domains', 1), ('outcomes', 0), ('warnings', 0), ('suppressions', 0), ('report_logins', 0)) AS p (part, rows);
 SELECT is((SELECT count(*) FROM admin.tenant_export('acme', 'recipients', (
     SELECT e.key FROM admin.tenant_export('acme', 'recipients', '{}', 1) e), 10)), 1::bigint,

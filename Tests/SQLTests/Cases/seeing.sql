@@ -1,6 +1,6 @@
 -- What is looked up: use, health, when a login was last used.
 \ir begin.psql
-SELECT plan(33);
+SELECT plan(49);
 
 SELECT is((pg_temp.send(2)).verdict, 'accepted', 'ledger.accept: two recipients');
 SELECT is(u.used || ' of ' || u.cap, '2 of 1000', 'admin.usage: the day')
@@ -42,6 +42,27 @@ SELECT is(concat_ws(' ', l.tenant, l.recipients, l.day_used, l.month_used, l.day
     'acme 2 2 2 100 2', 'admin.message_ledger: what it was charged, and where the counters then stood')
 FROM gatepost.message m, admin.message_ledger(m.id) l;
 SELECT is_empty('SELECT admin.message_ledger(gen_random_uuid())', 'admin.message_ledger: nobody''s');
+-- Which limits were in force when it was charged.
+SELECT is(l.limits ->> 'daily' || ' ' || coalesce(l.credential_limits::text, 'none'), '1000 none',
+    'admin.message_ledger: the limits in force then') FROM gatepost.message m, admin.message_ledger(m.id) l;
+SELECT test.at(clock_timestamp() + interval '1 minute');
+SELECT is(admin.tenant_set('u', 'acme', '{"daily": 77, "rate": 5}'), true, 'admin.tenant_set: other limits');
+SELECT is((SELECT count(*) FROM admin.credential_set('u', 'acme.a', '{"daily": 9}')), 1::bigint,
+    'admin.credential_set: a limit of its own');
+SELECT is(l.limits ->> 'daily' || ' ' || coalesce(l.credential_limits::text, 'none'), '1000 none',
+    'admin.message_ledger: not what was set later') FROM gatepost.message m, admin.message_ledger(m.id) l;
+SELECT is((SELECT count(*) FROM gatepost.limit_history h WHERE h.tenant_id = pg_temp.acme() AND h.credential_id = 0),
+    2::bigint, 'gatepost.tenant_limits_noted: a row for what was and one for what is');
+SELECT is(admin.tenant_set('u', 'acme', '{"contact": "ops@acme.example"}'), true, 'admin.tenant_set: no limit');
+SELECT is((SELECT h.limits ->> 'daily' FROM gatepost.limit_history h WHERE h.tenant_id = pg_temp.acme()
+           AND h.credential_id = 0 ORDER BY h.at DESC LIMIT 1), '77', 'gatepost.tenant_limits_noted: only where a limit changes');
+SELECT is((SELECT h.limits ->> 'daily' FROM gatepost.limit_history h WHERE h.tenant_id = pg_temp.acme()
+           AND h.credential_id = pg_temp.credential()), '9', 'gatepost.credential_limits_noted: from its first limit on');
+SELECT is((pg_temp.send(1)).verdict, 'accepted', 'ledger.accept: after that');
+SELECT is(l.limits ->> 'rate' || ' ' || (l.credential_limits ->> 'daily'), '5 9', 'admin.message_ledger: what was set before')
+FROM (SELECT m.id FROM gatepost.message m ORDER BY m.accepted_at DESC LIMIT 1) m, admin.message_ledger(m.id) l;
+DELETE FROM gatepost.message m WHERE m.recipients = 1;
+DELETE FROM gatepost.event e WHERE e.kind = 'accepted' AND e.message_id NOT IN (SELECT m.id FROM gatepost.message m);
 
 INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id)
 SELECT pg_temp.acme(), gatepost.uuid_new(ledger.clock()), ledger.clock(), 'bounced', m.id FROM gatepost.message m;
@@ -71,7 +92,7 @@ FROM gatepost.event_position('12:00000000-0000-0000-0000-00000000000a') p;
 SELECT is(string_agg(e.rule, ' '), NULL, 'admin.explain: nothing refuses')
 FROM admin.explain('acme.a', '192.0.2.1', 'PLAIN', 'a@acme.example', 'acme.example', '{a@acme.example}',
     '{acme.example}', '{b@c.example}', 100) e WHERE NOT e.passes;
-SELECT is(string_agg(e.rule || ' ' || e.stands, ' '), 'daily 2 used, 999 wanted',
+SELECT is(string_agg(e.rule || ' ' || e.stands, ' '), 'daily 3 used, 999 wanted',
     'admin.explain: the rule that refuses, and how it stands')
 FROM admin.explain('acme.a', NULL, NULL, '', '', '{a@acme.example}', '{acme.example}',
     array_fill('b@c.example'::text, '{999}'), 100) e WHERE NOT e.passes AND e.verdict = 'cap_daily';
@@ -80,5 +101,22 @@ FROM admin.explain_trial('acme.a', NULL, 'a@acme.example', 'acme.example', '{a@a
     '{b@c.example}', '{c.example}', 100) v;
 SELECT is(count(*), 1::bigint, 'admin.explain_trial: and took back') FROM gatepost.message;
 
+-- Where an instant is in the order of transactions.
+DELETE FROM gatepost.event;
+SELECT is(gatepost.event_bound('2026-06-01 10:00:00+00', '2026-06-01 10:00:00+00')::text, NULL, 'gatepost.event_bound: nothing there');
+SELECT gatepost.make_partition('event', timestamptz '2026-06-01 10:00:00+00' + d * interval '1 day') FROM generate_series(0, 1) d;
+INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id, credential_id, xid)
+SELECT pg_temp.acme(), gatepost.uuid_new(q.at), q.at, 'accepted', gen_random_uuid(),
+       CASE WHEN g % 10 = 0 THEN pg_temp.credential('acme.b') ELSE pg_temp.credential() END, (100 + g / 3)::text::xid8
+FROM generate_series(0, 2000) g, LATERAL (SELECT timestamptz '2026-06-01 00:00:00+00' + g * interval '1 minute' AS at) q;
+SELECT is(gatepost.event_bound('2026-06-01 10:00:00+00', '2026-06-01 10:00:00+00')::text, '300', 'gatepost.event_bound: its first');
+SELECT is(gatepost.event_bound('2026-06-01 10:00:00+00', '2026-05-31 10:00:00+00')::text, '100', 'gatepost.event_bound: before all');
+SELECT is(gatepost.event_bound('2026-06-01 10:00:00+00', '2026-06-02 00:00:00+00')::text, NULL,
+    'gatepost.event_bound: behind all of its day');
+SELECT is(count(*) || ' ' || min(e.at AT TIME ZONE 'UTC') || ' ' || max(e.at AT TIME ZONE 'UTC'),
+    '120 2026-06-01 07:30:00 2026-06-01 09:29:00', 'admin.event_list: between two times, whole')
+FROM admin.event_list(NULL, NULL, NULL, NULL, NULL, '2026-06-01 07:30:00+00', '2026-06-01 09:30:00+00', 500, NULL) e;
+SELECT is(count(*) || ' ' || max(e.at AT TIME ZONE 'UTC'), '12 2026-06-01 09:20:00', 'admin.event_list: of a credential')
+FROM admin.event_list(NULL, 'acme.b', NULL, NULL, NULL, '2026-06-01 07:30:00+00', '2026-06-01 09:30:00+00', 500, NULL) e;
 SELECT * FROM finish();
 ROLLBACK;
