@@ -18,7 +18,7 @@ RELEASE := .build/release/gatepost
 BUILT = $(firstword $(shell ls -t .build/release/gatepost .build/debug/gatepost 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart stop test test-clients flood simulate build man lint schema compare clean
+.PHONY: help quickstart stop test test-clients flood simulate build man lint schema compare clean torture-proof torture
 
 help:
 	@echo "make quickstart         build, set everything up under .gatepost/, send a message; Ctrl-C ends it"
@@ -27,6 +27,8 @@ help:
 	@echo "make test               build and run every test"
 	@echo "make test-clients       every client through every door, by every mechanism, with every message, as a table"
 	@echo "make flood              floods against a server: what sessions that behave keep of their rate, and memory"
+	@echo "make torture            crash everything, in full: hours. ROUNDS= SEED= ONLY=kills,… RESULTS= BINARY= PATIENCE= FRESH=1"
+	@echo "make torture-proof      plant one fault after the other, and show that torture notices each. ONLY= SEED="
 	@echo "make build              the release binary, $(RELEASE)"
 	@echo "make simulate           SESSIONS=1000000 SEED=1 FROM=0: client sessions in simulated worlds"
 	@echo "make man                the manual pages and completions, under .build/man and .build/completions"
@@ -71,6 +73,20 @@ test-clients:
 flood: build
 	@.ci/packages $(RUN_PACKAGES) python3
 	@Benchmarks/flood
+
+torture:
+	@.ci/packages $(TEST_PACKAGES)
+	$(SWIFT) build -c release --product gatepost
+	$(SWIFT) build -c release --product torture
+	.build/release/torture $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(filter-out file,$(origin SEED)),--seed $(SEED)) \
+	  $(if $(RESULTS),--results $(RESULTS)) $(if $(BINARY),--binary $(BINARY)) $(if $(PATIENCE),--patience $(PATIENCE)) $(if $(FRESH),--fresh)
+
+# In a folder of its own: no other build has anything of the faults in it.
+torture-proof:
+	@.ci/packages $(TEST_PACKAGES)
+	PLANTED_FAULTS=1 $(SWIFT) build --scratch-path .build/planted --product gatepost
+	PLANTED_FAULTS=1 $(SWIFT) build --scratch-path .build/planted --product torture
+	.build/planted/debug/torture --prove $(if $(ONLY),--only $(ONLY)) $(if $(filter-out file,$(origin SEED)),--seed $(SEED))
 
 build:
 	@.ci/packages $(BUILD_PACKAGES)

@@ -1,13 +1,18 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-let settings: [SwiftSetting] = [
-    .treatAllWarnings(as: .error),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-]
+// `make torture-proof` alone sets it, for a build in a folder of its own.
+let plantedFaults: [SwiftSetting] =
+    Context.environment["PLANTED_FAULTS"] == nil ? [] : [.define("PLANTED_FAULTS")]
+
+let settings: [SwiftSetting] =
+    [
+        .treatAllWarnings(as: .error),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    ] + plantedFaults
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
@@ -152,7 +157,8 @@ let package = Package(
         .executableTarget(
             name: "torture",
             dependencies: [
-                "SiteSupport", "TestSupport", "Postgres", "Tenancy", "SubmissionClient", "TLS", nioCore, nioPosix,
+                "SiteSupport", "TestSupport", "SQL", "Postgres", "Tenancy", "SubmissionClient", "TLS", nioCore,
+                nioPosix,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/Torture", swiftSettings: settings),

@@ -94,6 +94,12 @@ package final class Forwarder: Sendable {
         }
         if !returned.isEmpty { queue.settle(returned) }
         for message in bodiless { giveUp(message, "the stored message is no longer there") }
+        #if PLANTED_FAULTS
+            if Planted.active == .deliveredBeforeReply {
+                queue.settle(
+                    taken.flatMap { one in one.recipients.map { Settlement(.delivered, of: $0.number, in: one) } })
+            }
+        #endif
         guard !taken.isEmpty else { return }
         eventLoop.execute { [core, taken] in core.value?.take(taken) }
     }

@@ -57,7 +57,11 @@ final class AcceptWorker {
             case .drop: link.drop()
             case .forward(let messages): onAccepted(messages)
             case .release(let settlements): settler?.settle(settlements)
-            case .answer(let items, let verdicts): answer(items, verdicts)
+            case .answer(let items, let verdicts):
+                answer(items, verdicts)
+                #if PLANTED_FAULTS
+                    executeLate()
+                #endif
             case .report(let report): log(report)
             case .end: return
             }
@@ -65,6 +69,12 @@ final class AcceptWorker {
     }
 
     private func execute(_ call: AcceptCall, _ deadline: ContinuousClock.Instant) {
+        #if PLANTED_FAULTS
+            if Planted.active == .replyBeforeCommit {
+                late = call
+                return procedure.decided(call.success(at: clock.now))
+            }
+        #endif
         do throws(DatabaseError) {
             guard let connection = link.connection else { throw DatabaseError(.unreachable, "no connection") }
             call.write(into: writer)
@@ -75,6 +85,14 @@ final class AcceptWorker {
             clock.adjust(to: answer.clock)
             procedure.decided(answer)
         } catch {
+            #if PLANTED_FAULTS
+                switch (Planted.active, error.kind) {
+                case (.swallowedError, .refused): return procedure.decided(call.success(at: clock.now))
+                case (.doubtIsRefusal, .doubt):
+                    return procedure.failed(DatabaseError(.unreachable, error.message))
+                default: break
+                }
+            #endif
             procedure.failed(error)
         }
     }
@@ -85,11 +103,31 @@ final class AcceptWorker {
             guard let connection = link.connection else { throw DatabaseError(.unreachable, "no connection") }
             let rows = try connection.query(
                 "SELECT * FROM ledger.resolve($1)", [.uuid(call.batch)], deadline: deadline)
-            procedure.fenced(try AcceptAnswer(rows, expected: call.items.count))
+            let answer = try AcceptAnswer(rows, expected: call.items.count)
+            #if PLANTED_FAULTS
+                if answer == nil, Planted.active == .oldBatchID {
+                    call.write(into: writer)
+                    // That its id is there already must mean that it was committed, mustn't it?
+                    _ = try? connection.execute("accept", writer, deadline: deadline)
+                    return procedure.fenced(call.success(at: clock.now))
+                }
+            #endif
+            procedure.fenced(answer)
         } catch {
             procedure.failed(error)
         }
     }
+
+    #if PLANTED_FAULTS
+        private var late: AcceptCall?
+
+        private func executeLate() {
+            guard let call = late else { return }
+            late = nil
+            call.write(into: writer)
+            if (try? link.connection?.execute("accept", writer, deadline: .now + .seconds(10))) == nil { link.drop() }
+        }
+    #endif
 
     /// One hop per event loop, however many messages.
     private func answer(_ items: [AcceptItem], _ verdicts: [AcceptVerdict]) {
@@ -135,3 +173,12 @@ final class AcceptWorker {
         }
     }
 }
+
+#if PLANTED_FAULTS
+    extension AcceptCall {
+        /// As if all of it had been accepted.
+        fileprivate func success(at now: Instant) -> AcceptAnswer {
+            AcceptAnswer(items.map { _ in .accepted(remaining: nil, isTest: false) }, clock: now)
+        }
+    }
+#endif

@@ -173,6 +173,9 @@ package final class BlockingConnection {
         guard PQstatus(pointer) == CONNECTION_OK, PQtransactionStatus(pointer) != PQTRANS_UNKNOWN,
             PQtransactionStatus(pointer) != PQTRANS_ACTIVE
         else { throw lost(failure) }
+        #if PLANTED_FAULTS
+            if Planted.active == .warningIsSuccess { notices.complaint = nil }
+        #endif
         if let warning = notices.complaint {
             // Raised while COMMIT waits for a standby (01000, 57P01): committed here, perhaps nowhere else.
             isUsable = false

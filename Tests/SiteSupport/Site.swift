@@ -17,9 +17,9 @@ package final class Site: Sendable {
     package var outbox: String { "\(folder)/outbox" }
     package var settings: String { "\(folder)/gatepost.yaml" }
 
-    /// The binary beside the test bundle, or beside the program that runs; GATEPOST_BINARY goes first.
+    /// The binary beside the test bundle, or beside the program that runs; BINARY_UNDER_TEST goes first.
     package static let binary: String = {
-        if let chosen = ProcessInfo.processInfo.environment["GATEPOST_BINARY"] { return chosen }
+        if let chosen = ProcessInfo.processInfo.environment["BINARY_UNDER_TEST"] { return chosen }
         // Inside `swift test` the first argument is the bundle's path in the build folder.
         let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
         return URL(fileURLWithPath: bundle).resolvingSymlinksInPath().deletingLastPathComponent()

@@ -7,6 +7,8 @@ struct ResultFile: Codable, Equatable {
     var unit: String
     var seed: UInt64
     var rounds: Int
+    /// What every deadline was multiplied by.
+    var patience = 1.0
     var roundsDone = 0
     var legsDone = 0
     var seconds = 0.0
@@ -21,7 +23,8 @@ struct ResultFile: Codable, Equatable {
         let counts = verdict.counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
         let worst = verdict.worst.sorted { $0.key < $1.key }.map { "\($0.key) \(String(format: "%.2f", $0.value))" }
         let word = verdict.isGood ? (isDone ? "ok" : "unfinished") : "FAILED"
-        return "\(row): \(word), \(roundsDone) of \(rounds) \(unit), seed \(seed), \(Int(seconds)) s; "
+        return
+            "\(row): \(word), \(roundsDone) of \(rounds) \(unit), seed \(seed), \(Int(seconds)) s\(patience == 1 ? "" : ", deadlines × \(patience)"); "
             + (counts + worst).joined(separator: ", ")
     }
 

@@ -30,6 +30,10 @@ struct Leg: Sendable {
     let isShort: Bool
     /// Of this leg; the same seed makes the same choices (not the same timing).
     let seed: UInt64
+    /// Every deadline is so many times as long, for a machine that has other work; said in the results.
+    var patience = 1.0
+    /// A fault on purpose that this leg must notice.
+    var plant: Plant?
     /// Says something to whoever watches.
     let say: @Sendable (String) -> Void
 

@@ -21,14 +21,23 @@ import SiteSupport
     @Flag(help: "The short form, of a minute.")
     var short = false
 
+    @Flag(help: "Run the rows at the same time.")
+    var together = false
+
     @Flag(help: "Begin rows anew that were interrupted.")
     var fresh = false
+
+    @Option(help: "Makes every deadline so many times as long, for a machine that has other work.")
+    var patience = 1.0
 
     @Option(help: "Folder for the figures, a file for each row.")
     var results = ".build/torture"
 
     @Option(help: "The gatepost to run; without, the one beside this program.")
     var binary: String?
+
+    @Flag(help: "Plant one fault after the other (`make torture-proof`), and show that each is noticed by name.")
+    var prove = false
 
     @Flag(help: "Name the rows.")
     var list = false
@@ -40,18 +49,44 @@ import SiteSupport
             }
             return
         }
-        if let binary { setenv("GATEPOST_BINARY", URL(fileURLWithPath: binary).path, 1) }
+        if let binary { setenv("BINARY_UNDER_TEST", URL(fileURLWithPath: binary).path, 1) }
         let seed = self.seed ?? resumable() ?? UInt64.random(in: 1...999_999_999)
+        if prove { return try await proveAll(seed) }
         let runner = Runner(
-            folder: results, isShort: short, rounds: rounds, seed: seed, isFresh: fresh,
+            folder: results, isShort: short, rounds: rounds, seed: seed, patience: patience, isFresh: fresh,
             say: { Self.say("\(Self.time) \($0)") })
         var results: [ResultFile] = []
-        for row in try rows() { results.append(try await runner.run(row)) }
+        if together {
+            let rows = try rows()
+            results = try await withThrowingTaskGroup(of: ResultFile.self) { group in
+                for row in rows { group.addTask { try await runner.run(row) } }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+        } else {
+            for row in try rows() { results.append(try await runner.run(row)) }
+        }
         Self.say("--- torture, seed \(seed), \(ISO8601DateFormatter().string(from: Date())) ---")
         for result in results { Self.say(result.line) }
         let bad = results.filter { !$0.verdict.isGood }.map(\.row)
         Self.say(bad.isEmpty ? "nothing lost, nothing miscounted" : "FAILED: \(bad.joined(separator: ", "))")
         if !bad.isEmpty { throw ExitCode(1) }
+    }
+
+    /// `only` then names plants.
+    private func proveAll(_ seed: UInt64) async throws {
+        let names = only.map { Set($0.split(separator: ",").map(String.init)) }
+        let plants = Plant.all.filter { names?.contains($0.name) ?? true }
+        let proof = Proof(seed: seed, say: { Self.say("\(Self.time) \($0)") })
+        var outcomes: [Proof.Outcome] = []
+        for plant in plants {
+            outcomes.append(try await proof.run(plant))
+            Self.say("\(Self.time) \(outcomes[outcomes.count - 1].line)")
+        }
+        Self.say("--- torture-proof, seed \(seed), \(ISO8601DateFormatter().string(from: Date())) ---")
+        for outcome in outcomes { Self.say(outcome.line) }
+        let missed = outcomes.filter { !$0.isCaught }
+        Self.say(missed.isEmpty ? "\(outcomes.count) faults planted, each noticed by name" : "MISSED: \(missed.count)")
+        if plants.isEmpty || !missed.isEmpty { throw ExitCode(1) }
     }
 
     private func rows() throws -> [Row] {

@@ -34,6 +34,7 @@ final class Load: Sendable {
         var counts: [String: Int] = [:]
         var lastAnswer = ContinuousClock.now
         var oddities: [String] = []
+        var silences: [(token: String, after: Duration)] = []
     }
 
     init(_ plan: Plan, ca: String, journal: JournalWriter) throws {
@@ -52,6 +53,8 @@ final class Load: Sendable {
     var lastAnswer: ContinuousClock.Instant { state.withLock { $0.lastAnswer } }
     /// Answers that no client should see.
     var oddities: [String] { state.withLock { $0.oddities } }
+    /// Attempts that ended without a reply, and after how long.
+    var silences: [(token: String, after: Duration)] { state.withLock { $0.silences } }
     /// The ids of messages accepted lately.
     func recent(_ count: Int) -> [String] { state.withLock { $0.acknowledged.suffix(count).map(\.id) } }
     var isStopping: Bool { state.withLock { $0.isStopping } }
@@ -79,7 +82,8 @@ final class Load: Sendable {
 
     func willTry(_ token: String, isKeyed: Bool) { journal.note("try \(token)\(isKeyed ? " keyed" : "")") }
 
-    func heard(_ outcome: ClientDialogue.Outcome?, _ token: String) {
+    /// - Parameter time: since the message was begun.
+    func heard(_ outcome: ClientDialogue.Outcome?, _ token: String, after time: Duration) {
         switch outcome {
         case .accepted(let reply):
             let id = reply.text.split(separator: " ").last.map(String.init) ?? ""
@@ -100,7 +104,7 @@ final class Load: Sendable {
             }
         case nil:
             journal.note("unknown \(token)")
-            state.withLock { $0.counts["unknown", default: 0] += 1 }
+            state.withLock { $0.silences.append((token, time)) }
         }
     }
 

@@ -12,6 +12,7 @@ final class LoadClient: ClientOwner {
         var member: Population.Member
         var envelope: ClientDialogue.Envelope
         var content: ByteBuffer
+        var begun = ContinuousClock.now
     }
 
     private let number: Int
@@ -93,7 +94,8 @@ final class LoadClient: ClientOwner {
 
     private func send(_ client: ClientHandler) {
         guard !load.isStopping || again != nil else { return client.quit() }
-        let message = again ?? make()
+        var message = again ?? make()
+        message.begun = .now
         again = nil
         current = message
         sentHere += 1
@@ -104,16 +106,17 @@ final class LoadClient: ClientOwner {
     func client(_ client: ClientHandler, finished outcome: ClientDialogue.Outcome) {
         guard let message = current else { return }
         current = nil
-        load.heard(outcome, message.token)
+        load.heard(outcome, message.token, after: message.begun.duration(to: .now))
     }
 
     func client(_ client: ClientHandler, ended failure: (any Error)?) {
         if let message = current {
             current = nil
+            let time = message.begun.duration(to: .now)
             if case ClientDialogue.Failure.refused(let stage, let reply)? = failure {
-                load.heard(.refused(stage, reply), message.token)
+                load.heard(.refused(stage, reply), message.token, after: time)
             } else {
-                load.heard(nil, message.token)
+                load.heard(nil, message.token, after: time)
                 if message.isKeyed, Int.random(in: 0..<10, using: &random) < 8 { again = message }
             }
         } else if case ClientDialogue.Failure.refused(.authentication, let reply)? = failure, reply.code == 535 {

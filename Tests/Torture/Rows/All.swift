@@ -1,4 +1,7 @@
 extension Row {
     /// Every row, in the order they run in.
-    static let all: [Row] = [.kills, .clocks, .nthCall, .resources, .interleavings, .failover, .asynchronous]
+    static let all: [Row] = [
+        .kills, .postgres, .doubt, .standby, .clocks, .nthCall, .resources, .interleavings, .failover, .asynchronous,
+        .tomorrow, .calm,
+    ]
 }

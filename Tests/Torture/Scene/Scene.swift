@@ -29,6 +29,9 @@ final class Scene: Sendable {
         var disturbances: [Evidence.Disturbance] = []
         var verdict = Verdict()
         var load: Load?
+        /// How soon a client may be left without a reply; nil: submission nodes are killed, so at once.
+        var silence: Duration?
+        var clockMoves = false
     }
 
     init(_ leg: Leg, manner: @escaping @Sendable () -> CountingSink.Manner = { .answer }) async throws {
@@ -37,6 +40,7 @@ final class Scene: Sendable {
         journal = JournalWriter("\(site.folder)/journal")
         sink = try await CountingSink(manner: manner)
         population = try await Population(site.database)
+        if let script = try leg.plant?.script() { try await site.sql.script(script) }
     }
 
     var nodes: [Node] { state.withLock { $0.nodes } }
@@ -51,6 +55,7 @@ final class Scene: Sendable {
         submissions: Int, forwarders: Int, relays: Int, databasePort: Int? = nil, environment: [String] = []
     ) async throws {
         var nodes: [Node] = []
+        let environment = environment + (leg.plant.map { ["PLANTED_FAULT=\($0.name)"] } ?? [])
         for (role, count) in [(Node.Role.relay, relays), (.forwarder, forwarders), (.submission, submissions)] {
             for number in 0..<count {
                 nodes.append(
@@ -89,8 +94,14 @@ final class Scene: Sendable {
     func back(_ what: String, after time: Duration, within limit: Duration) {
         let seconds = time / .seconds(1)
         measure("\(what), s", seconds)
-        if time > limit { fault(.late, "\(what): \(String(format: "%.2f", seconds)) s") }
+        if time > limit * leg.patience { fault(.late, "\(what): \(String(format: "%.2f", seconds)) s") }
     }
+
+    /// Nobody kills submission nodes: a connection that ends without a reply before that time is a fault.
+    func allowSilence(after time: Duration) { state.withLock { $0.silence = time } }
+
+    /// The ledger's clock does not run on from instant to instant: caps are then not replayed in the order of time.
+    func clockMoves() { state.withLock { $0.clockMoves = true } }
 
     // MARK: The run
 
@@ -101,10 +112,12 @@ final class Scene: Sendable {
     ///   - isOperated: an operator is at work too.
     ///   - adjust: what the row knows of the evidence.
     ///   - drain: how long what was accepted may take to be delivered once the harm has ended.
+    ///   - successor: the database that is judged, if it is not the site's; then nobody is waited for, and what the sink
+    ///     has taken says nothing.
     func judged(
-        clients: Int = 24, messagesPerSecond: Int = 250, messages: Int = 0, drain: Duration = .seconds(90),
-        ports: [Int]? = nil, isOperated: Bool = true, adjust: @Sendable (inout Evidence) -> Void = { _ in },
-        harm: @Sendable () async throws -> Void
+        clients: Int = 24, messagesPerSecond: Int = 250, messages: Int = 0, drain: Duration = .seconds(150),
+        ports: [Int]? = nil, isOperated: Bool = true, judgedAt successor: DatabaseConnection? = nil,
+        adjust: @Sendable (inout Evidence) -> Void = { _ in }, harm: @Sendable () async throws -> Void
     ) async throws -> Verdict {
         let load = try Load(
             Load.Plan(
@@ -127,29 +140,59 @@ final class Scene: Sendable {
         load.stop()
         _ = await running
         count("operator's changes", await changes)
-        try await waitUntilDelivered(within: drain)
-        var verdict = try await examined(adjust)
+        if successor == nil { try await waitUntilDelivered(within: leg.plant == nil ? drain : .seconds(20)) }
+        var verdict = try await examined(at: successor, adjust)
         if !journalled.isDone { verdict.add(.noTest, "the clients did not come to their end") }
         for oddity in load.oddities { verdict.add(.wrongAnswer, oddity) }
+        if let silence = state.withLock({ $0.silence }) {
+            for (token, time) in load.silences where time < silence {
+                verdict.add(.wrongAnswer, "\(token): the connection ended without a reply after \(time)")
+            }
+        }
         return verdict
     }
 
     /// Until no recipient is left that is neither delivered nor bounced nor cancelled.
     func waitUntilDelivered(within limit: Duration) async throws {
         let begun = ContinuousClock.now
-        _ = await eventually(within: limit, every: .milliseconds(200)) {
+        func isDone() async -> Bool {
             let rows = try? await site.sql.query(
                 "SELECT count(*) AS n FROM gatepost.recipient WHERE state IN ('queued', 'deferred')")
             return (try? rows?.first?.int64("n")) == 0
         }
+        // What every forwarder does once a minute, at once: it frees what the dead had leased, and finishes what was
+        // cancelled under way.
+        if await !isDone() { _ = try? await onThread { [site] in try site.gatepost("maintain") } }
+        let isDrained = await eventually(within: limit, every: .milliseconds(200)) { await isDone() }
         measure("all delivered after, s", begun.duration(to: .now) / .seconds(1))
+        guard !isDrained else { return }
+        for row in try await site.sql.query(
+            """
+            SELECT format('%s of %s: %s, owner %s (%s), mark %s, due in %s s, %s attempts', r.address, r.message_id, r.state,
+                          r.owner_id, o.node, r.mark, extract(epoch FROM r.next_attempt - clock_timestamp())::int,
+                          r.attempts) AS what
+            FROM gatepost.recipient r LEFT JOIN gatepost.owner o ON o.id = r.owner_id
+            WHERE r.state IN ('queued', 'deferred') LIMIT 5
+            """)
+        {
+            leg.say("left behind: \(try row.string("what"))")
+        }
     }
 
     /// The judge's verdict on all that clients have heard by now, and what was noted here.
-    func examined(_ adjust: (inout Evidence) -> Void = { _ in }) async throws -> Verdict {
+    func examined(
+        at successor: DatabaseConnection? = nil, _ adjust: (inout Evidence) -> Void = { _ in }
+    ) async throws -> Verdict {
         var evidence = Evidence()
-        try await evidence.read(site.sql)
+        if let successor {
+            evidence.hasSink = false
+            try await evidence.read(successor)
+        } else {
+            _ = try await site.retried("SELECT")  // what was connected may have been cut
+            try await evidence.read(site.sql)
+        }
         evidence.deliveries = sink.deliveries
+        evidence.clockMoves = state.withLock { $0.clockMoves }
         evidence.disturbances = state.withLock { $0.disturbances }
         adjust(&evidence)
         var verdict = Judge.examine(journalled, evidence)
@@ -158,4 +201,15 @@ final class Scene: Sendable {
     }
 
     private var journalled: Journal { Journal("\(site.folder)/journal") }
+}
+
+extension Site {
+    /// A statement that is harmless to repeat, on a connection that may have been lost.
+    func retried(_ statement: String) async throws -> Rows {
+        for _ in 0..<100 {
+            if let rows = try? await sql.query(statement) { return rows }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        return try await sql.query(statement)
+    }
 }
