@@ -10,19 +10,19 @@ extension Judge {
         }
         for message in evidence.stored {
             for recipient in message.recipients {
-                let times = taken.removeValue(forKey: recipient.address)?.sorted() ?? []
+                let times = taken[recipient.address, default: []].sorted()
                 // A token stored twice is a fault of its own, or was allowed: its copies are not duplicates.
-                let excess = times.count - copies[recipient.address, default: 1]
-                note(recipient, of: message, times, excess: excess, disturbances)
+                let number = copies[recipient.address, default: 1]
+                note(recipient, of: message, times, copies: number, disturbances)
             }
         }
-        for (address, times) in taken where !journalExplains(address) {
+        for (address, times) in taken where copies[address] == nil && !journalExplains(address) {
             note(.strayDelivery, "\(address), taken \(times.count) times and stored nowhere")
         }
     }
 
     private mutating func note(
-        _ recipient: Evidence.Recipient, of message: Evidence.Stored, _ times: [Int64], excess: Int,
+        _ recipient: Evidence.Recipient, of message: Evidence.Stored, _ times: [Int64], copies: Int,
         _ disturbances: [Int64]
     ) {
         let name = "\(recipient.address) of \(message.id)"
@@ -30,16 +30,19 @@ extension Judge {
             if !times.isEmpty { note(.strayDelivery, "\(name), of a credential in test mode") }
             return
         }
+        // Of several copies nobody knows which one was taken.
+        let first = copies == 1 ? times.first : nil
+        let excess = times.count - copies
         switch recipient.state {
         case "delivered":
             if times.isEmpty { note(.falselyDelivered, name) }
             count("delivered")
         case "bounced":
             // Taken, the reply lost, and refused at the next attempt.
-            if let first = times.first, !isExcused(first, disturbances) { note(.strayDelivery, "\(name), bounced") }
+            if let first, !isExcused(first, disturbances) { note(.strayDelivery, "\(name), bounced") }
             count("bounced")
         case "cancelled":
-            if let first = times.first, !isExcused(first, disturbances) { note(.strayDelivery, "\(name), cancelled") }
+            if let first, !isExcused(first, disturbances) { note(.strayDelivery, "\(name), cancelled") }
             count("cancelled")
         default:
             if evidence.mustBeDrained { note(.stuck, "\(name), \(recipient.state)") }

@@ -48,12 +48,14 @@ extension Row {
 /// A streaming standby of a site's PostgreSQL.
 private final class Standby: Sendable {
     private let process: ChildProcess
+    private let folder: String
+    private let asPostgres: [String]
     let connection: DatabaseConnection
 
     init(of site: Site) throws {
         let cluster = site.cluster
-        let folder = "\(cluster.folder)/standby"
-        let asPostgres =
+        folder = "\(cluster.folder)/standby"
+        asPostgres =
             geteuid() == 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : []
         try ChildProcess.run(
             asPostgres + [
@@ -88,9 +90,8 @@ private final class Standby: Sendable {
     }
 
     func promote() async throws {
-        let isPrimary = await eventually(within: .seconds(30), every: .milliseconds(100)) {
-            (try? await connection.query("SELECT pg_promote(true, 20)")) != nil
+        try await onThread { [asPostgres, folder] in
+            try ChildProcess.run(asPostgres + [PrivateCluster.binary("pg_ctl"), "promote", "-D", folder, "-w"])
         }
-        guard isPrimary else { throw Site.Failure("the standby is not promoted") }
     }
 }
