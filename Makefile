@@ -29,6 +29,10 @@ help:
 	@echo "make flood              floods against a server: what sessions that behave keep of their rate, and memory"
 	@echo "make torture            crash everything, in full: hours. ROUNDS= SEED= ONLY=kills,… RESULTS= BINARY= PATIENCE= FRESH=1"
 	@echo "make torture-proof      plant one fault after the other, and show that torture notices each. ONLY= SEED="
+
+
+	@echo "make fuzz               fuzz every target for a minute each; TARGET=NAME, RUNS=N, SECONDS=N, SANITIZE=address"
+	@echo "make sanitize           tests under AddressSanitizer, ThreadSanitizer and valgrind; TOOL=NAME, SUITES=A,B"
 	@echo "make build              the release binary, $(RELEASE)"
 	@echo "make simulate           SESSIONS=1000000 SEED=1 FROM=0: client sessions in simulated worlds"
 	@echo "make man                the manual pages and completions, under .build/man and .build/completions"
@@ -88,6 +92,15 @@ torture-proof:
 	PLANTED_FAULTS=1 $(SWIFT) build --scratch-path .build/planted --product torture
 	.build/planted/debug/torture --prove $(if $(ONLY),--only $(ONLY)) $(if $(filter-out file,$(origin SEED)),--seed $(SEED))
 
+.PHONY: fuzz sanitize
+fuzz:
+	@.ci/packages $(RUN_PACKAGES)
+	@RUNS=$(RUNS) SECONDS_EACH=$(SECONDS) SANITIZE=$(SANITIZE) SWIFT=$(SWIFT) Fuzzing/run $(TARGET)
+
+sanitize:
+	@.ci/packages $(TEST_PACKAGES) valgrind
+	@$(if $(SUITES),SUITES='$(SUITES)') SWIFT=$(SWIFT) .ci/sanitize $(TOOL)
+
 build:
 	@.ci/packages $(BUILD_PACKAGES)
 	$(SWIFT) build -c release --product gatepost
@@ -101,7 +114,7 @@ man: build
 
 lint:
 	@.ci/packages
-	$(SWIFT) format lint --strict --recursive Sources Tests SQL Package.swift
+	$(SWIFT) format lint --strict --recursive Sources Tests SQL Fuzzing Package.swift
 
 schema:
 	@.ci/packages $(RUN_PACKAGES)

@@ -14,6 +14,20 @@ let settings: [SwiftSetting] =
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     ] + plantedFaults
 
+/// What `make fuzz` builds with: `fuzzer`, or `fuzzer,address`. Then what strangers' octets reach counts the edges it takes,
+/// and `gatepost` is a library, so that the fuzz targets can reach its settings. See Fuzzing/.
+let fuzzing = Context.environment["GATEPOST_FUZZ"]
+
+/// The modules whose internal declarations the fuzz targets speak of.
+let fuzzed = ["SMTP", "MailMessage", "SASL", "Network", "SubmissionClient", "Cryptography", "gatepost"]
+
+/// Of a module: where it is fuzzed it is open to the targets, and keeps every precondition of a debug build.
+func moduleSettings(_ name: String) -> [SwiftSetting] {
+    guard let fuzzing, fuzzed.contains(name) else { return settings }
+    let coverage = "-sanitize-coverage=edge,inline-8bit-counters,pc-table"
+    return settings + [.unsafeFlags(["-enable-testing", "-assert-config", "Debug", "-sanitize=\(fuzzing)", coverage])]
+}
+
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
@@ -24,7 +38,16 @@ let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift
 
 /// A module of ours. It may name only modules that stand above it in the list of targets.
 func module(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
-    .target(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: moduleSettings(name))
+}
+
+/// The program.
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    guard fuzzing != nil else {
+        return .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+    }
+    let entry = ["-Xfrontend", "-entry-point-function-name", "-Xfrontend", "\(name)_main"]
+    return .target(name: name, dependencies: dependencies, swiftSettings: moduleSettings(name) + [.unsafeFlags(entry)])
 }
 
 /// The tests of one module; all of them share `TestSupport`.
@@ -96,9 +119,9 @@ let package = Package(
                 "Cryptography", "TLS", nioCore, nioPosix,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]),
-        .executableTarget(
-            name: "gatepost",
-            dependencies: [
+        program(
+            "gatepost",
+            [
                 "Cryptography", "SMTP", "MailMessage", "TLS", "SASL", "DNS", "SQL", "Postgres", "Tenancy",
                 "Ledger", "Submission", "Delivery", "Forwarding", "Relay", "SubmissionClient", "Network", "CLinux",
                 nioCore, nioPosix, logging,
@@ -107,8 +130,7 @@ let package = Package(
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
-            ],
-            swiftSettings: settings),
+            ]),
 
         .executableTarget(
             name: "simulation",
@@ -166,3 +188,45 @@ let package = Package(
         tests("SimulationTests", ["simulation"]),
     ]
 )
+
+let fuzzDependencies = fuzzed.dropLast().map { Target.Dependency(stringLiteral: $0) } + ["FuzzSupport", nioCore]
+
+if let fuzzing {
+    let linking: [LinkerSetting] = [.unsafeFlags(["-sanitize=\(fuzzing)", "-use-ld=lld"])]
+    package.targets += [
+        .target(name: "CFuzzer", path: "Fuzzing/CFuzzer"),
+        .target(name: "FuzzSupport", dependencies: ["CFuzzer"], path: "Fuzzing/Support", swiftSettings: settings),
+        .executableTarget(
+            name: "fuzz", dependencies: fuzzDependencies, path: "Fuzzing/Wire", swiftSettings: settings,
+            linkerSettings: linking),
+        .executableTarget(
+            name: "fuzz-settings", dependencies: ["FuzzSupport", "gatepost"], path: "Fuzzing/Settings",
+            swiftSettings: settings, linkerSettings: linking),
+    ]
+} else {
+    package.targets += [
+        .target(name: "FuzzSupport", path: "Fuzzing/Support", exclude: ["Driver.swift"], swiftSettings: settings),
+        .testTarget(
+            name: "FuzzingTests", dependencies: fuzzDependencies + ["gatepost"], path: "Fuzzing",
+            exclude: [
+                "CFuzzer", "Dictionaries", "Seeds", "Support", "Settings/Main.swift", "Wire/Main.swift", "figures.txt",
+                "run",
+            ], swiftSettings: settings),
+    ]
+}
+
+/// `.ci/sanitize` names the test targets that it runs: then nothing is built but them and what they need, for a build of
+/// everything takes long under a sanitizer.
+if let chosen = Context.environment["GATEPOST_TESTS"] {
+    func name(_ dependency: Target.Dependency) -> String? {
+        switch dependency {
+        case .targetItem(let name, _), .byNameItem(let name, _): name
+        default: nil
+        }
+    }
+    var needed = Set(chosen.split(separator: ",").map(String.init))
+    for target in package.targets.reversed() where needed.contains(target.name) {
+        needed.formUnion(target.dependencies.compactMap(name))
+    }
+    package.targets.removeAll { !needed.contains($0.name) }
+}

@@ -46,6 +46,12 @@ package enum BodyConversion {
             }
         }
         try result.get()
+        // Delimiters, and headers of parts, stay as they are: a bare CR or LF among them is beyond repair, and what DATA
+        // then carries could end before its end for somebody (SMTP smuggling).
+        let isFit = output.withUnsafeReadableBytes { octets in
+            !Converter(octets: octets, target: target).isUnfit(0..<octets.count)
+        }
+        guard isFit else { throw .brokenStructure }
         return output
     }
 }
@@ -215,7 +221,7 @@ private struct Converter {
     // MARK: Octets
 
     /// Whether there is anything in it that may not pass.
-    private func isUnfit(_ range: Range<Int>) -> Bool {
+    func isUnfit(_ range: Range<Int>) -> Bool {
         switch target {
         case .sevenBit: MIMEHeader.hasEightBit(octets, range) || isBinary(range)
         case .eightBit: isBinary(range)
@@ -244,9 +250,21 @@ private struct Converter {
 
     private func copyMasked(_ range: Range<Int>, into output: inout ByteBuffer) {
         guard isUnfit(range) else { return copy(range, into: &output) }
-        output.writeBytes(
-            octets[range].map { octet in
-                octet == 0 || (target == .sevenBit && octet >= 0x80) ? UInt8(ascii: "?") : octet
-            })
+        let mask = UInt8(ascii: "?")
+        var masked: [UInt8] = []
+        masked.reserveCapacity(range.count)
+        for index in range {
+            let octet = octets[index]
+            switch octet {
+            case 0: masked.append(mask)
+            case .carriageReturn:
+                let isPaired = index + 1 < range.upperBound && octets[index + 1] == .lineFeed
+                masked.append(isPaired ? octet : mask)
+            case .lineFeed:
+                masked.append(masked.last == .carriageReturn ? octet : mask)
+            default: masked.append(target == .sevenBit && octet >= 0x80 ? mask : octet)
+            }
+        }
+        output.writeBytes(masked)
     }
 }

@@ -106,6 +106,20 @@ import Testing
         #expect(fault(deep + "Subject: x\r\n\r\n\u{e9}\r\n") == .nestedTooDeep)
     }
 
+    /// Found by `make fuzz`: binary mail may hold them anywhere, and DATA must not carry them.
+    @Test func `a bare CR or LF among delimiters and parts' headers is beyond repair, in a preamble it is masked`()
+        throws
+    {
+        let head = "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+        for target in [BodyConversion.Target.eightBit, .sevenBit] {
+            #expect(fault(head + "--b\nContent-Type: a/b\r\n\r\nx\r\n--b--\r\n", target) == .brokenStructure)
+            #expect(fault(head + "--b\r\nContent-Type: a/b\n\nx\r\n--b--\r\n", target) == .brokenStructure)
+            #expect(fault(head + "--b\r\nX: y\rz\r\n\r\nx\n\r\n--b--\r\n", target) == .brokenStructure)
+            let masked = try convert(head + "a\n.\r\rb\r\n--b\r\n\r\nx\r\n--b--\r\n\n.\n", target)
+            #expect(masked.contains("\r\n\r\na?.??b\r\n--b\r\n") && masked.hasSuffix("--b--\r\n?.?"))
+        }
+    }
+
     @Test func `8-bit text stays where only binary must go`() throws {
         let text = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\né\r\n"
         #expect(try convert(text, .eightBit) == text)

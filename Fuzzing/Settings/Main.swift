@@ -1,0 +1,5 @@
+import FuzzSupport
+
+@main enum Fuzz {
+    static func main() { runFuzzer([.settings]) }
+}
