@@ -89,4 +89,7 @@ pki:
         return [child.pid for child in self.children]
 
     def between_rounds(self):
-        pass
+        """What is still on its way would arrive in the next round's figures."""
+        if "forwarder" in self.roles:
+            wait_until("Gatepost's queue to drain", lambda: self.site.sql(
+                self.database, "SELECT NOT EXISTS (SELECT FROM gatepost.recipient WHERE final_at IS NULL)") == "t", 120)
