@@ -73,5 +73,16 @@ struct Plant: Sendable {
         Plant(
             name: "resubmission-ignored", summary: "what was sent before is stored again", row: .kills, rounds: 12,
             expected: [.storedTwice], kind: .database(PlantedSQL.resubmissionIgnored)),
+        Plant(
+            name: "clocks-other-clock", summary: "the day is the machine's, and the database's clock was set",
+            row: .clocks,
+            rounds: 5, expected: [.wrongDay], kind: .database(PlantedSQL.otherClock)),
+        Plant(
+            name: "interleavings-no-lock", summary: "the meters are not locked, seen by a serial order that is none",
+            row: .interleavings, rounds: 24, expected: [.miscounted], kind: .database { PlantedFault.noLock.text }),
+        Plant(
+            name: "interleavings-no-recheck", summary: "decided before the lock, seen by a serial order that is none",
+            row: .interleavings, rounds: 24, expected: [.miscounted],
+            kind: .database { PlantedFault.noRecheckAfterLock.text }),
     ]
 }

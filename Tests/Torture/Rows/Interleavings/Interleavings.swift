@@ -7,13 +7,12 @@ extension Row {
         name: "interleavings",
         summary: "every interleaving of accept, revoke, suspend, cap lowered, midnight, refund and settle",
         unit: "plans", short: 12, full: Plan.all.count, leg: 106
-    ) { leg in try await Interleavings.run(leg, fault: nil) }
+    ) { leg in try await Interleavings.run(leg) }
 }
 
 /// Everything that may meet at a tenant's meter, in every order in which it can.
 enum Interleavings {
-    /// - Parameter fault: planted into `ledger.accept` before.
-    static func run(_ leg: Leg, fault: PlantedFault?) async throws -> Verdict {
+    static func run(_ leg: Leg) async throws -> Verdict {
         // All of two and three operations first, then of four, mixed; a short form is some of all.
         var random = Seeded(state: leg.isShort ? leg.seed : 0)
         let small = Plan.all.prefix(Plan.smallCount)
@@ -30,7 +29,7 @@ enum Interleavings {
                 let database = try await templates.createDatabase()
                 group.addTask {
                     let ground = try await Ground(database)
-                    if let fault { try await ground.main.script(fault.text) }
+                    if let script = try leg.plant?.script() { try await ground.main.script(script) }
                     var explorer = try await Explorer(ground, name: "w\(worker)")
                     var verdict = Verdict()
                     while verdict.isGood, let plan = await queue.next() {
