@@ -18,7 +18,7 @@ RELEASE := .build/release/gatepost
 BUILT = $(firstword $(shell ls -t .build/release/gatepost .build/debug/gatepost 2>/dev/null))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart stop test test-clients flood simulate build man lint schema compare clean torture-proof torture
+.PHONY: help quickstart stop test test-clients flood simulate build man bench bench-check bench-thresholds lint schema compare clean torture-proof torture
 
 help:
 	@echo "make quickstart         build, set everything up under .gatepost/, send a message; Ctrl-C ends it"
@@ -36,6 +36,8 @@ help:
 	@echo "make build              the release binary, $(RELEASE)"
 	@echo "make simulate           SESSIONS=1000000 SEED=1 FROM=0: client sessions in simulated worlds"
 	@echo "make man                the manual pages and completions, under .build/man and .build/completions"
+	@echo "make bench              measure the small parts of a message's path: time and allocations"
+	@echo "make bench-check        the same, failing where one is over its threshold"
 	@echo "make lint               check the format of the sources"
 	@echo "make schema             write SQL/schema.sql anew"
 	@echo "make compare            measure against Postfix and chasquid (as root; ROUNDS=3 ONLY=a,b,c,d,e,f)"
@@ -112,9 +114,16 @@ man: build
 	$(RELEASE) completion zsh >.build/completions/_gatepost
 	$(RELEASE) completion fish >.build/completions/gatepost.fish
 
+MICRO_bench-check := --check Benchmarks/Micro/thresholds.json
+MICRO_bench-thresholds := --write Benchmarks/Micro/thresholds.json
+bench bench-check bench-thresholds:
+	@.ci/packages $(BUILD_PACKAGES) libsasl2-modules
+	$(SWIFT) build -c release --product microbench
+	.build/release/microbench $(MICRO_$@) $(ONLY)
+
 lint:
 	@.ci/packages
-	$(SWIFT) format lint --strict --recursive Sources Tests SQL Fuzzing Package.swift
+	$(SWIFT) format lint --strict --recursive Sources Tests SQL Benchmarks Fuzzing Package.swift
 
 schema:
 	@.ci/packages $(RUN_PACKAGES)

@@ -137,6 +137,15 @@ let package = Package(
             dependencies: ["SMTP", "MailMessage", "Ledger", "Postgres", nioCore, nioEmbedded],
             path: "Tests/Simulation", swiftSettings: settings),
 
+        // `make bench`: a malloc that counts, and what is measured with it.
+        .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
+        .executableTarget(
+            name: "microbench",
+            dependencies: [
+                "CAllocations", "SMTP", "MailMessage", "TLS", "SASL", "Cryptography", nioCore, nioEmbedded,
+            ],
+            path: "Benchmarks/Micro", exclude: ["thresholds.json"], swiftSettings: settings),
+
         .target(
             name: "TestSupport", dependencies: ["CLinux", "Postgres", "SQL", "Cryptography", nioCore],
             path: "Tests/TestSupport",
