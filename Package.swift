@@ -134,7 +134,10 @@ let package = Package(
 
         .executableTarget(
             name: "simulation",
-            dependencies: ["SMTP", "MailMessage", "Ledger", "Postgres", nioCore, nioEmbedded],
+            dependencies: [
+                "SMTP", "MailMessage", "Ledger", "Delivery", "Forwarding", "Tenancy", "Postgres", nioCore, nioEmbedded,
+                logging,
+            ],
             path: "Tests/Simulation", swiftSettings: settings),
 
         // `make bench`: a malloc that counts, and what is measured with it.

@@ -1,19 +1,19 @@
 import NIOCore
-import SMTP
+package import SMTP
 
 /// One message at one next hop: adapted to what the hop can take, in as many transactions as its limits ask for
 /// (RFC 9422), and what has become of each recipient so far.
-struct DeliveryBatch: Sendable {
+package struct DeliveryBatch: Sendable {
     /// More than one server's default, and what every server must take (RFC 5321 §4.5.3.1.8).
     static let usualRecipientLimit = 100
 
     /// By the places of the transaction that was asked for.
-    private(set) var outcomes: [DeliveryDialogue.Outcome?]
+    package private(set) var outcomes: [DeliveryDialogue.Outcome?]
     private let transaction: DeliveryDialogue.Transaction
     private var parts: ArraySlice<[Int]>
     private var underWay: [Int] = []
 
-    init(
+    package init(
         _ transaction: DeliveryDialogue.Transaction, _ capabilities: DeliveryCapabilities, _ wire: DeliveryDialogue.Wire
     ) {
         let adapted = Adaptation(transaction, to: capabilities)
@@ -28,7 +28,7 @@ struct DeliveryBatch: Sendable {
     }
 
     /// The next transaction to begin.
-    mutating func next() -> DeliveryDialogue.Transaction? {
+    package mutating func next() -> DeliveryDialogue.Transaction? {
         guard let places = parts.popFirst() else { return nil }
         underWay = places
         var part = transaction
@@ -37,7 +37,7 @@ struct DeliveryBatch: Sendable {
     }
 
     /// What became of the one that was begun.
-    mutating func take(_ results: [DeliveryDialogue.Outcome]) {
+    package mutating func take(_ results: [DeliveryDialogue.Outcome]) {
         for (place, outcome) in zip(underWay, results) { outcomes[place] = outcome }
         underWay = []
     }

@@ -20,9 +20,22 @@ package enum DeliveryEvent: Sendable {
     case failed(reason: String)
 }
 
+/// A connection to a next hop, as who delivers over it sees it: tells its events in order, on one loop.
+package protocol Hop: AnyObject {
+    /// What TLS was agreed on, for the outcome's log line; nil in the clear.
+    var tlsVersion: String? { get }
+    /// What the peer offers, once it is ready.
+    var capabilities: DeliveryCapabilities? { get }
+    func open()
+    /// Only after `ready`.
+    func deliver(_ transaction: DeliveryDialogue.Transaction)
+    /// Takes leave and closes, reporting nothing; a transaction under way is the caller's to wait for first.
+    func quit()
+}
+
 /// One connection to a next hop, opened, secured and logged in by itself. Bound to one event loop; after `ready` it takes
 /// one message at a time.
-package final class DeliveryConnection {
+package final class DeliveryConnection: Hop {
     private static let connectLimit = TimeAmount.seconds(10)
 
     package let hop: NextHop
@@ -50,20 +63,16 @@ package final class DeliveryConnection {
         self.report = report
     }
 
-    /// What TLS was agreed on, for the outcome's log line; nil in the clear.
     package var tlsVersion: String? { handler?.tlsVersion }
-    /// What the peer offers, once it is ready.
     package var capabilities: DeliveryCapabilities? { handler?.capabilities }
 
     package func open() { open(hop.tls) }
 
-    /// Only after `ready`.
     package func deliver(_ transaction: DeliveryDialogue.Transaction) {
         guard let handler else { return report(.failed(reason: "the connection was closed")) }
         handler.deliver(transaction)
     }
 
-    /// Takes leave and closes, reporting nothing; a transaction under way is the caller's to wait for first.
     package func quit() {
         isClosed = true
         handler?.quit()

@@ -2,11 +2,11 @@ import Delivery
 import Ledger
 import NIOCore
 import SASL
-import SMTP
+package import SMTP
 import Tenancy
 
 /// What an attempt has come to, for each recipient of the message it was given, in order.
-enum DeliveryResult: Sendable {
+package enum DeliveryResult: Sendable {
     /// The relay answered for each recipient.
     case answered([DeliveryDialogue.Outcome], relay: String, tlsVersion: String?, tellsSenders: Bool)
     /// The connection broke in the middle, at every relay that could be tried: nobody of these is final.

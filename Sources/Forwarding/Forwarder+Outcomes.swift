@@ -7,11 +7,7 @@ import SMTP
 
 /// What an attempt comes to in the queue, in the log, and in a report to the sender.
 extension Forwarder {
-    private struct Answer {
-        var recipient: QueuedMessage.Recipient
-        var outcome: Settlement.Outcome
-        var reply: RemoteReply
-    }
+    private typealias Answer = AttemptRules.Verdict
 
     /// Who answered.
     private struct Speaker {
@@ -21,27 +17,23 @@ extension Forwarder {
         var tellsSenders = false
     }
 
+    private var rules: AttemptRules { AttemptRules(schedule: configuration.schedule) }
+
     func settle(_ message: QueuedMessage, _ result: DeliveryResult) {
-        switch result {
-        case .answered(let outcomes, let relay, let tlsVersion, let tellsSenders):
-            settle(
-                message, answers(message, outcomes, isInterruption: false),
-                Speaker(relay: relay, tlsVersion: tlsVersion, tellsSenders: tellsSenders))
-        case .interrupted(let outcomes, let relay):
-            settle(message, answers(message, outcomes, isInterruption: true), Speaker(relay: relay))
-        case .noRelay(let reason, let wait):
-            guard !isExpired(message) else { return giveUp(message, "expired: \(reason)") }
-            settle(
-                message,
-                answers(
-                    message, .released(until: queue.clock.now.advanced(by: wait)), 451, EnhancedCode(4, 4, 1), reason),
-                Speaker())
-        }
+        let speaker =
+            switch result {
+            case .answered(_, let relay, let tlsVersion, let tellsSenders):
+                Speaker(relay: relay, tlsVersion: tlsVersion, tellsSenders: tellsSenders)
+            case .interrupted(_, let relay): Speaker(relay: relay)
+            case .noRelay: Speaker()
+            }
+        let answers = rules.verdicts(on: message, result, now: queue.clock.now) { Double.random(in: 0...1) }
+        settle(message, answers, speaker)
     }
 
     /// Bounces everyone, by our own word.
     func giveUp(_ message: QueuedMessage, _ reason: String) {
-        settle(message, answers(message, .bounced, 554, EnhancedCode(5, 4, 7), reason), Speaker())
+        settle(message, rules.givenUp(message, reason), Speaker())
     }
 
     private func settle(_ message: QueuedMessage, _ answers: [Answer], _ speaker: Speaker) {
@@ -65,39 +57,6 @@ extension Forwarder {
                     replyCode: Int32(clamping: answer.reply.code),
                     replyEnhanced: answer.reply.enhanced.map { "\($0)" }, reply: Array(answer.reply.text.utf8))
             }, report: reports.make(of: notices, in: message, now: now))
-    }
-
-    /// The same, said by ourselves, for everyone.
-    private func answers(
-        _ message: QueuedMessage, _ outcome: Settlement.Outcome, _ code: Int, _ enhanced: EnhancedCode, _ reason: String
-    ) -> [Answer] {
-        let reply = RemoteReply(code: code, enhanced: enhanced, text: reason, command: "nothing")
-        return message.recipients.map { Answer(recipient: $0, outcome: outcome, reply: reply) }
-    }
-
-    private func answers(
-        _ message: QueuedMessage, _ outcomes: [DeliveryDialogue.Outcome], isInterruption: Bool
-    ) -> [Answer] {
-        zip(message.recipients, outcomes).map { recipient, outcome in
-            let settled: Settlement.Outcome
-            switch outcome {
-            case .delivered: settled = .delivered
-            case .bounced: settled = .bounced
-            case .deferred:
-                let attempts = Int(recipient.attempts) + 1
-                // A relay that died in the middle is back soon: the first tries need not wait for the schedule.
-                let wait =
-                    isInterruption && attempts <= 3
-                    ? Duration.seconds(1 << attempts)
-                    : configuration.schedule.wait(after: attempts, jitter: Double.random(in: 0...1))
-                settled = isExpired(message) ? .bounced : .deferred(until: queue.clock.now.advanced(by: wait))
-            }
-            return Answer(recipient: recipient, outcome: settled, reply: outcome.reply)
-        }
-    }
-
-    private func isExpired(_ message: QueuedMessage) -> Bool {
-        queue.clock.now >= message.acceptedAt.advanced(by: configuration.schedule.expiry)
     }
 
     private func log(_ answer: Answer, _ message: QueuedMessage, _ speaker: Speaker) {

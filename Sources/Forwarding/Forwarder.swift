@@ -66,8 +66,12 @@ package final class Forwarder: Sendable {
         core = .makeBoxSendingValue(nil, eventLoop: eventLoop)
         eventLoop.execute { [self] in
             core.value = ForwarderCore(
-                on: eventLoop, hostname: configuration.hostname,
-                connectionsPerMember: configuration.connectionsPerMember, tls: tls,
+                on: eventLoop, connectionsPerMember: configuration.connectionsPerMember,
+                makeHop: { member, mayFinish, report in
+                    DeliveryConnection(
+                        to: NextHop(member), hostname: configuration.hostname, tls: tls, on: eventLoop,
+                        mayFinish: mayFinish, report: report)
+                }, clock: { .nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds)) },
                 mayBegin: { [owner] in owner.mayFinish },
                 mayFinish: { [weak self] message in self?.mayFinish(message) ?? false }, logger: logger,
                 finished: { [weak self] message, result in self?.finished(message, result) })
@@ -78,20 +82,7 @@ package final class Forwarder: Sendable {
     package func take(_ messages: [QueuedMessage]) { take(messages, isClaimed: false) }
 
     private func take(_ messages: [QueuedMessage], isClaimed: Bool) {
-        var taken: [QueuedMessage] = []
-        var returned: [Settlement] = []
-        var bodiless: [QueuedMessage] = []
-        held.withLock { held in
-            for message in messages {
-                if message.content.readableBytes == 0 {
-                    bodiless.append(message)
-                } else if held.add(message, isClaimed: isClaimed) {
-                    taken.append(message)
-                } else {
-                    returned += message.recipients.map { Settlement(.released(until: nil), of: $0.number, in: message) }
-                }
-            }
-        }
+        let (taken, returned, bodiless) = held.withLock { $0.take(messages, isClaimed: isClaimed) }
         if !returned.isEmpty { queue.settle(returned) }
         for message in bodiless { giveUp(message, "the stored message is no longer there") }
         #if PLANTED_FAULTS

@@ -1,13 +1,17 @@
-import Delivery
+package import Delivery
 import DequeModule
-import Ledger
-import Logging
-import NIOCore
+package import Ledger
+package import Logging
+package import NIOCore
 import SMTP
-import Tenancy
+package import Tenancy
 
-/// Brings deliveries to the pools' members over connections it keeps open. Bound to one event loop; knows no database.
-final class ForwarderCore {
+/// Brings deliveries to the pools' members over connections it keeps open. Bound to one event loop; knows no database,
+/// no clock and no socket but those it is given.
+package final class ForwarderCore {
+    /// Makes a connection: to whom; asked before the content is sent, whether the message is still ours; told what
+    /// happens.
+    package typealias HopMaker = (Member, @escaping () -> Bool, @escaping (DeliveryEvent) -> Void) -> any Hop
     typealias Job = PoolState.Job
     typealias Connection = PoolState.Connection
     typealias MemberState = PoolState.MemberState
@@ -15,11 +19,11 @@ final class ForwarderCore {
     private static let maxRestarts = 3
 
     private let eventLoop: any EventLoop
-    private let hostname: String
     private let connectionsPerMember: Int
-    private let tls: NextHopTLS
-    private let mayBegin: @Sendable () -> Bool
-    private let mayFinish: @Sendable (QueuedMessage) -> Bool
+    private let makeHop: HopMaker
+    private let clock: () -> Duration
+    private let mayBegin: () -> Bool
+    private let mayFinish: (QueuedMessage) -> Bool
     private let finished: (QueuedMessage, DeliveryResult) -> Void
     private let logger: Logger
     private var pools: [Int64: PoolState] = [:]
@@ -27,27 +31,27 @@ final class ForwarderCore {
     private var stopped: EventLoopPromise<Void>?
 
     /// - Parameters:
-    ///   - tls: for every way of TLS a member may ask for.
+    ///   - clock: any that only goes forward.
     ///   - mayBegin: whether the lease is held: while it is not, nothing is begun (`resume`).
     ///   - mayFinish: asked before each final dot, on the loop.
     ///   - finished: called once for each delivery taken, on the loop, unless `stop` gave it back.
-    init(
-        on eventLoop: any EventLoop, hostname: String, connectionsPerMember: Int, tls: NextHopTLS,
-        mayBegin: @escaping @Sendable () -> Bool = { true },
-        mayFinish: @escaping @Sendable (QueuedMessage) -> Bool,
+    package init(
+        on eventLoop: any EventLoop, connectionsPerMember: Int, makeHop: @escaping HopMaker,
+        clock: @escaping () -> Duration, mayBegin: @escaping () -> Bool = { true },
+        mayFinish: @escaping (QueuedMessage) -> Bool,
         logger: Logger, finished: @escaping (QueuedMessage, DeliveryResult) -> Void
     ) {
         self.eventLoop = eventLoop
-        self.hostname = hostname
         self.connectionsPerMember = connectionsPerMember
-        self.tls = tls
+        self.makeHop = makeHop
+        self.clock = clock
         self.mayBegin = mayBegin
         self.mayFinish = mayFinish
         self.logger = logger
         self.finished = finished
     }
 
-    func take(_ deliveries: [QueuedMessage]) {
+    package func take(_ deliveries: [QueuedMessage]) {
         eventLoop.preconditionInEventLoop()
         var touched: Set<Int64> = []
         for delivery in deliveries {
@@ -58,7 +62,7 @@ final class ForwarderCore {
     }
 
     /// Takes over what the directory says of pools and members; who has left finishes what is under way.
-    func configure(_ configured: [Pool]) {
+    package func configure(_ configured: [Pool]) {
         eventLoop.preconditionInEventLoop()
         for pool in configured {
             let state = self.pool(pool.id)
@@ -93,19 +97,19 @@ final class ForwarderCore {
     }
 
     /// Forgets messages that are not this node's any more; one that is under way is stopped before its final dot.
-    func drop(where isGone: (QueuedMessage) -> Bool) {
+    package func drop(where isGone: (QueuedMessage) -> Bool) {
         eventLoop.preconditionInEventLoop()
         for state in pools.values { state.waiting.removeAll { isGone($0.delivery) } }
     }
 
     /// The lease is held again: what waited for it goes on.
-    func resume() {
+    package func resume() {
         eventLoop.preconditionInEventLoop()
         for state in pools.values { pump(state) }
     }
 
     /// Begins no more deliveries; completes when those under way have their outcome.
-    func stop() -> EventLoopFuture<Void> {
+    package func stop() -> EventLoopFuture<Void> {
         eventLoop.preconditionInEventLoop()
         let promise = stopped ?? eventLoop.makePromise(of: Void.self)
         stopped = promise
@@ -133,7 +137,7 @@ final class ForwarderCore {
         return state
     }
 
-    private var now: Duration { .nanoseconds(Int64(clamping: NIODeadline.now().uptimeNanoseconds)) }
+    private var now: Duration { clock() }
 
     /// Gives what waits to whoever may take it.
     private func pump(_ pool: PoolState) {
@@ -181,10 +185,9 @@ final class ForwarderCore {
     }
 
     private func connect(_ connection: Connection, of pool: PoolState) {
-        let hop = DeliveryConnection(
-            to: NextHop(connection.member.member), hostname: hostname, tls: tls, on: eventLoop,
-            mayFinish: { [mayFinish] in connection.job.map { mayFinish($0.delivery) } ?? false },
-            report: { [weak self] event in self?.happened(event, on: connection, of: pool) })
+        let hop = makeHop(
+            connection.member.member, { [mayFinish] in connection.job.map { mayFinish($0.delivery) } ?? false },
+            { [weak self] event in self?.happened(event, on: connection, of: pool) })
         connection.hop = hop
         hop.open()
     }

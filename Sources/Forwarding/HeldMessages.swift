@@ -1,10 +1,10 @@
-import Ledger
+package import Ledger
 import NIOCore
-import Network
+package import Network
 import Postgres
 
 /// What this node holds in memory under its lease: bounded in number and octets, and never forgotten without a word.
-struct HeldMessages {
+package struct HeldMessages {
     private struct Entry {
         var tenantID: Int64
         var poolID: Int64
@@ -22,14 +22,14 @@ struct HeldMessages {
     private var octets = 0
     private var uses: [Int64: (messages: Int, octets: Int)] = [:]
 
-    init(maxMessages: Int, maxOctets: Int, budget: BodyBudget? = nil) {
+    package init(maxMessages: Int, maxOctets: Int, budget: BodyBudget? = nil) {
         self.budget = budget
         self.maxMessages = maxMessages
         self.maxOctets = maxOctets
     }
 
     /// How many more messages may be claimed.
-    var room: Int { octets >= maxOctets || budget?.isUsedUp == true ? 0 : space }
+    package var room: Int { octets >= maxOctets || budget?.isUsedUp == true ? 0 : space }
     private var space: Int { octets >= maxOctets ? 0 : max(0, maxMessages - entries.count) }
 
     /// Whether more may be taken for a pool: it may hold as much as is still free, so that one pool's backlog has half of
@@ -37,6 +37,26 @@ struct HeldMessages {
     func hasRoom(for pool: Int64) -> Bool {
         let use = uses[pool] ?? (0, 0)
         return space > 0 && use.messages <= maxMessages - entries.count && use.octets <= maxOctets - octets
+    }
+
+    /// Sorts messages that are leased to this node: those that are kept, what gives the others back, and those whose
+    /// stored body is gone, which can only bounce.
+    package mutating func take(
+        _ messages: [QueuedMessage], isClaimed: Bool
+    ) -> (taken: [QueuedMessage], returned: [Settlement], bodiless: [QueuedMessage]) {
+        var taken: [QueuedMessage] = []
+        var returned: [Settlement] = []
+        var bodiless: [QueuedMessage] = []
+        for message in messages {
+            if message.content.readableBytes == 0 {
+                bodiless.append(message)
+            } else if add(message, isClaimed: isClaimed) {
+                taken.append(message)
+            } else {
+                returned += message.recipients.map { Settlement(.released(until: nil), of: $0.number, in: message) }
+            }
+        }
+        return (taken, returned, bodiless)
     }
 
     /// Takes the message in, if there is room and it is not here already.
@@ -63,7 +83,7 @@ struct HeldMessages {
     }
 
     /// That many of a message's recipients have their outcome.
-    mutating func finish(_ count: Int, of message: QueuedMessage) {
+    package mutating func finish(_ count: Int, of message: QueuedMessage) {
         guard var entry = entries[message.id], entry.owner == message.owner else { return }
         entry.open -= count
         if entry.open > 0 {
@@ -74,16 +94,16 @@ struct HeldMessages {
     }
 
     /// Whether the message is here, under the lease it was taken with.
-    func holds(_ message: QueuedMessage) -> Bool { entries[message.id]?.owner == message.owner }
+    package func holds(_ message: QueuedMessage) -> Bool { entries[message.id]?.owner == message.owner }
 
-    var leased: [Owner.LeasedMessage] {
+    package var leased: [Owner.LeasedMessage] {
         entries.map { Owner.LeasedMessage(tenantID: $0.value.tenantID, messageID: $0.key) }
     }
 
     /// Keeps those whose every open recipient is still leased here; what is leased of the others is to be given back.
     ///
     /// - Parameter asked: of these. What came later is leased here beyond doubt: nobody else will ever look for it.
-    mutating func keep(_ leased: [Owner.LeasedRecipient], of asked: [Owner.LeasedMessage]) -> [Settlement] {
+    package mutating func keep(_ leased: [Owner.LeasedRecipient], of asked: [Owner.LeasedMessage]) -> [Settlement] {
         let numbers = Dictionary(grouping: leased, by: \.messageID).mapValues { $0.map(\.number) }
         var returned: [Settlement] = []
         for id in asked.map(\.messageID) {
@@ -96,7 +116,7 @@ struct HeldMessages {
         return returned
     }
 
-    mutating func removeAll() {
+    package mutating func removeAll() {
         budget?.giveBack(octets)
         entries = [:]
         uses = [:]

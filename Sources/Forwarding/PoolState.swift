@@ -20,7 +20,7 @@ final class PoolState {
     /// One connection to a member, opening, idle or busy.
     final class Connection {
         let member: MemberState
-        var hop: DeliveryConnection?
+        var hop: (any Hop)?
         var job: Job?
         var transactions = 0
         /// Told, and not finished yet: whether the connection survived them comes next.

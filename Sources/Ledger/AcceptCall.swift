@@ -1,4 +1,4 @@
-internal import NIOCore
+package import NIOCore
 package import Postgres
 internal import SMTP
 
@@ -124,22 +124,29 @@ package struct AcceptCall: Sendable {
         writer.array(type, of: element, count: items.count) { for item in items { write(item.request) } }
     }
 
+    /// A message as it is stored: our Received field, then what the client sent.
+    package func content(_ index: Int) -> ByteBuffer {
+        let request = items[index].request
+        var content = traces[index]
+        content.reserveCapacity(minimumWritableBytes: request.content.readableBytes)
+        content.writeImmutableBuffer(request.content)
+        return content
+    }
+
     /// A message that was accepted, as the forwarder of this node takes it from memory. Nil if it was stored free.
     ///
     /// - Parameter dropped: the numbers of recipients that were not stored: it goes to the others.
     func queued(_ index: Int, without dropped: [Int], acceptedAt: Instant) -> QueuedMessage? {
         guard let owner else { return nil }
         let request = items[index].request
-        var content = traces[index]
-        content.reserveCapacity(minimumWritableBytes: request.content.readableBytes)
-        content.writeImmutableBuffer(request.content)
         return QueuedMessage(
             id: ids[index], owner: owner, tenantID: request.tenantID, tenantSlug: request.tenantSlug,
             credentialName: request.credentialName, poolID: request.poolID, sender: request.sender,
             recipients: stored(index, without: dropped).map {
                 QueuedMessage.Recipient(number: Int32($0 + 1), envelope: request.recipients[$0], attempts: 0)
             },
-            parameters: request.parameters, content: content, isEightBit: request.isEightBit, acceptedAt: acceptedAt,
+            parameters: request.parameters, content: content(index), isEightBit: request.isEightBit,
+            acceptedAt: acceptedAt,
             messageIDHeader: request.messageIDHeader, clientAddress: request.clientAddress)
     }
 

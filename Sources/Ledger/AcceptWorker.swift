@@ -178,7 +178,7 @@ final class AcceptWorker {
     extension AcceptCall {
         /// As if all of it had been accepted.
         fileprivate func success(at now: Instant) -> AcceptAnswer {
-            AcceptAnswer(items.map { _ in .accepted(remaining: nil, isTest: false) }, clock: now)
+            AcceptAnswer(items.map { _ in .accepted(remaining: nil, .forwarded) }, clock: now)
         }
     }
 #endif

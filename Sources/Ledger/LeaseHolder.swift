@@ -69,6 +69,7 @@ actor LeaseHolder {
                 }
                 continue
             }
+            var wasStale = false
             switch wake.wait(alongside: session?.socket ?? -1, atMost: renewEvery) {
             case .end: return end(publish)
             case .startAgain:
@@ -79,6 +80,7 @@ actor LeaseHolder {
                 // Nothing is under way, so the server has nothing to say: it has closed the session.
                 if session?.isAlive() != true { lose("the session was closed") }
             case nil:
+                wasStale = lease?.mayFinish(at: .now) == false
                 renew()
             }
             if lease == nil {
@@ -86,6 +88,8 @@ actor LeaseHolder {
                 await onEvent(.lost)
             } else {
                 publish(lease)
+                // What came while no dot might be sent was not begun, and would wait for the next to come.
+                if wasStale { await onEvent(.resumed) }
             }
         }
     }

@@ -16,7 +16,7 @@ package final class Owner: Sendable {
         case reclaimed([LeasedRecipient], of: [LeasedMessage])
         /// The lease is held under a new id. Nothing in memory is this node's any more: drop all of it.
         case startedAgain(MessageID)
-        /// After either of these: `mayFinish` is true again.
+        /// After either of these, and after a renewal that came late: `mayFinish` is true again.
         case resumed
     }
 
@@ -79,10 +79,7 @@ package final class Owner: Sendable {
 
     /// LEDGER, "Before the final dot": without a query, by a clock that counts suspension.
     package var mayFinish: Bool {
-        state.withLock { state in
-            guard let lease = state.lease else { return false }
-            return ContinuousClock.now - lease.renewed < Self.patience
-        }
+        state.withLock { $0.lease?.mayFinish(at: .now) ?? false }
     }
 
     /// Gives up the lease `id`, whose rows become free at once, and starts under a new one; also where the lease is in
@@ -103,15 +100,23 @@ package final class Owner: Sendable {
     }
 
     private func publish(_ lease: Lease?) { state.withLock { $0.lease = lease } }
-
-    /// Others take the rows at 5 minutes.
-    static let patience = Duration.seconds(240)
 }
 
 /// A lease that is held: its id, and when its last committed renewal was begun.
-struct Lease: Sendable, Equatable {
-    var id: MessageID
-    var renewed: ContinuousClock.Instant
+package struct Lease: Sendable, Equatable {
+    package var id: MessageID
+    package var renewed: ContinuousClock.Instant
+
+    package init(id: MessageID, renewed: ContinuousClock.Instant) {
+        self.id = id
+        self.renewed = renewed
+    }
+
+    /// Others take the rows at 5 minutes.
+    private static let patience = Duration.seconds(240)
+
+    /// LEDGER, "Before the final dot".
+    package func mayFinish(at now: ContinuousClock.Instant) -> Bool { now - renewed < Self.patience }
 }
 
 private struct LeaseState {

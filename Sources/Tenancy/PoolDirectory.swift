@@ -62,6 +62,12 @@ package struct Pool: Sendable, Hashable, Identifiable {
     package var id: Int64
     package var name: String
     package var members: [Member]
+
+    package init(id: Int64, name: String, members: [Member]) {
+        self.id = id
+        self.name = name
+        self.members = members
+    }
 }
 
 /// The pools and their members, remembered until an operator changes one, at most 30 s.

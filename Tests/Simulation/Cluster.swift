@@ -1,3 +1,4 @@
+import Forwarding
 import Ledger
 import NIOCore
 import Postgres
@@ -12,6 +13,10 @@ final class Cluster {
     private var clients: [Client] = []
     private var wasCut: [Bool] = []
     private let accounts: [Session.Account]
+    private let relays: Relays
+    private let schedule: RetrySchedule
+    private let renewEvery: Moment
+    private var starting = 0
 
     init(_ world: World) {
         self.world = world
@@ -25,10 +30,37 @@ final class Cluster {
         ledger = ModelLedger(
             world,
             tenants: (0..<count).map { _ in ModelLedger.Tenant(cap: world.chance.pick([3, 10, 40, 1000])) })
-        for _ in 0..<world.chance.within(1...2) {
-            nodes.append(Node(world, ledger) { [unowned self] item, verdict in decided(item, verdict) })
+        relays = Relays(world, ledger)
+        // Rarely the real days and hours: they take their time even here.
+        let isStandard = world.chance.permille(10)
+        schedule =
+            isStandard
+            ? .standard
+            : RetrySchedule(waits: [.seconds(2), .seconds(5), .seconds(10), .seconds(20)], expiry: .seconds(90))
+        renewEvery = isStandard ? 200_000_000 : 5_000_000
+        for index in 0..<world.chance.within(1...2) {
+            nodes.append(makeNode(forwards: index == 0 || world.plant == .leaseIgnored || world.chance.permille(700)))
         }
+        ledger.changed = { [unowned self] in for node in nodes { node.courier?.arrangeClaim() } }
     }
+
+    private func makeNode(forwards: Bool) -> Node {
+        let machine = Machine(world)
+        machine.isNeeded = { [unowned self] in isBusy }
+        let courier =
+            forwards
+            ? Courier(machine, ledger, relays: relays, schedule: schedule, renewEvery: renewEvery) : nil
+        return Node(machine, ledger, courier: courier) { [unowned self] item, verdict in decided(item, verdict) }
+    }
+
+    /// Whether there is something left to do, or may still be.
+    private var isBusy: Bool {
+        open > 0 || starting > 0 || !ledger.isAtRest || ledger.contents.open > 0
+            || nodes.contains { $0.unanswered > 0 && !$0.machine.isDead }
+    }
+
+    /// Sessions that nobody has ended.
+    private var open = 0
 
     private func decided(_ item: AcceptItem, _ verdict: AcceptVerdict) {
         guard let origin = item.request.session else { return }
@@ -38,8 +70,10 @@ final class Cluster {
     /// Everything that will happen is arranged; the world then runs it.
     func begin() {
         for node in nodes { node.start() }
+        world.after(30_000_000) { [world] in world.areFaultsOver = true }
         let span = world.chance.within(1_000...3_000_000)
         let count = world.chance.within(4...16)
+        starting = count
         for _ in 0..<count {
             world.at(Moment(world.chance.below(span))) { [self] in connect() }
         }
@@ -51,6 +85,7 @@ final class Cluster {
                 }
             }
         }
+        trouble(span)
         if world.chance.permille(200) {
             for _ in 0..<world.chance.within(1...3) {
                 let tenant = world.chance.below(accounts.count)
@@ -66,9 +101,46 @@ final class Cluster {
         }
     }
 
+    /// Processes that stand still or are killed, and come back.
+    private func trouble(_ span: Int) {
+        // Where the lease is ignored, many worlds have what makes that matter.
+        let isLong = world.plant == .leaseIgnored
+        if isLong || world.chance.permille(100) {
+            let index = world.chance.below(nodes.count)
+            let pause = Moment(
+                !isLong && world.chance.permille(800) ? world.chance.within(1_000...20_000_000) : 330_000_000)
+            world.tally.stalls += 1
+            world.at(Moment(world.chance.below(span * 2))) { [self] in nodes[index].machine.standStill(for: pause) }
+        }
+        if world.chance.permille(150) {
+            let index = world.chance.below(nodes.count)
+            world.tally.kills += 1
+            world.at(Moment(world.chance.below(span * 2))) { [self] in kill(index) }
+        }
+    }
+
+    private func kill(_ index: Int) {
+        let old = nodes[index]
+        old.kill()
+        for session in sessions where session.node === old { end(session.number) }
+        starting += 1
+        world.after(Moment(world.chance.within(100_000...3_000_000))) { [self] in
+            starting -= 1
+            let new = makeNode(forwards: old.courier != nil)
+            nodes[index] = new
+            dead.append(old)
+            new.start()
+            new.courier?.arrangeClaim()
+        }
+    }
+
+    private var dead: [Node] = []
+
     // MARK: A connection
 
     private func connect() {
+        starting -= 1
+        open += 1
         let number = sessions.count
         let node = world.chance.pick(nodes)
         let isImplicitTLS = world.chance.permille(600)
@@ -85,7 +157,8 @@ final class Cluster {
             world, limit: isCut && world.chance.permille(700) ? world.chance.within(0...900) : nil,
             receive: { [self] octets in
                 world.tell("session \(number) < \(octets.shown)")
-                sessions[number].receive(octets)
+                let octets = Array(octets)
+                node.machine.perform { [self] in sessions[number].receive(octets[...]) }
             }, cut: cut)
         let toClient = Wire(
             world, limit: isCut ? world.chance.within(0...900) : nil,
@@ -106,8 +179,10 @@ final class Cluster {
         let client = Client(
             world, manner: manner, plan: plan, send: { toServer.send($0) },
             beginTLS: { [self] in
-                sessions[number].secured()
-                clients[number].secured()
+                node.machine.perform { [self] in
+                    sessions[number].secured()
+                    clients[number].secured()
+                }
             },
             leave: { [self] in
                 world.after(world.latency()) { self.end(number) }
@@ -116,13 +191,16 @@ final class Cluster {
         clients.append(client)
         wasCut.append(false)
         world.tally.sessions += 1
-        end.append { [unowned session, unowned client] in
+        var isOpen = true
+        end.append { [unowned self, unowned session, unowned client] in
+            if isOpen { open -= 1 }
+            isOpen = false
             toServer.end()
             toClient.end()
             client.vanish()
             session.vanish()
         }
-        session.begin()
+        node.machine.perform { session.begin() }
         // Some lose patience; the others are gone by then.
         let patience = world.chance.permille(50) ? world.chance.within(100...2_000_000) : 400_000_000
         world.after(Moment(patience)) { [self] in end(number) }
@@ -137,7 +215,10 @@ final class Cluster {
         end = []
         sessions = []
         clients = []
+        for node in nodes + dead { node.dissolve() }
         nodes = []
+        dead = []
+        ledger.changed = {}
     }
 
     // MARK: The end
@@ -145,16 +226,17 @@ final class Cluster {
     /// What must be so when nothing is left to happen.
     func judge() {
         var stored: [MessageID: Int] = [:]
-        for (place, message) in ledger.messages.enumerated() {
+        for (place, message) in ledger.contents.messages.enumerated() {
             if stored[message.origin] != nil { world.violate("message \(message.origin) is stored twice") }
             stored[message.origin] = place
         }
         for session in sessions { judge(session, stored) }
-        for message in ledger.messages {
+        for message in ledger.contents.messages {
             let attempts = sessions[Int(message.origin.high)].attempts
             world.check(Int(message.origin.low) < attempts.count, "\(message.id) is nobody's")
+            judge(message)
         }
-        for tenant in ledger.tenants {
+        for tenant in ledger.contents.tenants {
             world.check(tenant.used == tenant.stored, "\(tenant.used) used and \(tenant.stored) stored at the end")
         }
         world.check(ledger.isAtRest, "a transaction never ended")
@@ -171,7 +253,7 @@ final class Cluster {
         }
         for (index, attempt) in session.attempts.enumerated() {
             let origin = MessageID(high: UInt64(session.number), low: UInt64(index))
-            let message = stored[origin].map { ledger.messages[$0] }
+            let message = stored[origin].map { ledger.contents.messages[$0] }
             switch attempt.verdict {
             case .queued(let id):
                 world.tally.acknowledged += 1
@@ -191,9 +273,24 @@ final class Cluster {
         }
     }
 
+    /// Everyone has an outcome, and a true one.
+    private func judge(_ message: StoredMessage) {
+        for (index, row) in message.recipients.enumerated() {
+            let taken = relays.taken[Relays.Key(message: message.id, mailbox: row.envelope.mailbox), default: []]
+            switch row.state {
+            case .delivered: world.check(!taken.isEmpty, "\(message.id) \(index + 1) was never delivered")
+            case .bounced: world.tally.bounced += 1
+            case .queued, .deferred:
+                world.violate(
+                    "\(message.id) \(index + 1) is left \(row.state), leased to "
+                        + "\(row.owner.map { "\($0)" } ?? "nobody")")
+            }
+        }
+    }
+
     private func compare(_ message: StoredMessage, _ content: Judge.Content, _ session: Session) {
         let octets = Array(message.content.readableBytesView)
-        if message.parameters.body != .binaryMIME {
+        if message.request.parameters.body != .binaryMIME {
             for (index, octet) in octets.enumerated() {
                 let isLineEnd =
                     octet == 0x0D
@@ -205,8 +302,8 @@ final class Cluster {
         world.check(
             octets.body.elementsEqual(content.octets.body), "\(message.id) is stored otherwise than it was sent")
         world.check(
-            message.recipients.map { "\($0.mailbox)" } == content.recipients || !content.isPlain,
-            "\(message.id) goes to \(message.recipients.map(\.mailbox)), not to \(content.recipients)")
+            message.recipients.map { "\($0.envelope.mailbox)" } == content.recipients || !content.isPlain,
+            "\(message.id) goes to \(message.recipients.map(\.envelope.mailbox)), not to \(content.recipients)")
     }
 }
 

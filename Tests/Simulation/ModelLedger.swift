@@ -26,27 +26,47 @@ final class ModelLedger {
         var at: Moment
     }
 
+    struct OwnerRow {
+        var id: MessageID
+        var renewals: Int64 = 0
+        /// Whose advisory lock it is.
+        var session: ModelConnection
+        /// The server it was renewed on last.
+        var incarnation: Int
+    }
+
+    /// All that is committed.
+    struct Contents {
+        var tenants: [Tenant]
+        var batches: [MessageID: Batch] = [:]
+        var messages: [StoredMessage] = []
+        var places: [MessageID: Int] = [:]
+        var recent: [[UInt8]: Recent] = [:]
+        var owners: [OwnerRow] = []
+    }
+
     let world: World
-    var tenants: [Tenant]
-    private(set) var batches: [MessageID: Batch] = [:]
-    private(set) var messages: [StoredMessage] = []
-    private(set) var places: [MessageID: Int] = [:]
-    private var recent: [[UInt8]: Recent] = [:]
+    private(set) var contents: Contents
+    private(set) var incarnation = 0
+    /// Told whenever rows may have become free, or fewer.
+    var changed: () -> Void = {}
     private var running: [Transaction] = []
     private var connections: [ModelConnection] = []
     private var downUntil: Moment = 0
-    /// What was committed here and by no standby yet, to be undone when that one takes over.
-    private var localOnly: [() -> Void] = []
+    /// What was there before a commit that no standby has: all there is when that one takes over.
+    private var replicated: Contents?
 
     init(_ world: World, tenants: [Tenant]) {
         self.world = world
-        self.tenants = tenants
+        contents = Contents(tenants: tenants)
     }
 
-    func message(_ id: MessageID) -> StoredMessage? { places[id].map { messages[$0] } }
+    func message(_ id: MessageID) -> StoredMessage? { contents.places[id].map { contents.messages[$0] } }
 
     /// Whether anything is under way that may still commit.
-    var isAtRest: Bool { running.isEmpty }
+    var isAtRest: Bool { running.isEmpty && late == 0 }
+    /// Requests on their way whose client has gone.
+    private var late = 0
 
     // MARK: Connections
 
@@ -60,6 +80,12 @@ final class ModelLedger {
         }
     }
 
+    /// The node has let go of it. The server learns that sooner or later, and with it what locks the session held.
+    private func leave(_ connection: ModelConnection) {
+        let delay = world.chance.permille(50) ? Moment(world.chance.within(1_000_000...400_000_000)) : world.latency()
+        world.after(delay) { connection.isClosedByServer = true }
+    }
+
     /// The server ends: what had not committed never will, and every connection breaks.
     func crash(failingOver: Bool, for outage: Moment) {
         world.tell("database: \(failingOver ? "fails over" : "crashes"), away for \(outage / 1000) ms")
@@ -67,7 +93,12 @@ final class ModelLedger {
         let lost = running
         running = []
         for transaction in lost { transaction.hasEnded = true }
-        if failingOver { while let undo = localOnly.popLast() { undo() } }
+        incarnation += 1
+        if failingOver, let replicated {
+            world.tell("database: what the old primary had alone is lost")
+            contents = replicated
+        }
+        replicated = nil
         let broken = connections
         connections = []
         for connection in broken { connection.close(after: world.latency(), world) }
@@ -77,14 +108,20 @@ final class ModelLedger {
 
     func execute(
         _ call: AcceptCall, on connection: ModelConnection, deadline: Moment,
-        done: @escaping (Result<AcceptAnswer?, DatabaseError>) -> Void
+        done: @escaping (Result<Answer, DatabaseError>) -> Void
     ) { request(.accept(call), on: connection, deadline: deadline, done: done) }
 
     /// `ledger.resolve`.
     func resolve(
         _ batch: MessageID, on connection: ModelConnection, deadline: Moment,
-        done: @escaping (Result<AcceptAnswer?, DatabaseError>) -> Void
+        done: @escaping (Result<Answer, DatabaseError>) -> Void
     ) { request(.resolve(batch), on: connection, deadline: deadline, done: done) }
+
+    func perform(
+        _ name: String, on connection: ModelConnection, deadline: Moment,
+        _ body: @escaping (inout Contents) throws(DatabaseError) -> Answer,
+        done: @escaping (Result<Answer, DatabaseError>) -> Void
+    ) { request(.statement(name, body), on: connection, deadline: deadline, done: done) }
 
     /// An operator's change, certain to come sooner or later.
     func administer(tenant: Int, _ change: @escaping (inout Tenant) -> Void) {
@@ -93,9 +130,12 @@ final class ModelLedger {
 
     private func request(
         _ work: Transaction.Work, on connection: ModelConnection, deadline: Moment,
-        done: @escaping (Result<AcceptAnswer?, DatabaseError>) -> Void
+        done: @escaping (Result<Answer, DatabaseError>) -> Void
     ) {
-        let exchange = Exchange(connection, done)
+        let exchange = Exchange(connection) { [self] result in
+            if case .failure(let error) = result, error.kind != .refused { leave(connection) }
+            done(result)
+        }
         connection.exchange = exchange
         guard !connection.isClosedByServer else {
             // Nobody reads it any more; the client cannot know.
@@ -104,14 +144,17 @@ final class ModelLedger {
         let fate = world.areFaultsOver ? .served : Fate.choose(&world.chance)
         world.tell("database: \(work) is sent, to be \(fate)")
         let way = world.latency()
+        let server = incarnation
         switch fate {
         case .lost:
             world.after(way) { exchange.end(.failure(.inDoubt("cut before the request"))) }
             return
         case .late:
             world.after(way) { exchange.end(.failure(.inDoubt("cut, and the request is on its way"))) }
+            late += 1
             world.after(way + world.latency() * Moment(world.chance.within(1...2000))) { [self] in
-                begin(Transaction(work, exchange, fate))
+                late -= 1
+                if incarnation == server { begin(Transaction(work, exchange, fate)) }
             }
         case .cut:
             world.after(way + Moment(world.chance.within(0...3000))) {
@@ -119,7 +162,11 @@ final class ModelLedger {
             }
             fallthrough
         case .served, .slow, .aborted, .warned, .garbled:
-            world.after(way) { [self] in begin(Transaction(work, exchange, fate)) }
+            late += 1
+            world.after(way) { [self] in
+                late -= 1
+                if incarnation == server { begin(Transaction(work, exchange, fate)) }
+            }
         }
         world.at(deadline) { exchange.end(.failure(.inDoubt("no answer in time"))) }
     }
@@ -131,11 +178,11 @@ final class ModelLedger {
         if case .accept(let call) = transaction.work {
             if let first = call.ids.first, abs(Calendar.moment(first.instant) - world.now) > 60_000_000 {
                 let stale = AcceptAnswer(call.items.map { _ in .staleID }, clock: world.instant)
-                return transaction.exchange.end(.success(stale), after: world.latency(), world)
+                return transaction.exchange.end(.success(.verdicts(stale)), after: world.latency(), world)
             }
         }
         if world.plant == .fenceAsSelect, case .resolve(let batch) = transaction.work {
-            return transaction.exchange.end(.success(verdicts(of: batch)), after: world.latency(), world)
+            return transaction.exchange.end(.success(.verdicts(verdicts(of: batch))), after: world.latency(), world)
         }
         running.append(transaction)
         proceed(transaction)
@@ -147,7 +194,7 @@ final class ModelLedger {
             if let batch = transaction.work.batch {
                 guard !running.contains(where: { $0 !== transaction && $0.step != .arrived && $0.work.batch == batch })
                 else { return }
-                if case .accept = transaction.work, batches[batch] != nil {
+                if case .accept = transaction.work, contents.batches[batch] != nil {
                     return fail(transaction, .refused("duplicate key", "23505", constraint: "batch_pkey"))
                 }
             }
@@ -197,41 +244,47 @@ final class ModelLedger {
         if world.plant == .debitOutside, case .accept(let call) = transaction.work, let verdicts = transaction.verdicts
         {
             for (item, verdict) in zip(call.items, verdicts) {
-                if case .accepted = verdict { tenants[item.tenant].used += item.request.recipients.count }
+                if case .accepted = verdict { contents.tenants[item.tenant].used += item.request.recipients.count }
             }
         }
         end(transaction)
         if world.plant == .swallowedError, case .accept(let call) = transaction.work {
             let answer = AcceptAnswer(
                 call.items.map { _ in .accepted(remaining: nil, .forwarded) }, clock: world.instant)
-            return transaction.exchange.end(.success(answer), after: world.latency(), world)
+            return transaction.exchange.end(.success(.verdicts(answer)), after: world.latency(), world)
         }
         transaction.exchange.end(.failure(error), after: world.latency(), world)
     }
 
     private func commit(_ transaction: Transaction) {
-        world.tell("database: \(transaction.work) commits")
-        var answer: AcceptAnswer?
+        let before = transaction.fate == .warned ? contents : nil
+        let answer: Answer
         switch transaction.work {
         case .accept(let call):
             let verdicts = transaction.verdicts ?? []
-            store(call, verdicts, decidedAt: transaction.decidedAt, isLocal: transaction.fate == .warned)
-            answer = AcceptAnswer(verdicts, clock: Calendar.instant(transaction.decidedAt))
+            store(call, verdicts, decidedAt: transaction.decidedAt)
+            answer = .verdicts(AcceptAnswer(verdicts, clock: Calendar.instant(transaction.decidedAt)))
         case .resolve(let batch):
-            if batches[batch] == nil {
-                batches[batch] = .fenced
-                if transaction.fate == .warned { localOnly.append { [self] in batches[batch] = nil } }
-            }
-            answer = verdicts(of: batch)
+            if contents.batches[batch] == nil { contents.batches[batch] = .fenced }
+            answer = .verdicts(verdicts(of: batch))
         case .administer(let tenant, let change):
-            change(&tenants[tenant])
+            change(&contents.tenants[tenant])
+            answer = .done(true)
+        case .statement(_, let body):
+            do throws(DatabaseError) {
+                answer = try body(&contents)
+            } catch {
+                return fail(transaction, error)
+            }
         }
-        if transaction.fate != .warned { localOnly = [] }  // the log is replicated in order
+        world.tell("database: \(transaction.work) commits")
+        // The log is replicated in order: what follows takes with it what came before.
+        replicated = transaction.fate == .warned ? replicated ?? before : nil
         check(transaction.work.tenants)
         end(transaction)
         switch transaction.fate {
         case .warned:
-            let result: Result<AcceptAnswer?, DatabaseError> =
+            let result: Result<Answer, DatabaseError> =
                 world.plant == .warningAsSuccess ? .success(answer) : .failure(.inDoubt("committed locally"))
             transaction.exchange.end(result, after: world.latency(), world)
             // Mostly it is a failover that interrupts the wait.
@@ -244,10 +297,11 @@ final class ModelLedger {
         case .served, .slow, .aborted, .lost, .late, .cut:
             transaction.exchange.end(.success(answer), after: world.latency(), world)
         }
+        changed()
     }
 
     private func verdicts(of batch: MessageID) -> AcceptAnswer? {
-        guard case .decided(let verdicts, let moment)? = batches[batch] else { return nil }
+        guard case .decided(let verdicts, let moment)? = contents.batches[batch] else { return nil }
         return AcceptAnswer(verdicts, clock: Calendar.instant(moment))
     }
 
@@ -257,12 +311,14 @@ final class ModelLedger {
         var debits: [Int: Int] = [:]
         var keys: [[UInt8]: MessageID] = [:]
         return call.items.enumerated().map { index, item in
-            let tenant = tenants[item.tenant]
+            let tenant = contents.tenants[item.tenant]
             let count = item.request.recipients.count
             if tenant.isSuspended { return .refused(AcceptRefusal(verdict: .tenantSuspended)) }
             if let digest = item.request.resubmissionDigest {
                 if let first = keys[digest] { return .resubmitted(first) }
-                if let first = recent[digest], world.now - first.at < 600_000_000 { return .resubmitted(first.id) }
+                if let first = contents.recent[digest], world.now - first.at < 600_000_000 {
+                    return .resubmitted(first.id)
+                }
             }
             let used = tenant.used + debits[item.tenant, default: 0]
             guard used + count <= tenant.cap else {
@@ -277,46 +333,31 @@ final class ModelLedger {
         }
     }
 
-    private func store(_ call: AcceptCall, _ verdicts: [AcceptAnswer.Verdict], decidedAt: Moment, isLocal: Bool) {
-        let first = messages.count
-        var overwritten: [([UInt8], Recent?)] = []
-        world.check(batches[call.batch] == nil, "batch \(call.batch) was written twice")
-        batches[call.batch] = .decided(verdicts, at: decidedAt)
+    private func store(_ call: AcceptCall, _ verdicts: [AcceptAnswer.Verdict], decidedAt: Moment) {
+        world.check(contents.batches[call.batch] == nil, "batch \(call.batch) was written twice")
+        contents.batches[call.batch] = .decided(verdicts, at: decidedAt)
         for (index, verdict) in verdicts.enumerated() {
             guard case .accepted = verdict else { continue }
             let item = call.items[index]
             let count = item.request.recipients.count
-            tenants[item.tenant].used += count
-            tenants[item.tenant].stored += count
-            let tenant = tenants[item.tenant]
+            contents.tenants[item.tenant].used += count
+            contents.tenants[item.tenant].stored += count
+            let tenant = contents.tenants[item.tenant]
             world.check(tenant.used <= tenant.cap, "\(tenant.used) of \(tenant.cap) used by tenant \(item.tenant)")
-            world.check(places[call.ids[index]] == nil, "message \(call.ids[index]) was stored twice")
-            places[call.ids[index]] = messages.count
-            messages.append(StoredMessage(call, index, at: decidedAt))
+            world.check(contents.places[call.ids[index]] == nil, "message \(call.ids[index]) was stored twice")
+            contents.places[call.ids[index]] = contents.messages.count
+            contents.messages.append(StoredMessage(call, index, at: decidedAt))
             if let digest = item.request.resubmissionDigest {
-                if isLocal { overwritten.append((digest, recent[digest])) }
-                recent[digest] = Recent(id: call.ids[index], at: decidedAt)
+                contents.recent[digest] = Recent(id: call.ids[index], at: decidedAt)
             }
             world.note(call.ids[index].low)
-        }
-        guard isLocal else { return }
-        localOnly.append { [self] in
-            world.tell("database: \(call.batch) is lost with the old primary")
-            batches[call.batch] = nil
-            for message in messages[first...] {
-                places[message.id] = nil
-                tenants[message.tenant].used -= message.recipients.count
-                tenants[message.tenant].stored -= message.recipients.count
-            }
-            messages.removeSubrange(first...)
-            for (digest, old) in overwritten.reversed() { recent[digest] = old }
         }
     }
 
     /// `used` = stored − refunded, for whom something has changed.
     private func check(_ changed: Set<Int>) {
         for tenant in changed {
-            let one = tenants[tenant]
+            let one = contents.tenants[tenant]
             world.check(one.used == one.stored, "tenant \(tenant) has \(one.used) used and \(one.stored) stored")
         }
     }

@@ -20,11 +20,21 @@ final class Node {
     /// What this node believes of the database's clock.
     private var clockError: Moment
     private var lastCall: AcceptCall?
+    /// Messages without a verdict.
+    private(set) var unanswered = 0
     private let answered: (AcceptItem, AcceptVerdict) -> Void
+    let machine: Machine
+    /// Where the node has the forwarder's role.
+    private(set) var courier: Courier?
 
     /// - Parameter answered: told each item's verdict, once.
-    init(_ world: World, _ ledger: ModelLedger, answered: @escaping (AcceptItem, AcceptVerdict) -> Void) {
-        self.world = world
+    init(
+        _ machine: Machine, _ ledger: ModelLedger, courier: Courier?,
+        answered: @escaping (AcceptItem, AcceptVerdict) -> Void
+    ) {
+        self.machine = machine
+        self.courier = courier
+        world = machine.world
         self.ledger = ledger
         self.answered = answered
         let count = world.chance.within(1...2)
@@ -36,7 +46,23 @@ final class Node {
         }
     }
 
-    func start() { for index in workers.indices { world.after(0) { self.run(index) } } }
+    func start() {
+        courier?.start()
+        for index in workers.indices { machine.after(0) { self.run(index) } }
+    }
+
+    /// The process is gone, and with it its connections.
+    func kill() {
+        machine.kill()
+        for session in workers.map(\.connection) + (courier?.sessions ?? []) { session?.isClosedByServer = true }
+    }
+
+    /// Nothing of it outlives its world.
+    func dissolve() {
+        courier?.dissolve()
+        courier = nil
+        workers = []
+    }
 
     // MARK: For sessions
 
@@ -50,14 +76,15 @@ final class Node {
             request: request, eventLoop: world.eventLoop, completion: { _ in },
             deadline: world.continuous + .seconds(60))
         let (isTaken, waking) = line.put(item)
-        guard isTaken else { return world.after(0) { self.answered(item, .unavailable) } }
+        unanswered += 1
+        guard isTaken else { return machine.after(0) { self.answer([item], [.unavailable]) } }
         if let waking { wake(waking) }
     }
 
     private func wake(_ index: Int) {
         guard workers[index].isAsleep else { return }
         workers[index].isAsleep = false
-        world.after(Moment(world.chance.within(1...50))) { self.run(index) }
+        machine.after(Moment(world.chance.within(1...50))) { self.run(index) }
     }
 
     // MARK: A thread
@@ -69,7 +96,8 @@ final class Node {
             return lastCall
         }
         let call = AcceptCall(
-            items, owner: nil, now: Instant(microseconds: world.instant.microseconds + clockError),
+            items, owner: courier?.keeper?.holdingID,
+            now: Instant(microseconds: world.instant.microseconds + clockError),
             makeID: { self.world.makeID($0) })
         lastCall = call
         return call
@@ -91,17 +119,17 @@ final class Node {
                 return connect(index)
             case .leave:
                 let (refused, waking) = line.leave(index)
-                for item in refused { answered(item, .unavailable) }
+                answer(refused, Array(repeating: .unavailable, count: refused.count))
                 if let waking { wake(waking) }
             case .comeBack: line.comeBack(index)
             case .pause, .pauseInDoubt:
                 let pause = Moment(min(1000, 50 << min(worker.failures, 5))) * 1000
-                return world.after(pause) {
+                return machine.after(pause) {
                     worker.procedure.paused(isClosing: false)
                     self.run(index)
                 }
             case .sleep(let duration):
-                return world.after(duration.inMicroseconds) { self.run(index) }
+                return machine.after(duration.inMicroseconds) { self.run(index) }
             case .take:
                 let (taken, waking) = line.take(index)
                 if let waking { wake(waking) }
@@ -113,7 +141,8 @@ final class Node {
             case .execute(let call, let deadline): return execute(call, deadline, index)
             case .fence(let call, let deadline): return fence(call, deadline, index)
             case .drop: worker.connection = nil
-            case .forward, .release: break
+            case .forward(let messages): courier?.take(messages, isClaimed: false)
+            case .release(let settlements): courier?.settle(settlements)
             case .answer(let items, let verdicts): answer(items, verdicts)
             case .report(let report): note(report)
             case .end: return
@@ -125,10 +154,12 @@ final class Node {
         let worker = workers[index]
         worker.connection = nil
         ledger.connect { [self] connection in
-            worker.connection = connection
-            worker.failures = connection == nil ? worker.failures + 1 : 0
-            worker.procedure.connected(connection != nil)
-            run(index)
+            machine.perform { [self] in
+                worker.connection = connection
+                worker.failures = connection == nil ? worker.failures + 1 : 0
+                worker.procedure.connected(connection != nil)
+                run(index)
+            }
         }
     }
 
@@ -142,14 +173,16 @@ final class Node {
             answer(call.items, call.ids.map { .accepted($0, remaining: nil) })
         }
         ledger.execute(call, on: connection, deadline: Calendar.moment(deadline)) { [self] result in
-            switch result {
-            case .success(let answer?):
-                clockError = answer.clock.microseconds - world.instant.microseconds
-                worker.procedure.decided(answer)
-            case .success(nil): worker.procedure.failed(DatabaseError(.unexpected, "no rows"))
-            case .failure(let error): worker.procedure.failed(error)
+            machine.perform { [self] in
+                switch result {
+                case .success(.verdicts(let answer?)):
+                    clockError = answer.clock.microseconds - world.instant.microseconds
+                    worker.procedure.decided(answer)
+                case .success: worker.procedure.failed(DatabaseError(.unexpected, "no rows"))
+                case .failure(let error): worker.procedure.failed(error)
+                }
+                run(index)
             }
-            run(index)
         }
     }
 
@@ -165,19 +198,23 @@ final class Node {
         }
         let limit = deadline.map { Calendar.moment($0) } ?? world.now + 60_000_000
         ledger.resolve(call.batch, on: connection, deadline: limit) { [self] result in
-            switch result {
-            case .success(let answer):
-                world.tell("node: \(call.batch) is \(answer == nil ? "fenced" : "found committed")")
-                if answer == nil { world.tally.fenced += 1 } else { world.tally.foundCommitted += 1 }
-                worker.procedure.fenced(answer)
-            case .failure(let error): worker.procedure.failed(error)
+            machine.perform { [self] in
+                switch result {
+                case .success(.verdicts(let answer)):
+                    world.tell("node: \(call.batch) is \(answer == nil ? "fenced" : "found committed")")
+                    if answer == nil { world.tally.fenced += 1 } else { world.tally.foundCommitted += 1 }
+                    worker.procedure.fenced(answer)
+                case .success: worker.procedure.failed(DatabaseError(.unexpected, "no rows"))
+                case .failure(let error): worker.procedure.failed(error)
+                }
+                run(index)
             }
-            run(index)
         }
     }
 
     private func answer(_ items: [AcceptItem], _ verdicts: [AcceptVerdict]) {
         world.check(items.count == verdicts.count, "\(verdicts.count) verdicts for \(items.count) messages")
+        unanswered -= items.count
         var verdicts = verdicts
         if world.plant == .crossedReplies { verdicts.reverse() }
         for (item, verdict) in zip(items, verdicts) { answered(item, verdict) }

@@ -20,4 +20,10 @@ enum Plant: String, CaseIterable {
     case stuffedDots = "stuffed-dots"
     /// The answer to one message is given to the one beside it.
     case crossedReplies = "crossed-replies"
+    /// Before the final dot nobody asks whether the message is still this node's.
+    case leaseIgnored = "lease-ignored"
+    /// A claim takes what is not due yet.
+    case earlyRetry = "early-retry"
+    /// An outcome is forgotten.
+    case lostOutcome = "lost-outcome"
 }

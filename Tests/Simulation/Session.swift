@@ -22,7 +22,7 @@ final class Session {
 
     let number: Int
     private let world: World
-    private let node: Node
+    let node: Node
     private let accounts: [Account]
     private var dialogue: SubmissionDialogue
     private var account: Account?
@@ -200,7 +200,7 @@ final class Session {
     /// At once, or when the directory has answered.
     private func decide(_ login: ([UInt8], [UInt8])?, into output: inout ByteBuffer) {
         if world.chance.permille(300) {
-            return world.after(world.latency()) { [self] in answer { decided(login, into: &$0) } }
+            return node.machine.after(world.latency()) { [self] in answer { decided(login, into: &$0) } }
         }
         decided(login, into: &output)
     }

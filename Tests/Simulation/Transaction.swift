@@ -3,6 +3,18 @@ import NIOCore
 import Postgres
 import SMTP
 
+/// What a request is answered with.
+enum Answer {
+    /// Nil: fenced.
+    case verdicts(AcceptAnswer?)
+    case claimed([QueuedMessage])
+    case kept([Owner.LeasedRecipient])
+    /// Whether it is held, and its lock with it; nil: the row is gone.
+    case renewed(isLocked: Bool?)
+    case owners([OwnerSighting])
+    case done(Bool)
+}
+
 /// What becomes of a request to the simulated database.
 enum Fate: Equatable {
     case served
@@ -71,14 +83,14 @@ final class ModelConnection {
 /// One request and its one answer, whichever comes first.
 final class Exchange {
     private weak var connection: ModelConnection?
-    private var done: ((Result<AcceptAnswer?, DatabaseError>) -> Void)?
+    private var done: ((Result<Answer, DatabaseError>) -> Void)?
 
-    init(_ connection: ModelConnection?, _ done: @escaping (Result<AcceptAnswer?, DatabaseError>) -> Void) {
+    init(_ connection: ModelConnection?, _ done: @escaping (Result<Answer, DatabaseError>) -> Void) {
         self.connection = connection
         self.done = done
     }
 
-    func end(_ result: Result<AcceptAnswer?, DatabaseError>) {
+    func end(_ result: Result<Answer, DatabaseError>) {
         guard let done else { return }
         self.done = nil
         connection?.exchange = nil
@@ -88,7 +100,7 @@ final class Exchange {
     }
 
     /// The answer travels.
-    func end(_ result: Result<AcceptAnswer?, DatabaseError>, after delay: Moment, _ world: World) {
+    func end(_ result: Result<Answer, DatabaseError>, after delay: Moment, _ world: World) {
         guard done != nil else { return }
         world.after(delay) { self.end(result) }
     }
@@ -100,12 +112,14 @@ final class Transaction {
         case accept(AcceptCall)
         case resolve(MessageID)
         case administer(Int, (inout ModelLedger.Tenant) -> Void)
+        /// Whatever needs no meter: done as a whole when it commits, or refused.
+        case statement(String, (inout ModelLedger.Contents) throws(DatabaseError) -> Answer)
 
         var batch: MessageID? {
             switch self {
             case .accept(let call): call.batch
             case .resolve(let batch): batch
-            case .administer: nil
+            case .administer, .statement: nil
             }
         }
 
@@ -113,7 +127,7 @@ final class Transaction {
         var tenants: Set<Int> {
             switch self {
             case .accept(let call): Set(call.items.map(\.tenant))
-            case .resolve: []
+            case .resolve, .statement: []
             case .administer(let tenant, _): [tenant]
             }
         }
@@ -129,6 +143,7 @@ final class Transaction {
             case .accept(let call): "accept of \(call.items.count) in \(call.batch)"
             case .resolve(let batch): "fence of \(batch)"
             case .administer(let tenant, _): "change of tenant \(tenant)"
+            case .statement(let name, _): name
             }
         }
     }
@@ -147,29 +162,6 @@ final class Transaction {
         self.work = work
         self.exchange = exchange
         self.fate = fate
-    }
-}
-
-/// A row of `message` with its recipients.
-struct StoredMessage {
-    let id: MessageID
-    let tenant: Int
-    /// Which session's, and which of its messages.
-    let origin: MessageID
-    let recipients: [EnvelopeRecipient]
-    let content: ByteBuffer
-    let parameters: MailParameters
-    let acceptedAt: Moment
-
-    init(_ call: AcceptCall, _ index: Int, at moment: Moment) {
-        let request = call.items[index].request
-        id = call.ids[index]
-        tenant = call.items[index].tenant
-        origin = request.session ?? MessageID(high: 0, low: 0)
-        recipients = request.recipients
-        content = request.content
-        parameters = request.parameters
-        acceptedAt = moment
     }
 }
 

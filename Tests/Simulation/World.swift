@@ -37,11 +37,15 @@ final class World {
     func at(_ time: Moment, _ event: @escaping () -> Void) { agenda.add(at: max(time, now), event) }
     func after(_ delay: Moment, _ event: @escaping () -> Void) { agenda.add(at: now + delay, event) }
 
+    /// What happens in a world that ends: a few thousand things, some ten thousand where retries take days.
+    private static let most: UInt64 = 300_000
+
     /// Until nothing is left to happen, or something happened that must not.
     func run() {
         while violation == nil, let (time, number, event) = agenda.next() {
             now = time
             note(UInt64(bitPattern: time) ^ number << 40)
+            if number > Self.most { violate("it never comes to rest") }
             event()
         }
         isOver = true
@@ -103,13 +107,20 @@ struct Tally {
     var doubts = 0
     var fenced = 0
     var foundCommitted = 0
+    var claimed = 0
+    var delivered = 0
+    var bounced = 0
+    var duplicates = 0
+    var kills = 0
+    var stalls = 0
 
     static var parts: [(name: String, path: WritableKeyPath<Tally, Int>)] {
         [
             ("sessions", \.sessions), ("cut", \.cuts), ("replies", \.replies), ("messages", \.messages),
             ("acknowledged", \.acknowledged), ("refused", \.refused), ("unknown", \.unknown),
             ("resubmitted", \.resubmitted), ("doubts", \.doubts), ("fenced", \.fenced),
-            ("found committed", \.foundCommitted),
+            ("found committed", \.foundCommitted), ("claimed", \.claimed), ("delivered", \.delivered),
+            ("bounced", \.bounced), ("duplicates", \.duplicates), ("kills", \.kills), ("stalls", \.stalls),
         ]
     }
 

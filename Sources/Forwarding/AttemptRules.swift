@@ -1,0 +1,78 @@
+package import Ledger
+package import Postgres
+package import SMTP
+
+/// What an attempt comes to for each recipient: final, tried again and when, or given up (RFC 5321 §4.5.4.1).
+package struct AttemptRules: Sendable {
+    /// One recipient's, with what is to be remembered and told of it.
+    package struct Verdict: Sendable {
+        package var recipient: QueuedMessage.Recipient
+        package var outcome: Settlement.Outcome
+        package var reply: RemoteReply
+    }
+
+    package let schedule: RetrySchedule
+
+    package init(schedule: RetrySchedule) { self.schedule = schedule }
+
+    /// - Parameters:
+    ///   - now: by the database's clock.
+    ///   - jitter: 0 to 1, another one each time (``RetrySchedule/wait(after:jitter:)``).
+    package func verdicts(
+        on message: QueuedMessage, _ result: DeliveryResult, now: Instant, jitter: () -> Double
+    ) -> [Verdict] {
+        switch result {
+        case .answered(let outcomes, _, _, _):
+            verdicts(on: message, outcomes, isInterruption: false, now: now, jitter: jitter)
+        case .interrupted(let outcomes, _):
+            verdicts(on: message, outcomes, isInterruption: true, now: now, jitter: jitter)
+        case .noRelay(let reason, let wait):
+            if isExpired(message, now: now) {
+                givenUp(message, "expired: \(reason)")
+            } else {
+                verdicts(
+                    on: message, .released(until: now.advanced(by: wait)), 451, EnhancedCode(4, 4, 1), reason)
+            }
+        }
+    }
+
+    /// Everyone bounces, by our own word.
+    package func givenUp(_ message: QueuedMessage, _ reason: String) -> [Verdict] {
+        verdicts(on: message, .bounced, 554, EnhancedCode(5, 4, 7), reason)
+    }
+
+    /// The same, said by ourselves, for everyone.
+    private func verdicts(
+        on message: QueuedMessage, _ outcome: Settlement.Outcome, _ code: Int, _ enhanced: EnhancedCode,
+        _ reason: String
+    ) -> [Verdict] {
+        let reply = RemoteReply(code: code, enhanced: enhanced, text: reason, command: "nothing")
+        return message.recipients.map { Verdict(recipient: $0, outcome: outcome, reply: reply) }
+    }
+
+    private func verdicts(
+        on message: QueuedMessage, _ outcomes: [DeliveryDialogue.Outcome], isInterruption: Bool, now: Instant,
+        jitter: () -> Double
+    ) -> [Verdict] {
+        zip(message.recipients, outcomes).map { recipient, outcome in
+            let settled: Settlement.Outcome
+            switch outcome {
+            case .delivered: settled = .delivered
+            case .bounced: settled = .bounced
+            case .deferred:
+                let attempts = Int(recipient.attempts) + 1
+                // A relay that died in the middle is back soon: the first tries need not wait for the schedule.
+                let wait =
+                    isInterruption && attempts <= 3
+                    ? Duration.seconds(1 << attempts)
+                    : schedule.wait(after: attempts, jitter: jitter())
+                settled = isExpired(message, now: now) ? .bounced : .deferred(until: now.advanced(by: wait))
+            }
+            return Verdict(recipient: recipient, outcome: settled, reply: outcome.reply)
+        }
+    }
+
+    private func isExpired(_ message: QueuedMessage, now: Instant) -> Bool {
+        now >= message.acceptedAt.advanced(by: schedule.expiry)
+    }
+}
