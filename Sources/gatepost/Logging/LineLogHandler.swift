@@ -42,9 +42,10 @@ struct LineLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        var all = metadata
-        if let metadataProvider { all.merge(metadataProvider.get()) { _, new in new } }
-        if let metadata = event.metadata { all.merge(metadata) { _, new in new } }
+        // Few into many: merging hashes what it takes in.
+        var all = event.metadata ?? [:]
+        if let metadataProvider { all.merge(metadataProvider.get()) { old, _ in old } }
+        for (key, value) in metadata where all[key] == nil { all[key] = value }
         if let error = event.error { all["error"] = .string(String(describing: error)) }
         let (now, message) = (UTCTime.now(), event.message.description)
         let line =

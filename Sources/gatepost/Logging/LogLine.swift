@@ -31,7 +31,9 @@ enum LogLine {
             let name = members.prefix(4).contains { $0.name == key } ? key + "_" : key
             members.append(JSON.Member(name: name, value: json(value)))
         }
-        var line = JSON.object(members).text
+        var line = ""
+        line.reserveCapacity(400)
+        JSON.object(members).write(to: &line)
         line += "\n"
         return line
     }

@@ -10,6 +10,8 @@ import Synchronization
 final class LogWriter: Sendable {
     static let standardError = LogWriter(descriptor: STDERR_FILENO)
     private static let capacity = 4 << 20
+    /// How long lines gather after a write before the next: a wake-up and a write for each cost more than making them.
+    private static let pause: UInt32 = 2000  // µs
 
     private struct State {
         var pending: [UInt8] = []
@@ -42,7 +44,7 @@ final class LogWriter: Sendable {
         startLogThread { [self] in
             while true {
                 signal.wait(milliseconds: 1000)
-                writePending()
+                if writePending() { usleep(Self.pause) }
             }
         }
         atexit { LogWriter.standardError.flush() }
@@ -52,19 +54,21 @@ final class LogWriter: Sendable {
 
     /// - Parameter source: nil for what must not be lost.
     func write(_ line: String, source: String?, at time: Int64) {
-        let isFull = state.withLock { state -> Bool in
+        let (isFirst, isFull) = state.withLock { state -> (Bool, Bool) in
+            let isFirst = state.pending.isEmpty
             sumUp(&state, at: time)
             if let source {
-                guard state.summary.admits(source, at: time) else { return false }
+                guard state.summary.admits(source, at: time) else { return (isFirst, false) }
                 guard state.pending.count < Self.capacity else {
                     state.dropped += 1
-                    return false
+                    return (false, false)
                 }
             }
             state.pending.append(contentsOf: line.utf8)
-            return state.pending.count >= Self.capacity
+            return (isFirst, state.pending.count >= Self.capacity)
         }
-        if isFull { flush() } else { signal.raise() }
+        // Whoever wrote the first of those that wait has woken the thread, and it will take them all.
+        if isFull { flush() } else if isFirst { signal.raise() }
     }
 
     /// Returns when everything so far is written.

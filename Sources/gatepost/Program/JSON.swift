@@ -59,6 +59,16 @@ enum JSON: Equatable, Sendable {
 
     private static func write(_ value: String, to text: inout String) {
         text += "\""
+        if value.utf8.allSatisfy(isPlain) { text += value } else { writeEscaped(value, to: &text) }
+        text += "\""
+    }
+
+    /// Nearly all there ever is: what stands for itself, and may be copied as it is.
+    private static func isPlain(_ octet: UInt8) -> Bool {
+        (0x20...0x7E).contains(octet) && octet != UInt8(ascii: "\"") && octet != UInt8(ascii: "\\")
+    }
+
+    private static func writeEscaped(_ value: String, to text: inout String) {
         for scalar in value.unicodeScalars {
             switch scalar {
             case "\"": text += "\\\""
@@ -77,7 +87,6 @@ enum JSON: Equatable, Sendable {
                 }
             }
         }
-        text += "\""
     }
 }
 
