@@ -1,7 +1,7 @@
 package import NIOCore
 
-/// A message that waits for its verdict.
-package struct AcceptItem: Sendable {
+/// A message that waits for its verdict. A class, for it passes through queues and loops by the dozen.
+package final class AcceptItem: Sendable {
     package let request: AcceptRequest
     let eventLoop: any EventLoop
     let completion: @Sendable (AcceptVerdict) -> Void

@@ -61,7 +61,7 @@ package final class SASLExchange {
     private let isAvailable: Bool
     private var state = State.fresh
 
-    /// `channelBindings`: what the connection has, also for mechanisms that use none, or downgrades go unseen; where it
+    /// `channelBindings`: what the connection has, also for SCRAM without -PLUS, or downgrades go unseen; where it
     /// has nothing, there is no -PLUS. `hasCertificate`: the client showed one, and may be taken for whose it is.
     package init(
         server: SASLServer, mechanism: SASLMechanism, channelBindings: ChannelBindings, hasCertificate: Bool = false

@@ -11,18 +11,11 @@ extension Reply {
     /// Octets outside printable ASCII are escaped, and a line that would be too long is cut: a caller's text cannot
     /// make a second line.
     package func write(into buffer: inout ByteBuffer) {
+        // All of it at once: a buffer that grows with each part is copied as often.
+        buffer.reserveCapacity(minimumWritableBytes: lines.reduce(0) { $0 + $1.utf8.count + 18 })
         for (index, line) in lines.enumerated() {
             let begin = buffer.writerIndex
-            buffer.writeDecimal(code)
-            buffer.writeInteger(index == lines.count - 1 ? UInt8.space : UInt8(ascii: "-"))
-            if let enhanced {
-                buffer.writeDecimal(enhanced.statusClass)
-                buffer.writeInteger(UInt8.dot)
-                buffer.writeDecimal(enhanced.subject)
-                buffer.writeInteger(UInt8.dot)
-                buffer.writeDecimal(enhanced.detail)
-                buffer.writeInteger(UInt8.space)
-            }
+            buffer.writeCodes(code, index == lines.count - 1 ? .space : UInt8(ascii: "-"), enhanced)
             let room = Self.maxLineLength - 2 - (buffer.writerIndex - begin)
             if line.utf8.count <= room, line.utf8.allSatisfy({ $0.isVisible || $0 == .space }) {
                 buffer.writeString(line)
@@ -38,11 +31,28 @@ extension Reply {
 }
 
 extension ByteBuffer {
-    /// A number below 1,000 in decimal digits, without a String of its own.
-    fileprivate mutating func writeDecimal(_ number: Int) {
-        precondition((0..<1000).contains(number), "codes have three digits at most")
-        if number >= 100 { writeInteger(UInt8(0x30 + number / 100)) }
-        if number >= 10 { writeInteger(UInt8(0x30 + number / 10 % 10)) }
-        writeInteger(UInt8(0x30 + number % 10))
+    /// What a line begins with, in one go and without a String: each command gets a reply.
+    fileprivate mutating func writeCodes(_ code: Int, _ mark: UInt8, _ enhanced: EnhancedCode?) {
+        writeWithUnsafeMutableBytes(minimumWritableBytes: 16) { bytes in
+            var count = 0
+            func write(_ number: Int, then mark: UInt8) {
+                precondition((0..<1000).contains(number), "codes have three digits at most")
+                var power = number >= 100 ? 100 : number >= 10 ? 10 : 1
+                while power > 0 {
+                    bytes[count] = UInt8(0x30 + number / power % 10)
+                    count += 1
+                    power /= 10
+                }
+                bytes[count] = mark
+                count += 1
+            }
+            write(code, then: mark)
+            if let enhanced {
+                write(enhanced.statusClass, then: .dot)
+                write(enhanced.subject, then: .dot)
+                write(enhanced.detail, then: .space)
+            }
+            return count
+        }
     }
 }

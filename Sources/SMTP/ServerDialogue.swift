@@ -13,7 +13,7 @@ struct ServerCore {
     var naming: ((Refused) -> String)?
     /// What is being answered, and what it was about.
     private var stage = "session"
-    private var argument: String?
+    private var argument: ArraySlice<UInt8>?
 
     init(maxErrors: Int, maxIdleCommands: Int) {
         conduct = SessionGuard(maxErrors: maxErrors, maxIdleCommands: maxIdleCommands)
@@ -28,7 +28,7 @@ struct ServerCore {
     mutating func begin(_ stage: String, about argument: ArraySlice<UInt8>? = nil) {
         guard naming != nil else { return }
         self.stage = stage
-        self.argument = argument.map { $0.escaped(limit: Refused.longestArgument) }
+        self.argument = argument
     }
 
     /// Writes a reply; a refusal with its id.
@@ -36,7 +36,8 @@ struct ServerCore {
 
     func named(_ reply: Reply) -> Reply {
         guard !reply.isPositive, reply.id == nil, !reply.isUniform, let naming else { return reply }
-        return reply.identified(by: naming(Refused(stage: stage, argument: argument, reply: reply)))
+        let shown = argument.map { $0.escaped(limit: Refused.longestArgument) }
+        return reply.identified(by: naming(Refused(stage: stage, argument: shown, reply: reply)))
     }
 
     mutating func forget() {

@@ -358,6 +358,20 @@ package struct SubmissionDialogue {
     package var contentOctetsReceived: Int { core.contentOctetsReceived }
     /// Octets held here, for the memory budget.
     package var bufferedBytes: Int { core.bufferedBytes }
+
+    /// The same in one look.
+    package struct Standing: Hashable, Sendable {
+        package let isAwaitingAnswer: Bool
+        package let isReceivingContent: Bool
+        package let bufferedBytes: Int
+    }
+
+    /// Changes nothing. It is `mutating` for those who hold the dialogue in a class: they look at it where it is, and
+    /// need no copy of all that it holds for each look.
+    package mutating func standing() -> Standing {
+        Standing(
+            isAwaitingAnswer: isAwaitingAnswer, isReceivingContent: isReceivingContent, bufferedBytes: bufferedBytes)
+    }
 }
 
 extension SubmissionDialogue: ServerDialogue {

@@ -16,10 +16,11 @@ struct BodyProgress {
 
     mutating func received(_ count: Int) { rate?.received(count) }
 
-    /// After each step of the dialogue. `wake` comes once, from any thread, after `isHeld` has become true.
+    /// After each step of the dialogue. `makeWake` is asked where a body begins; what it makes is called, from any
+    /// thread, after `isHeld` has become true.
     mutating func update(
         isReceiving: Bool, isDeciding: Bool, held: Int, budget: BodyBudget, rate octetsPerSecond: Int,
-        wake: @escaping @Sendable () -> Void
+        makeWake: () -> @Sendable () -> Void
     ) {
         if isReceiving {
             rate = rate ?? MinimumRate(octetsPerSecond: octetsPerSecond, now: .now())
@@ -29,7 +30,7 @@ struct BodyProgress {
         if isDeciding {
             claim?.complete()
         } else if isReceiving || held > BodyBudget.allowance {
-            let claim = claim ?? budget.begin(declared: declared, wake: wake)
+            let claim = claim ?? budget.begin(declared: declared, wake: makeWake())
             self.claim = claim
             if !claim.grow(to: held) {
                 isHeld = true

@@ -16,8 +16,10 @@ extension SubmissionHandler {
             dialogue.refuse(.mechanismUnavailable, into: &output)
             return
         }
+        // Without -PLUS a SCRAM client says whether it saw a binding offered: a downgrade must be seen.
+        let mayBind = mechanism == .scramSHA256 || mechanism == .scramSHA256Plus
         let exchange = SASLExchange(
-            server: shared.sasl, mechanism: mechanism, channelBindings: channelBindings(),
+            server: shared.sasl, mechanism: mechanism, channelBindings: mayBind ? channelBindings() : ChannelBindings(),
             hasCertificate: certificate != nil)
         self.exchange = exchange
         self.mechanism = name
@@ -33,13 +35,13 @@ extension SubmissionHandler {
     }
 
     /// What ties a SCRAM exchange to this very TLS connection (RFC 9266), or to this certificate (RFC 5929).
-    func channelBindings() -> ChannelBindings {
-        guard let handler = try? context?.pipeline.syncOperations.handler(type: TLSHandler.self) else {
-            return ChannelBindings()
-        }
+    private func channelBindings() -> ChannelBindings {
+        guard let handler = tlsHandler else { return ChannelBindings() }
         return ChannelBindings(
             exporter: try? handler.channelBinding(), serverEndPoint: handler.serverEndPointBinding())
     }
+
+    var tlsHandler: TLSHandler? { try? context?.pipeline.syncOperations.handler(type: TLSHandler.self) }
 
     /// SHA-256 of the certificate that the client has shown, where certificates are asked for. The handshake has proved
     /// that its key is the client's; a resumed session has that of the handshake it began with.

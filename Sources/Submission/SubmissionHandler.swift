@@ -53,6 +53,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
     private var hasReceived = false
     /// What the message under way holds of the budget, and how fast it must come.
     var body = BodyProgress()
+    private let outlook = ReceiveOutlook()
 
     init(shared: SubmissionShared, visit: Visit, port: Int, isImplicitTLS: Bool) {
         self.shared = shared
@@ -68,6 +69,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        try? context.channel.syncOptions?.setOption(.recvAllocator, value: ReceiveAllocator(outlook: outlook))
         if context.channel.isActive { begin(context) }
     }
 
@@ -135,7 +137,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     /// No more is read while an answer is awaited or replies wait unread: memory stays bounded.
     func read(context: ChannelHandlerContext) {
-        if !isClosing, dialogue.isAwaitingAnswer || body.isHeld || !context.channel.isWritable {
+        if !isClosing, isAwaitingAnswer || body.isHeld || !context.channel.isWritable {
             isReadHeld = true
         } else {
             context.read()
@@ -176,7 +178,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
     private func secured(_ context: ChannelHandlerContext) {
         var configuration = shared.dialogue
         if certificate != nil { configuration.mechanisms.insert(SASLMechanism.external.rawValue, at: 0) }
-        if channelBindings().isEmpty { configuration.mechanisms.removeAll { $0.hasSuffix("-PLUS") } }
+        if tlsHandler?.hasChannelBinding != true { configuration.mechanisms.removeAll { $0.hasSuffix("-PLUS") } }
         if isImplicitTLS {
             let refusals = refusals
             dialogue = SubmissionDialogue(
@@ -194,6 +196,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
             metadata: ["client": "\(clientAddress)", "error": "\(error)"])
         context.close(promise: nil)
     }
+
+    private var isAwaitingAnswer: Bool { dialogue.standing().isAwaitingAnswer }
 
     /// Lets the dialogue go on until it needs bytes or an answer.
     func advance() {
@@ -229,11 +233,11 @@ final class SubmissionHandler: ChannelDuplexHandler {
                 close()
                 return
             }
-            if dialogue.isAwaitingAnswer { break }
+            if isAwaitingAnswer { break }
         }
         write(&output)
         updateBody()
-        if let ending, !dialogue.isAwaitingAnswer, !dialogue.isInTransaction { end(with: ending) }
+        if let ending, !isAwaitingAnswer, !dialogue.isInTransaction { end(with: ending) }
     }
 
     func write(_ output: inout ByteBuffer) {
@@ -255,16 +259,19 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     /// Keeps the budget and the minimum rate in step with what the dialogue holds.
     private func updateBody() {
-        guard let context else { return }
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        let eventLoop = context.eventLoop
+        guard let eventLoop = context?.eventLoop else { return }
+        let standing = dialogue.standing()
+        outlook.isLong = standing.isReceivingContent
         body.update(
-            isReceiving: dialogue.isReceivingContent, isDeciding: dialogue.isAwaitingAnswer,
-            held: dialogue.bufferedBytes, budget: shared.budget, rate: shared.configuration.minDataRate
+            isReceiving: standing.isReceivingContent, isDeciding: standing.isAwaitingAnswer,
+            held: standing.bufferedBytes, budget: shared.budget, rate: shared.configuration.minDataRate
         ) {
-            eventLoop.execute {
-                bound.value.body.resume()
-                bound.value.releaseRead()
+            let bound = NIOLoopBound(self, eventLoop: eventLoop)
+            return {
+                eventLoop.execute {
+                    bound.value.body.resume()
+                    bound.value.releaseRead()
+                }
             }
         }
     }
@@ -296,7 +303,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     private func timedOut() {
         // While we are the ones who owe an answer, the client is not idle.
-        if dialogue.isAwaitingAnswer || body.isHeld {
+        if isAwaitingAnswer || body.isHeld {
             deadline = context.map { context in
                 Deadline(after: .seconds(30), on: context.eventLoop) { [weak self] in self?.timedOut() }
             }
@@ -307,7 +314,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     private func releaseRead() {
         guard let context, isReadHeld,
-            isClosing || (!dialogue.isAwaitingAnswer && !body.isHeld && context.channel.isWritable)
+            isClosing || (!isAwaitingAnswer && !body.isHeld && context.channel.isWritable)
         else { return }
         isReadHeld = false
         context.read()
@@ -316,7 +323,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
     /// Ends the session at once, or after the answer that is awaited: that answer is a commit's and must be given.
     func end(with reply: Reply) {
         guard let context, !isClosing else { return }
-        guard !dialogue.isAwaitingAnswer else {
+        guard !isAwaitingAnswer else {
             ending = ending ?? reply
             return
         }
@@ -327,7 +334,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
     }
 
     private func endWhenIdle(with reply: Reply) {
-        if dialogue.isInTransaction || dialogue.isAwaitingAnswer {
+        if dialogue.isInTransaction || isAwaitingAnswer {
             ending = ending ?? reply
         } else {
             end(with: reply)

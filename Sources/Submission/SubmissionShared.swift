@@ -23,7 +23,13 @@ final class SubmissionShared: Sendable {
     let open: OpenSessions
     let refusals: RefusalJournal
     let doorkeeper: Doorkeeper
-    private let live: Mutex<SubmissionConfiguration>
+    private let live: Mutex<Snapshot>
+
+    /// Looked at with every command: one count of references, not one for each of its parts.
+    private final class Snapshot: Sendable {
+        let configuration: SubmissionConfiguration
+        init(_ configuration: SubmissionConfiguration) { self.configuration = configuration }
+    }
 
     init(
         configuration: SubmissionConfiguration, tls: TLSContextSource, budget: BodyBudget, sasl: SASLServer,
@@ -39,7 +45,7 @@ final class SubmissionShared: Sendable {
         self.threads = threads
         self.logger = logger
         doorkeeper = Doorkeeper(configuration.guesses, configuration.connectionLimits)
-        live = Mutex(configuration)
+        live = Mutex(Snapshot(configuration))
     }
 
     /// For what is said about one session.
@@ -56,10 +62,10 @@ final class SubmissionShared: Sendable {
     }
 
     /// As it is now: a reload may change it between two looks.
-    var configuration: SubmissionConfiguration { live.withLock { $0 } }
+    var configuration: SubmissionConfiguration { live.withLock { $0 }.configuration }
 
     func reconfigure(_ configuration: SubmissionConfiguration) {
-        live.withLock { $0 = configuration }
+        live.withLock { $0 = Snapshot(configuration) }
         doorkeeper.change(configuration.guesses, configuration.connectionLimits)
     }
 

@@ -144,9 +144,14 @@ final class TLSConnection {
         return TLSSession(version: version, cipher: cipher, peer: peer)
     }
 
+    /// Nobody in the middle can have the same: TLS 1.3, or RFC 7627.
+    var canExportKeyingMaterial: Bool {
+        SSL_version(ssl) > TLS1_2_VERSION || copenssl_has_extended_master_secret(ssl) == 1
+    }
+
     /// RFC 5705, RFC 8446 §7.5, with an empty context that is present (RFC 9266 §2).
     func exportKeyingMaterial(label: String, length: Int) throws(TLSError) -> [UInt8] {
-        if SSL_version(ssl) <= TLS1_2_VERSION, copenssl_has_extended_master_secret(ssl) != 1 {
+        guard canExportKeyingMaterial else {
             throw .noKeyingMaterial(reason: "TLS 1.2 without extended master secret (RFC 9266 §3)")
         }
         ERR_clear_error()

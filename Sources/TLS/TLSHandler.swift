@@ -64,6 +64,12 @@ package final class TLSHandler: ChannelDuplexHandler {
         return connection.serverEndPoint()
     }
 
+    /// Whether there is a binding of either kind, without the cost of making one.
+    package var hasChannelBinding: Bool {
+        guard case .open(let connection) = state else { return false }
+        return connection.canExportKeyingMaterial || connection.serverEndPoint() != nil
+    }
+
     // MARK: Life
 
     package func handlerAdded(context: ChannelHandlerContext) {
@@ -140,6 +146,8 @@ package final class TLSHandler: ChannelDuplexHandler {
         if connection.ciphertextIn.readableBytes == 0 {
             connection.ciphertextIn = ciphertext
         } else {
+            // Room for the rest of a record, rather than a larger buffer.
+            connection.ciphertextIn.discardReadBytes()
             connection.ciphertextIn.writeImmutableBuffer(ciphertext)
         }
     }
@@ -223,8 +231,13 @@ package final class TLSHandler: ChannelDuplexHandler {
     /// Encrypts everything that was flushed and writes it as one.
     private func encrypt(_ connection: TLSConnection, _ context: ChannelHandlerContext) {
         guard flushed > 0 else { return }
-        let ready = Array(writes[..<flushed])
-        writes = Array(writes[flushed...])
+        var ready: [Write] = []
+        if flushed == writes.count {
+            swap(&ready, &writes)
+        } else {
+            ready = Array(writes[..<flushed])
+            writes.removeFirst(flushed)
+        }
         flushed = 0
         var size = 0
         for write in ready { size += write.data.readableBytes }
@@ -236,14 +249,13 @@ package final class TLSHandler: ChannelDuplexHandler {
                 return fail(error, connection, context)
             }
         }
-        let promises = ready.compactMap(\.promise)
-        send(connection, promise: joined(promises, context), context)
+        send(connection, promise: joined(ready.lazy.compactMap(\.promise), context), context)
     }
 
-    private func joined(_ promises: [EventLoopPromise<Void>], _ context: ChannelHandlerContext) -> EventLoopPromise<
-        Void
-    >? {
-        guard promises.count > 1 else { return promises.first }
+    private func joined(
+        _ promises: some Collection<EventLoopPromise<Void>>, _ context: ChannelHandlerContext
+    ) -> EventLoopPromise<Void>? {
+        guard promises.dropFirst().first != nil else { return promises.first }
         let all = context.eventLoop.makePromise(of: Void.self)
         for promise in promises { all.futureResult.cascade(to: promise) }
         return all
