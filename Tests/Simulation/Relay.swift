@@ -13,7 +13,10 @@ final class Relays {
         /// When the forwarder let go of it.
         var sentAt: Moment
         /// Its reply can reach nobody any more.
-        var isLost = false
+        var isLost: Bool
+
+        /// DESIGN, promise 5.
+        var mayBeRepeated: Bool { isLost || by.isDead || by.lastTrouble >= sentAt }
     }
 
     struct Key: Hashable {
@@ -48,15 +51,18 @@ final class Relays {
         return world.now < outage.from || world.now >= outage.to
     }
 
-    /// A relay has taken it: whoever else had taken it before must have had a reason to give it out again.
-    fileprivate func take(_ key: Key, by machine: Machine, sentAt: Moment) -> Int {
-        for earlier in taken[key, default: []] {
+    /// A relay has taken it: whoever was sent it before another must have given that one a reason.
+    ///
+    /// - Parameter isLost: the reply reaches nobody. Relays may be slow: who was sent it first may say so last.
+    fileprivate func take(_ key: Key, by machine: Machine, sentAt: Moment, isLost: Bool) -> Int {
+        let this = Taken(by: machine, sentAt: sentAt, isLost: isLost)
+        for other in taken[key, default: []] {
             world.tally.duplicates += 1
             world.check(
-                earlier.isLost || earlier.by.isDead || earlier.by.lastTrouble >= earlier.sentAt,
+                (other.sentAt <= sentAt ? other : this).mayBeRepeated,
                 "\(key.message) is delivered to \(key.mailbox) again, and nothing had gone wrong")
         }
-        taken[key, default: []].append(Taken(by: machine, sentAt: sentAt))
+        taken[key, default: []].append(this)
         world.tally.delivered += 1
         world.note(key.message.low)
         return (taken[key]?.count ?? 1) - 1
@@ -164,7 +170,7 @@ final class Relay {
             case 1: return Reply(550, EnhancedCode(5, 1, 1), "Nobody of that name")
             default:
                 let key = Relays.Key(message: id, mailbox: recipient.mailbox)
-                unheard.append((key, relays.take(key, by: machine, sentAt: sentAt)))
+                unheard.append((key, relays.take(key, by: machine, sentAt: sentAt, isLost: isGone)))
                 return Reply(250, EnhancedCode(2, 0, 0), "Ok")
             }
         }
