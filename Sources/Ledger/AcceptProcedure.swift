@@ -84,6 +84,10 @@ package struct AcceptProcedure {
     private var parts = Parts([])
     /// Calls nobody waits for any more and whose outcome still decides whether rows are leased to this node.
     private var unresolved: [AcceptCall] = []
+    /// Fences in a row that nobody waits for and that failed. Without another try, their rows would stay leased to this
+    /// node, and sent by nobody, until the next message happens to come.
+    private var releaseFailures = 0
+    private static let maxReleaseFailures = 20
 
     /// - Parameter makeCall: gives messages a batch, ids and an owner, new ones each time.
     package init(makeCall: @escaping ([AcceptItem]) -> AcceptCall) { self.makeCall = makeCall }
@@ -190,6 +194,7 @@ package struct AcceptProcedure {
             state = .working
             if let answer { deliver(answer, call, wasInDoubt: true) } else { conclude(.again, part) }
         case .releasing:
+            releaseFailures = 0
             let call = unresolved.removeFirst()
             if let answer { release(answer, call) }
         case .arriving, .pausing, .waiting, .working, .beginning, .asking, .doubting, .pausingInDoubt, .ended:
@@ -219,7 +224,15 @@ package struct AcceptProcedure {
             state = .doubting(part, call, deadline)
         case .releasing:
             if let call = unresolved.first { pending.append(.report(.fenceInDoubt(call, error))) }
-            state = .waiting
+            releaseFailures += 1
+            guard releaseFailures < Self.maxReleaseFailures else {
+                // It goes on behind the next batch: whoever waits has waited long enough.
+                releaseFailures = 0
+                state = .waiting
+                return
+            }
+            pending.append(.sleep(.milliseconds(200)))
+            state = .arriving
         case .arriving, .pausing, .waiting, .working, .beginning, .doubting, .pausingInDoubt, .ended:
             preconditionFailure("nothing was under way")
         }

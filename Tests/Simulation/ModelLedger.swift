@@ -48,6 +48,11 @@ final class ModelLedger {
     let world: World
     private(set) var contents: Contents
     private(set) var incarnation = 0
+    /// When outcomes were last written for a node that had given that connection up, and written them again on another.
+    ///
+    /// A known hole: where its owner has leased a recipient anew in between, they free it under the owner's hands, and it
+    /// is delivered twice. `ledger.settle` cannot tell one lease of an owner's from the next.
+    private(set) var lastLateSettle: Moment = -1
     /// Told whenever rows may have become free, or fewer.
     var changed: () -> Void = {}
     private var running: [Transaction] = []
@@ -278,6 +283,9 @@ final class ModelLedger {
             }
         }
         world.tell("database: \(transaction.work) commits")
+        if case .statement(let name, _) = transaction.work, name.hasPrefix("settle"), transaction.exchange.hasEnded {
+            lastLateSettle = world.now
+        }
         // The log is replicated in order: what follows takes with it what came before.
         replicated = transaction.fate == .warned ? replicated ?? before : nil
         check(transaction.work.tenants)

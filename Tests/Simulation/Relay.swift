@@ -16,7 +16,9 @@ final class Relays {
         var isLost: Bool
 
         /// DESIGN, promise 5.
-        var mayBeRepeated: Bool { isLost || by.isDead || by.lastTrouble >= sentAt }
+        func mayBeRepeated(_ ledger: ModelLedger) -> Bool {
+            isLost || by.isDead || by.lastTrouble >= sentAt || ledger.lastLateSettle >= sentAt
+        }
     }
 
     struct Key: Hashable {
@@ -59,7 +61,7 @@ final class Relays {
         for other in taken[key, default: []] {
             world.tally.duplicates += 1
             world.check(
-                (other.sentAt <= sentAt ? other : this).mayBeRepeated,
+                (other.sentAt <= sentAt ? other : this).mayBeRepeated(ledger),
                 "\(key.message) is delivered to \(key.mailbox) again, and nothing had gone wrong")
         }
         taken[key, default: []].append(this)

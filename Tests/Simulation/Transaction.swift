@@ -90,6 +90,8 @@ final class Exchange {
         self.done = done
     }
 
+    var hasEnded: Bool { done == nil }
+
     func end(_ result: Result<Answer, DatabaseError>) {
         guard let done else { return }
         self.done = nil
