@@ -20,6 +20,8 @@ package struct HeldMessages {
     let budget: BodyBudget?
     private var entries: [MessageID: Entry] = [:]
     private var octets = 0
+    /// The lease that the last one was taken with; a new one begins with nothing held.
+    private var owner: MessageID?
     private var uses: [Int64: (messages: Int, octets: Int)] = [:]
 
     package init(maxMessages: Int, maxOctets: Int, budget: BodyBudget? = nil) {
@@ -79,6 +81,7 @@ package struct HeldMessages {
             octets: message.content.readableBytes,
             open: message.recipients.count)
         octets += message.content.readableBytes
+        owner = message.owner
         return true
     }
 
@@ -106,8 +109,18 @@ package struct HeldMessages {
     package mutating func keep(_ leased: [Owner.LeasedRecipient], of asked: [Owner.LeasedMessage]) -> [Settlement] {
         let numbers = Dictionary(grouping: leased, by: \.messageID).mapValues { $0.map(\.number) }
         var returned: [Settlement] = []
-        for id in asked.map(\.messageID) {
-            guard let entry = entries[id], numbers[id, default: []].count < entry.open else { continue }
+        for message in asked {
+            let id = message.messageID
+            guard let entry = entries[id] else {
+                // It was given back, or got its outcomes, while the lease was in doubt. What was free by then has been leased
+                // again with the others; an outcome that is on its way is written before it is given back once more.
+                guard let owner else { continue }
+                returned += numbers[id, default: []].map {
+                    Settlement(releasing: $0, of: id, tenant: message.tenantID, owner: owner)
+                }
+                continue
+            }
+            guard numbers[id, default: []].count < entry.open else { continue }
             returned += numbers[id, default: []].map {
                 Settlement(releasing: $0, of: id, tenant: entry.tenantID, owner: entry.owner)
             }

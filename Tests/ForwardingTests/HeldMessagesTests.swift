@@ -55,6 +55,17 @@ import Testing
         #expect(budget.held == 0)
     }
 
+    @Test func `what was finished while the lease was in doubt, and leased again with it, is given back`() throws {
+        var held = HeldMessages(maxMessages: 10, maxOctets: 1000)
+        let message = try message(1)
+        _ = held.add(message)
+        let asked = held.leased
+        held.finish(message.recipients.count, of: message)
+        let returned = held.keep([.init(messageID: message.id, number: 2)], of: asked)
+        #expect(returned.map(\.number) == [2])
+        #expect(returned.map(\.owner) == [message.owner])
+    }
+
     @Test func `after the lease came back, what is not wholly ours is dropped and the rest of it given back`() throws {
         var held = HeldMessages(maxMessages: 10, maxOctets: 1000)
         let (whole, half, gone, late) = (try message(1), try message(2), try message(3), try message(4))

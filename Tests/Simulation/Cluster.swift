@@ -223,6 +223,17 @@ final class Cluster {
 
     // MARK: The end
 
+    /// For who replays a world that was stopped: whom it still had to deliver to.
+    func tellOpen() {
+        for message in ledger.contents.messages {
+            for (index, row) in message.recipients.enumerated() where !row.isFinal {
+                world.tell(
+                    "left: \(message.id) \(index + 1), \(row.state), leased to "
+                        + "\(row.owner.map { "\($0)" } ?? "nobody"), due \(row.next / 1000) ms")
+            }
+        }
+    }
+
     /// What must be so when nothing is left to happen.
     func judge() {
         var stored: [MessageID: Int] = [:]

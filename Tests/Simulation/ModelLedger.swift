@@ -48,11 +48,6 @@ final class ModelLedger {
     let world: World
     private(set) var contents: Contents
     private(set) var incarnation = 0
-    /// When outcomes were last written for a node that had given that connection up, and written them again on another.
-    ///
-    /// A known hole: where its owner has leased a recipient anew in between, they free it under the owner's hands, and it
-    /// is delivered twice. `ledger.settle` cannot tell one lease of an owner's from the next.
-    private(set) var lastLateSettle: Moment = -1
     /// Told whenever rows may have become free, or fewer.
     var changed: () -> Void = {}
     private var running: [Transaction] = []
@@ -146,7 +141,8 @@ final class ModelLedger {
             // Nobody reads it any more; the client cannot know.
             return world.after(world.latency()) { exchange.end(.failure(.inDoubt("connection reset"))) }
         }
-        let fate = world.areFaultsOver ? .served : Fate.choose(&world.chance)
+        var fate = world.areFaultsOver ? .served : Fate.choose(&world.chance)
+        if work.isSettle, fate == .late || fate == .slow, world.plant != .lateOutcome { fate = .cut }
         world.tell("database: \(work) is sent, to be \(fate)")
         let way = world.latency()
         let server = incarnation
@@ -224,7 +220,10 @@ final class ModelLedger {
         }
         transaction.decidedAt = world.now
         let isSlow = transaction.fate == .slow
-        let work = Moment(isSlow ? world.chance.within(10_000...90_000_000) : world.chance.within(100...1500))
+        // Rows are locked until the end: what is sent again waits for it. Here the end comes at once.
+        let work =
+            transaction.work.isSettle
+            ? 0 : Moment(isSlow ? world.chance.within(10_000...90_000_000) : world.chance.within(100...1500))
         world.after(work) { [self] in
             guard !transaction.hasEnded else { return }
             if case .aborted(let error) = transaction.fate {
@@ -283,9 +282,6 @@ final class ModelLedger {
             }
         }
         world.tell("database: \(transaction.work) commits")
-        if case .statement(let name, _) = transaction.work, name.hasPrefix("settle"), transaction.exchange.hasEnded {
-            lastLateSettle = world.now
-        }
         // The log is replicated in order: what follows takes with it what came before.
         replicated = transaction.fate == .warned ? replicated ?? before : nil
         check(transaction.work.tenants)

@@ -16,9 +16,7 @@ final class Relays {
         var isLost: Bool
 
         /// DESIGN, promise 5.
-        func mayBeRepeated(_ ledger: ModelLedger) -> Bool {
-            isLost || by.isDead || by.lastTrouble >= sentAt || ledger.lastLateSettle >= sentAt
-        }
+        var mayBeRepeated: Bool { isLost || by.isDead || by.lastTrouble >= sentAt }
     }
 
     struct Key: Hashable {
@@ -61,7 +59,7 @@ final class Relays {
         for other in taken[key, default: []] {
             world.tally.duplicates += 1
             world.check(
-                (other.sentAt <= sentAt ? other : this).mayBeRepeated(ledger),
+                (other.sentAt <= sentAt ? other : this).mayBeRepeated,
                 "\(key.message) is delivered to \(key.mailbox) again, and nothing had gone wrong")
         }
         taken[key, default: []].append(this)

@@ -49,7 +49,7 @@ struct Simulation {
         let cluster = Cluster(world)
         cluster.begin()
         world.run()
-        if world.violation == nil { cluster.judge() }
+        if world.violation == nil { cluster.judge() } else { cluster.tellOpen() }
         cluster.dissolve()
         return world
     }

@@ -90,8 +90,6 @@ final class Exchange {
         self.done = done
     }
 
-    var hasEnded: Bool { done == nil }
-
     func end(_ result: Result<Answer, DatabaseError>) {
         guard let done else { return }
         self.done = nil
@@ -124,6 +122,8 @@ final class Transaction {
             case .administer, .statement: nil
             }
         }
+
+        var isSettle: Bool { if case .statement(let name, _) = self { name.hasPrefix("settle") } else { false } }
 
         /// Whose meters it locks.
         var tenants: Set<Int> {
