@@ -36,7 +36,8 @@ enum PlantedSQL {
 
     @Sendable static func refundTwice() throws -> String {
         try replace(
-            "SET recipients = u.recipients - p.recipients\n    FROM (\n        SELECT d.tenant_id, x.credential_id",
+            "SET recipients = u.recipients - p.recipients, shadow_recipients = u.shadow_recipients - p.shadow_recipients\n"
+                + "    FROM (\n        SELECT d.tenant_id, x.credential_id",
             by: "SET recipients = greatest(0, u.recipients - 2 * p.recipients)\n    FROM (\n"
                 + "        SELECT d.tenant_id, x.credential_id", in: function("refund"))
     }
