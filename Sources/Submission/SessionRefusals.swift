@@ -51,8 +51,9 @@ final class SessionRefusals {
         last = id
         journal.note(
             RefusalEvent(
-                id: id, at: now, tenantID: login?.tenantID ?? 0, credentialID: login?.credentialID ?? 0, session: visit.session,
-                stage: refused.stage, code: refused.reply.code, enhanced: refused.reply.enhanced.map { "\($0)" },
+                id: id, at: now, tenantID: login?.tenantID ?? 0, credentialID: login?.credentialID ?? 0,
+                session: visit.session, stage: refused.stage, code: refused.reply.code,
+                enhanced: refused.reply.enhanced.map { "\($0)" },
                 text: refused.reply.lines.joined(separator: " ").escaped(limit: 1000), argument: refused.argument,
                 limit: limit, client: visit.clientAddress))
         log(refused.reply, "\(id)", stage: refused.stage)

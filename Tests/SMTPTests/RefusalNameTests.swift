@@ -60,7 +60,7 @@ import Testing
         #expect(names.refused.map(\.stage) == ["MAIL", "RCPT"])
     }
 
-    @Test func `stands behind AUTH where only the authenticated are named, at the dialogue's own refusals and at others'`() {
+    @Test func `stands at the dialogue's own refusals and at others', where only who has logged in is told`() {
         let names = Names()
         let answers = answers(
             names,
