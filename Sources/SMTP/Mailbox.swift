@@ -25,6 +25,8 @@ package struct Mailbox: Hashable, Sendable, CustomStringConvertible {
         guard let first = octets.first else { throw .malformed }
         let local: (value: [UInt8], end: Int) =
             first == UInt8(ascii: "\"") ? try Self.quotedString(octets) : try Self.dotString(octets)
+        // Without its backslashes too: `a\U+0308` would be written as an address that nobody reads again, us included.
+        guard Self.isLocalPartFit(local.value) else { throw .malformed }
         guard local.end < octets.endIndex else { throw .withoutDomain }
         guard octets[local.end] == UInt8(ascii: "@") else { throw .malformed }
         let domain = try Domain(parsing: octets[(local.end + 1)...])

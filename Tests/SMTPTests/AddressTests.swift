@@ -94,6 +94,8 @@ struct AddressTests {
         ("a\u{202e}b@c.example", .malformed), ("a\u{2066}b@c.example", .malformed), ("a\u{61c}b@c.example", .malformed),
         ("a\u{85}b@c.example", .malformed), ("a\u{a0}b@c.example", .malformed), ("u\u{308}@c.example", .malformed),
         ("a\u{200b}b@c.example", .malformed),
+        // NFC only as long as its backslash stands: found by fuzzing
+        ("\"u\\\u{308}\"@c.example", .malformed),
         ("\"\u{202e}\"@c.example", .malformed), (String(repeating: "\u{e4}", count: 33) + "@b", .tooLong),
         (String(repeating: "a", count: 65) + "@b", .tooLong),
     ])
