@@ -29,13 +29,14 @@ import Testing
         try await fixture.main.script("ANALYZE gatepost.event")
     }
 
-    /// Blocks that a query reads; twice, for the first time reads the catalogue too.
+    /// Blocks that a query reads: the least of four times, for a plan that is made anew reads the catalogue too; the first
+    /// one is, and so is any that an autovacuum's own ANALYZE came before.
     private func blocks(_ fixture: Fixture, _ sql: String) async throws -> Int64 {
-        var last: Int64 = 0
-        for _ in 0..<2 {
-            last = try await fixture.number("SELECT test.blocks($1)", [.text(sql)])
+        var least = Int64.max
+        for _ in 0..<4 {
+            least = min(least, try await fixture.number("SELECT test.blocks($1)", [.text(sql)]))
         }
-        return last
+        return least
     }
 
     private static let counter = """

@@ -31,7 +31,7 @@ import Testing
         var run = try await ModelRun(seed: seed)
         try await run.together(Self.steps(150))
         #expect(run.faults == [], "GATEPOST_MODEL_SEED=\(seed)")
-        #expect(run.heard["accepted", default: 0] > 50, "GATEPOST_MODEL_SEED=\(seed): \(run.heard)")
+        #expect(run.heard["accepted", default: 0] > 20, "GATEPOST_MODEL_SEED=\(seed): \(run.heard)")
     }
 
     /// Proof that the tests above can fail: a counter that is one off, a debit that nobody took, a cap that was not read.
