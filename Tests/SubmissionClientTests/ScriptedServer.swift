@@ -11,6 +11,8 @@ final class ScriptedServer: ChannelInboundHandler {
     struct Script: Sendable {
         /// The reply to the n-th message, from 0.
         var verdict: @Sendable (Int) -> String = { _ in "250 2.0.0 Ok\r\n" }
+        /// Whichever connection they came on.
+        let messages = Count()
         /// How long that reply takes.
         var delay = TimeAmount.zero
         var hello = "250 ok\r\n"
@@ -23,14 +25,14 @@ final class ScriptedServer: ChannelInboundHandler {
         var connections = SharedSet()
     }
 
+    final class Count: Sendable {
+        private let value = Atomic(0)
+        func next() -> Int { value.add(1, ordering: .relaxed).oldValue }
+    }
+
     final class SharedSet: Sendable {
         private let values = Mutex(Set<String>())
-        func insert(_ value: String) -> Int {
-            values.withLock {
-                $0.insert(value)
-                return $0.count
-            }
-        }
+        func insert(_ value: String) { values.withLock { _ = $0.insert(value) } }
         var count: Int { values.withLock { $0.count } }
         var all: Set<String> { values.withLock { $0 } }
     }
@@ -42,14 +44,14 @@ final class ScriptedServer: ChannelInboundHandler {
     init(_ script: Script) { self.script = script }
 
     func channelActive(context: ChannelHandlerContext) {
-        _ = script.connections.insert("\(ObjectIdentifier(self))\(context.remoteAddress?.port ?? 0)")
+        script.connections.insert("\(ObjectIdentifier(self))\(context.remoteAddress?.port ?? 0)")
         reply("220 scripted\r\n", context)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var output = ""
         var commands: [Substring] = []
-        defer { if commands.count > 1 { _ = script.longestBurst.insert(commands.joined(separator: " ")) } }
+        defer { if commands.count > 1 { script.longestBurst.insert(commands.joined(separator: " ")) } }
         for scalar in String(buffer: unwrapInboundIn(data)).unicodeScalars {
             line.unicodeScalars.append(scalar)
             guard scalar == "\n" else { continue }
@@ -72,10 +74,10 @@ final class ScriptedServer: ChannelInboundHandler {
 
     private func answer(to line: String) -> String {
         if isContent {
-            if line.hasPrefix("Message-ID:") { _ = script.messageIDs.insert(line) }
+            if line.hasPrefix("Message-ID:") { script.messageIDs.insert(line) }
             guard line == "." else { return "" }
             isContent = false
-            return script.verdict(script.messageIDs.count - 1)
+            return script.verdict(script.messages.next())
         }
         if line == "DATA" {
             isContent = true
@@ -83,7 +85,7 @@ final class ScriptedServer: ChannelInboundHandler {
         }
         if line.hasPrefix("EHLO") { return script.hello }
         if line.hasPrefix("AUTH") {
-            _ = script.authentications.insert(line)
+            script.authentications.insert(line)
             return "235 ok\r\n"
         }
         return line == "QUIT" ? "221 bye\r\n" : "250 ok\r\n"

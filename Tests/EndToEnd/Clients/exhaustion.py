@@ -6,6 +6,7 @@ The server's limits: 3 s to log in, 2 s for a handshake, 2 s to read its replies
 after a message's first minute. Prints a line for each case: `ok` or what was wrong.
 """
 
+import select
 import socket
 import ssl
 import sys
@@ -29,9 +30,19 @@ def ended(client, *codes):
             line = client.line()
             if any(line.startswith(code) for code in codes):
                 return client.closed()
-    except (Closed, OSError):
+    except (Closed, OSError) as error:
         if codes:
-            raise Wrong("closed without a word")
+            raise Wrong(f"closed without a word: {error}")
+
+
+def ended_while_sending(client, octets, pause, *codes):
+    """In one thread: Python's TLS is not for two at once."""
+    try:
+        while not select.select([client.socket], [], [], pause)[0]:
+            client.send(octets)
+    except OSError as error:
+        raise Wrong(f"closed while sending: {error}")
+    ended(client, *codes)
 
 
 def silent():
@@ -45,15 +56,14 @@ def talkative():
     client.secure()
 
     def talk():
-        try:
-            while True:
-                client.send(b"NOOP\r\n")
-                time.sleep(0.3)
-        except OSError:
-            pass
+        while True:
+            client.send(b"NOOP\r\n")
+            line = client.line()
+            if line.startswith("421 4.4.2"):
+                return client.closed()
+            time.sleep(0.3)
 
-    threading.Thread(target=talk, daemon=True).start()
-    within(10, "the time to log in", lambda: ended(client, "421 4.4.2"))
+    within(10, "the time to log in", talk)
 
 
 def half_handshake():
@@ -129,7 +139,7 @@ def unread():
     line = b"MAIL FROM:<" + sender.encode() + b">\r\n" + b"RCPT TO:<r@remote.example>\r\n" * 5000 + b"RSET\r\n"
     begun = time.monotonic()
     try:
-        while time.monotonic() - begun < 18:
+        while time.monotonic() - begun < 90:
             client.send(line)
     except OSError as error:
         if "timed out" in str(error):
@@ -143,19 +153,8 @@ def slow_data():
     client.login()
     client.envelope()
     client.say("DATA", "354")
-    client.socket.settimeout(100)
     begun = time.monotonic()
-
-    def dribble():
-        try:
-            while True:
-                client.send(b"x")
-                time.sleep(1)
-        except OSError:
-            pass
-
-    threading.Thread(target=dribble, daemon=True).start()
-    ended(client, "421 4.4.2")
+    ended_while_sending(client, b"x", 1, "421 4.4.2")
     if not 55 < time.monotonic() - begun < 80:
         raise Wrong(f"ended after {time.monotonic() - begun:.0f} s")
 
