@@ -169,7 +169,12 @@ let package = Package(
         tests(
             "DeliveryTests",
             ["Delivery", "SMTP", "MailMessage", "SASL", "TLS", "Cryptography", nioCore, nioPosix], exclude: ["Peers"]),
-        tests("ForwardingTests", ["Forwarding", "MailMessage", "Network", "SMTP", "Ledger", "Postgres", nioCore]),
+        tests(
+            "ForwardingTests",
+            [
+                "Forwarding", "Delivery", "Tenancy", "MailMessage", "Network", "SMTP", "Ledger", "Postgres", nioCore,
+                nioEmbedded, logging,
+            ]),
         tests("RelayTests", ["Relay", "SMTP", nioCore, nioPosix]),
         tests(
             "SubmissionClientTests",

@@ -667,7 +667,7 @@ CREATE FUNCTION ledger.certificate_login(certificate bytea) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint, pools bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(tenant_id bigint, tenant text, credential text, pool_id bigint, id uuid, kind text, accepted_at timestamp with time zone, size bigint, sender text, message_id_header text, client text, numbers integer[], addresses text[], domains text[], attempts integer[], content bytea, body_type text, smtputf8 boolean, ret text, envid text, notifies integer[], orcpts text[])
+CREATE FUNCTION ledger.claim(owner uuid, max_messages integer, max_bytes bigint, pools bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(tenant_id bigint, tenant text, credential text, pool_id bigint, id uuid, kind text, accepted_at timestamp with time zone, size bigint, sender text, message_id_header text, client text, numbers integer[], addresses text[], domains text[], attempts integer[], content bytea, body_type text, smtputf8 boolean, ret text, envid text, notifies integer[], orcpts text[], leases integer[])
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -703,7 +703,7 @@ CREATE FUNCTION ledger.owner_free(owner uuid, seen_renewals bigint) RETURNS bool
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION ledger.owner_reclaim(owner uuid, tenant_ids bigint[], message_ids uuid[]) RETURNS TABLE(tenant_id bigint, message_id uuid, number integer)
+CREATE FUNCTION ledger.owner_reclaim(owner uuid, tenant_ids bigint[], message_ids uuid[]) RETURNS TABLE(tenant_id bigint, message_id uuid, number integer, lease integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
@@ -752,7 +752,7 @@ CREATE FUNCTION ledger.secret(name text) RETURNS bytea
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[], report_places integer[] DEFAULT NULL::integer[], report_addresses text[] DEFAULT NULL::text[], report_domains text[] DEFAULT NULL::text[], report_bodies bytea[] DEFAULT NULL::bytea[], report_body_types text[] DEFAULT NULL::text[], report_smtputf8s boolean[] DEFAULT NULL::boolean[]) RETURNS TABLE(message_id uuid, number integer, verdict text)
+CREATE FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[], report_places integer[] DEFAULT NULL::integer[], report_addresses text[] DEFAULT NULL::text[], report_domains text[] DEFAULT NULL::text[], report_bodies bytea[] DEFAULT NULL::bytea[], report_body_types text[] DEFAULT NULL::text[], report_smtputf8s boolean[] DEFAULT NULL::boolean[], leases integer[] DEFAULT NULL::integer[]) RETURNS TABLE(message_id uuid, number integer, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1320,7 +1320,8 @@ CREATE TABLE gatepost.recipient (
     address text NOT NULL,
     domain text NOT NULL,
     notify smallint,
-    orcpt text
+    orcpt text,
+    lease integer
 )
 PARTITION BY RANGE (message_id);
 
@@ -1341,7 +1342,8 @@ CREATE TABLE gatepost.recipient_straggler (
     address text NOT NULL,
     domain text NOT NULL,
     notify smallint,
-    orcpt text
+    orcpt text,
+    lease integer
 );
 
 ALTER TABLE gatepost.relay ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -2217,8 +2219,8 @@ GRANT ALL ON FUNCTION ledger.resolve(batch uuid) TO gatepost_node;
 REVOKE ALL ON FUNCTION ledger.secret(name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.secret(name text) TO gatepost_node;
 
-REVOKE ALL ON FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[], report_places integer[], report_addresses text[], report_domains text[], report_bodies bytea[], report_body_types text[], report_smtputf8s boolean[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[], report_places integer[], report_addresses text[], report_domains text[], report_bodies bytea[], report_body_types text[], report_smtputf8s boolean[]) TO gatepost_node;
+REVOKE ALL ON FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[], report_places integer[], report_addresses text[], report_domains text[], report_bodies bytea[], report_body_types text[], report_smtputf8s boolean[], leases integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[], report_places integer[], report_addresses text[], report_domains text[], report_bodies bytea[], report_body_types text[], report_smtputf8s boolean[], leases integer[]) TO gatepost_node;
 
 REVOKE ALL ON FUNCTION ledger.upkeep_cancelled(at_most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.upkeep_cancelled(at_most integer) TO gatepost_node;

@@ -22,6 +22,9 @@ static const char migrations_0004_suppression[] = {
 static const char migrations_0005_history[] = {
 #embed "../migrations/0005_history.sql" suffix(, 0)
 };
+static const char migrations_0006_lease[] = {
+#embed "../migrations/0006_lease.sql" suffix(, 0)
+};
 
 static const struct sql_file migrations[] = {
     {"0001_schema", migrations_0001_schema},
@@ -29,6 +32,7 @@ static const struct sql_file migrations[] = {
     {"0003_control", migrations_0003_control},
     {"0004_suppression", migrations_0004_suppression},
     {"0005_history", migrations_0005_history},
+    {"0006_lease", migrations_0006_lease},
     {0, 0},
 };
 

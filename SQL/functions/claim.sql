@@ -2,19 +2,20 @@
 --   In     owner (registered by ledger.owner_start), at most max_messages messages and about max_bytes of bodies (one
 --          message is given however large); pools: only mail for these, null: for all. Leave out a pool that has no
 --          room: what waits for it then costs this call nothing.
---   Out    one row per message, ordered by pool; numbers, addresses, domains, attempts, notifies and orcpts are
---          parallel: the recipients leased now (notify -1 and orcpt '': not given).
+--   Out    one row per message, ordered by pool; numbers, addresses, domains, attempts, notifies, orcpts and leases are
+--          parallel: the recipients leased now (notify -1 and orcpt '': not given; settle wants each one's lease back).
 --          Due: free, queued or deferred, next_attempt reached, not marked as cancelled, and the tenant's queue is not
 --          held. content is null only if the body was already dropped.
 --   Raises GP001 if the owner is not registered any more: start under a new id.
 --   Locks  the owner row (shared), then recipients, skipping locked ones.
 --   Repeat gives the next ones.    Role  gatepost_node
-CREATE OR REPLACE FUNCTION ledger.claim(owner uuid, max_messages int, max_bytes bigint, pools bigint[] DEFAULT NULL)
+DROP FUNCTION IF EXISTS ledger.claim(uuid, int, bigint, bigint[]);
+CREATE FUNCTION ledger.claim(owner uuid, max_messages int, max_bytes bigint, pools bigint[] DEFAULT NULL)
 RETURNS TABLE (
     tenant_id bigint, tenant text, credential text, pool_id bigint, id uuid, kind text, accepted_at timestamptz,
     size bigint, sender text, message_id_header text, client text,
     numbers int[], addresses text[], domains text[], attempts int[], content bytea,
-    body_type text, smtputf8 boolean, ret text, envid text, notifies int[], orcpts text[]
+    body_type text, smtputf8 boolean, ret text, envid text, notifies int[], orcpts text[], leases int[]
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -113,23 +114,25 @@ BEGIN
                   AND r.next_attempt <= v_now
                 ORDER BY r.message_id, r.number FOR UPDATE OF r SKIP LOCKED
             ), leased AS (
-                UPDATE gatepost.recipient r SET owner_id = claim.owner FROM due d
+                UPDATE gatepost.recipient r SET owner_id = claim.owner, lease = coalesce(r.lease, 0) + 1
+                FROM due d
                 WHERE r.tenant_id = d.tenant_id AND r.message_id = d.message_id AND r.number = d.number
                   AND r.message_id BETWEEN v_ids[1] AND v_ids[v_taken]
                 RETURNING r.tenant_id, r.message_id, r.number, r.address, r.domain, r.attempts, r.notify,
-                          r.orcpt
+                          r.orcpt, r.lease
             ), grouped AS (
                 SELECT l.tenant_id, l.message_id, array_agg(l.number ORDER BY l.number) AS numbers,
                        array_agg(l.address ORDER BY l.number) AS addresses,
                        array_agg(l.domain ORDER BY l.number) AS domains,
                        array_agg(l.attempts ORDER BY l.number) AS attempts,
                        array_agg(coalesce(l.notify, -1)::int ORDER BY l.number) AS notifies,
-                       array_agg(coalesce(l.orcpt, '') ORDER BY l.number) AS orcpts
+                       array_agg(coalesce(l.orcpt, '') ORDER BY l.number) AS orcpts,
+                       array_agg(l.lease ORDER BY l.number) AS leases
                 FROM leased l GROUP BY l.tenant_id, l.message_id
             )
             SELECT g.tenant_id, t.slug, c.name, t.pool_id, m.id, m.kind, m.accepted_at, m.size, m.sender,
                    m.message_id_header, host(m.client), g.numbers, g.addresses, g.domains, g.attempts, b.content,
-                   m.body_type, m.smtputf8, m.ret, m.envid, g.notifies, g.orcpts
+                   m.body_type, m.smtputf8, m.ret, m.envid, g.notifies, g.orcpts, g.leases
             FROM grouped g
             JOIN gatepost.message m ON m.tenant_id = g.tenant_id AND m.id = g.message_id
                 AND m.id BETWEEN v_ids[1] AND v_ids[v_taken]
@@ -203,22 +206,24 @@ BEGIN
                   AND r.next_attempt <= v_now
                 ORDER BY r.message_id, r.number FOR UPDATE OF r SKIP LOCKED
             ), leased AS (
-                UPDATE gatepost.recipient_straggler r SET owner_id = claim.owner FROM due d
+                UPDATE gatepost.recipient_straggler r SET owner_id = claim.owner, lease = coalesce(r.lease, 0) + 1
+                FROM due d
                 WHERE r.tenant_id = d.tenant_id AND r.message_id = d.message_id AND r.number = d.number
                 RETURNING r.tenant_id, r.message_id, r.number, r.address, r.domain, r.attempts, r.notify,
-                          r.orcpt
+                          r.orcpt, r.lease
             ), grouped AS (
                 SELECT l.tenant_id, l.message_id, array_agg(l.number ORDER BY l.number) AS numbers,
                        array_agg(l.address ORDER BY l.number) AS addresses,
                        array_agg(l.domain ORDER BY l.number) AS domains,
                        array_agg(l.attempts ORDER BY l.number) AS attempts,
                        array_agg(coalesce(l.notify, -1)::int ORDER BY l.number) AS notifies,
-                       array_agg(coalesce(l.orcpt, '') ORDER BY l.number) AS orcpts
+                       array_agg(coalesce(l.orcpt, '') ORDER BY l.number) AS orcpts,
+                       array_agg(l.lease ORDER BY l.number) AS leases
                 FROM leased l GROUP BY l.tenant_id, l.message_id
             )
             SELECT g.tenant_id, t.slug, c.name, t.pool_id, m.id, m.kind, m.accepted_at, m.size, m.sender,
                    m.message_id_header, host(m.client), g.numbers, g.addresses, g.domains, g.attempts, b.content,
-                   m.body_type, m.smtputf8, m.ret, m.envid, g.notifies, g.orcpts
+                   m.body_type, m.smtputf8, m.ret, m.envid, g.notifies, g.orcpts, g.leases
             FROM grouped g
             JOIN gatepost.message_straggler m ON m.tenant_id = g.tenant_id AND m.id = g.message_id
             JOIN gatepost.tenant t ON t.id = g.tenant_id

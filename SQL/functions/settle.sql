@@ -8,14 +8,20 @@
 --          report_body_types, report_smtputf8s. All recipients of one report are of one message. A report is mail of
 --          kind dsn from the null sender, never charged, free for any forwarder; it is stored if at least one of what
 --          it tells of was settled now, so never twice.
+--          leases: which lease of each recipient this is the outcome of, as claim and owner_reclaim number them; 0:
+--          that of accept. The owner may have given it back since, and leased it anew: that lease is not this outcome's
+--          to end, however often it is written and however late (null: not asked, for nodes that know of no number).
 --   Out    one row per element, in order: 'settled', or 'lease_lost' if the lease is not the owner's (any more)
 --   Locks  recipient rows in (message, number) order, then outcome_hour in tenant order; never the meter.
 --   Repeat harmless ('lease_lost'), and writes each time.    Role  gatepost_node
+DROP FUNCTION IF EXISTS ledger.settle(uuid, bigint[], uuid[], int[], text[], int[], text[], bytea[], timestamptz[],
+    int[], text[], text[], bytea[], text[], boolean[]);
 CREATE OR REPLACE FUNCTION ledger.settle(
     owner uuid, tenant_ids bigint[], message_ids uuid[], numbers int[], states text[],
     reply_codes int[], reply_enhanceds text[], replies bytea[], next_attempts timestamptz[],
     report_places int[] DEFAULT NULL, report_addresses text[] DEFAULT NULL, report_domains text[] DEFAULT NULL,
-    report_bodies bytea[] DEFAULT NULL, report_body_types text[] DEFAULT NULL, report_smtputf8s boolean[] DEFAULT NULL
+    report_bodies bytea[] DEFAULT NULL, report_body_types text[] DEFAULT NULL, report_smtputf8s boolean[] DEFAULT NULL,
+    leases int[] DEFAULT NULL
 ) RETURNS TABLE (message_id uuid, number int, verdict text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -38,7 +44,7 @@ BEGIN
     IF v_count IS NULL OR cardinality(settle.tenant_ids) <> v_count OR cardinality(settle.numbers) <> v_count
         OR cardinality(settle.states) <> v_count OR cardinality(settle.reply_codes) <> v_count
         OR cardinality(settle.reply_enhanceds) <> v_count OR cardinality(settle.replies) <> v_count
-        OR cardinality(settle.next_attempts) <> v_count
+        OR cardinality(settle.next_attempts) <> v_count OR cardinality(settle.leases) <> v_count
         OR NOT settle.states <@ ARRAY['delivered', 'bounced', 'deferred', 'released']
     THEN
         RAISE EXCEPTION 'ledger.settle: arrays of different lengths, or an unknown state'
@@ -74,12 +80,13 @@ BEGIN
             reply_enhanced = CASE WHEN n.state = 'released' THEN r.reply_enhanced ELSE n.reply_enhanced END,
             reply = CASE WHEN n.state = 'released' THEN r.reply ELSE n.reply END
         FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers, settle.states, settle.reply_codes,
-                    settle.reply_enhanceds, settle.replies, settle.next_attempts)
+                    settle.reply_enhanceds, settle.replies, settle.next_attempts, settle.leases)
             WITH ORDINALITY AS n (tenant_id, message_id, number, state, reply_code, reply_enhanced, reply,
-                next_attempt, ord)
+                next_attempt, lease, ord)
         WHERE r.tenant_id = n.tenant_id AND r.message_id = n.message_id AND r.number = n.number
           AND r.message_id BETWEEN v_low AND v_high
-          AND r.owner_id = settle.owner AND r.state IN ('queued', 'deferred')
+          AND r.owner_id = settle.owner AND (coalesce(r.lease, 0) = n.lease) IS NOT FALSE
+          AND r.state IN ('queued', 'deferred')
         RETURNING n.ord::int AS ord
     )
     SELECT array_agg(d.ord) INTO v_done FROM done d;
@@ -104,12 +111,13 @@ BEGIN
                 reply_enhanced = CASE WHEN n.state = 'released' THEN r.reply_enhanced ELSE n.reply_enhanced END,
                 reply = CASE WHEN n.state = 'released' THEN r.reply ELSE n.reply END
             FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers, settle.states, settle.reply_codes,
-                        settle.reply_enhanceds, settle.replies, settle.next_attempts)
+                        settle.reply_enhanceds, settle.replies, settle.next_attempts, settle.leases)
                 WITH ORDINALITY AS n (tenant_id, message_id, number, state, reply_code, reply_enhanced, reply,
-                    next_attempt, ord)
+                    next_attempt, lease, ord)
             WHERE r.tenant_id = n.tenant_id AND r.message_id = n.message_id AND r.number = n.number
           AND r.message_id BETWEEN v_low AND v_high
-              AND r.owner_id = settle.owner AND r.state IN ('queued', 'deferred')
+              AND r.owner_id = settle.owner AND (coalesce(r.lease, 0) = n.lease) IS NOT FALSE
+              AND r.state IN ('queued', 'deferred')
             RETURNING n.ord::int AS ord
         )
         SELECT array_agg(d.ord) INTO v_done FROM done d;
@@ -182,9 +190,9 @@ END
 $$;
 
 ALTER FUNCTION ledger.settle(uuid, bigint[], uuid[], int[], text[], int[], text[], bytea[],
-    timestamptz[], int[], text[], text[], bytea[], text[], boolean[])
+    timestamptz[], int[], text[], text[], bytea[], text[], boolean[], int[])
     OWNER TO gatepost_owner;
 REVOKE ALL ON FUNCTION ledger.settle(uuid, bigint[], uuid[], int[], text[], int[], text[], bytea[],
-    timestamptz[], int[], text[], text[], bytea[], text[], boolean[]) FROM PUBLIC;
+    timestamptz[], int[], text[], text[], bytea[], text[], boolean[], int[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.settle(uuid, bigint[], uuid[], int[], text[], int[], text[], bytea[],
-    timestamptz[], int[], text[], text[], bytea[], text[], boolean[]) TO gatepost_node;
+    timestamptz[], int[], text[], text[], bytea[], text[], boolean[], int[]) TO gatepost_node;

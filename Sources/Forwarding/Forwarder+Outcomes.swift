@@ -53,7 +53,7 @@ extension Forwarder {
         queue.settle(
             answers.map { answer in
                 Settlement(
-                    answer.outcome, of: answer.recipient.number, in: message,
+                    answer.outcome, of: answer.recipient, in: message,
                     replyCode: Int32(clamping: answer.reply.code),
                     replyEnhanced: answer.reply.enhanced.map { "\($0)" }, reply: Array(answer.reply.text.utf8))
             }, report: reports.make(of: notices, in: message, now: now))

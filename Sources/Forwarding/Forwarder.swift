@@ -88,7 +88,7 @@ package final class Forwarder: Sendable {
         #if PLANTED_FAULTS
             if Planted.active == .deliveredBeforeReply {
                 queue.settle(
-                    taken.flatMap { one in one.recipients.map { Settlement(.delivered, of: $0.number, in: one) } })
+                    taken.flatMap { one in one.recipients.map { Settlement(.delivered, of: $0, in: one) } })
             }
         #endif
         guard !taken.isEmpty else { return }
@@ -132,8 +132,8 @@ package final class Forwarder: Sendable {
         switch event {
         case .lost:
             return
-        case .reclaimed(let recipients, let asked):
-            let returned = held.withLock { $0.keep(recipients, of: asked) }
+        case .reclaimed(let id, let recipients, let asked):
+            let returned = held.withLock { $0.keep(recipients, by: id, of: asked) }
             if !returned.isEmpty { queue.settle(returned) }
         case .startedAgain:
             held.withLock { $0.removeAll() }
@@ -165,6 +165,6 @@ package final class Forwarder: Sendable {
 
     private func finished(_ message: QueuedMessage, _ result: DeliveryResult) {
         settle(message, result)
-        held.withLock { $0.finish(message.recipients.count, of: message) }
+        held.withLock { $0.finish(message) }
     }
 }

@@ -1,7 +1,7 @@
 package import Ledger
 import NIOCore
 package import Network
-import Postgres
+package import Postgres
 
 /// What this node holds in memory under its lease: bounded in number and octets, and never forgotten without a word.
 package struct HeldMessages {
@@ -10,8 +10,21 @@ package struct HeldMessages {
         var poolID: Int64
         var owner: MessageID
         var octets: Int
-        /// Recipients without an outcome.
-        var open: Int
+        var recipients: [QueuedMessage.Recipient]
+        /// The numbers of those that have their outcome.
+        var finished: Set<Int32> = []
+
+        var open: Int { recipients.count - finished.count }
+
+        func isOpen(_ number: Int32, lease: Int32) -> Bool {
+            var (low, high) = (0, recipients.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if recipients[middle].number < number { low = middle + 1 } else { high = middle }
+            }
+            return low < recipients.count && recipients[low].number == number && recipients[low].lease == lease
+                && (finished.isEmpty || !finished.contains(number))
+        }
     }
 
     let maxMessages: Int
@@ -20,8 +33,6 @@ package struct HeldMessages {
     let budget: BodyBudget?
     private var entries: [MessageID: Entry] = [:]
     private var octets = 0
-    /// The lease that the last one was taken with; a new one begins with nothing held.
-    private var owner: MessageID?
     private var uses: [Int64: (messages: Int, octets: Int)] = [:]
 
     package init(maxMessages: Int, maxOctets: Int, budget: BodyBudget? = nil) {
@@ -55,7 +66,7 @@ package struct HeldMessages {
             } else if add(message, isClaimed: isClaimed) {
                 taken.append(message)
             } else {
-                returned += message.recipients.map { Settlement(.released(until: nil), of: $0.number, in: message) }
+                returned += message.recipients.map { Settlement(.released(until: nil), of: $0, in: message) }
             }
         }
         return (taken, returned, bodiless)
@@ -78,51 +89,58 @@ package struct HeldMessages {
         uses[message.poolID] = (use.messages + 1, use.octets + message.content.readableBytes)
         entries[message.id] = Entry(
             tenantID: message.tenantID, poolID: message.poolID, owner: message.owner,
-            octets: message.content.readableBytes,
-            open: message.recipients.count)
+            octets: message.content.readableBytes, recipients: message.recipients)
         octets += message.content.readableBytes
-        owner = message.owner
         return true
     }
 
-    /// That many of a message's recipients have their outcome.
-    package mutating func finish(_ count: Int, of message: QueuedMessage) {
-        guard var entry = entries[message.id], entry.owner == message.owner else { return }
-        entry.open -= count
-        if entry.open > 0 {
-            entries[message.id] = entry
-        } else {
+    /// A message's recipients, all of it or a part, have their outcome.
+    package mutating func finish(_ message: QueuedMessage) {
+        guard let entry = entries[message.id], entry.owner == message.owner else { return }
+        let ended = message.recipients.lazy.filter { entry.isOpen($0.number, lease: $0.lease) }
+        if ended.count == entry.open {
             remove(message.id)
+        } else {
+            entries[message.id]?.finished.formUnion(ended.map(\.number))
         }
     }
 
-    /// Whether the message is here, under the lease it was taken with.
-    package func holds(_ message: QueuedMessage) -> Bool { entries[message.id]?.owner == message.owner }
+    /// Whether all of the message, or of the part, is here under the leases it was taken with, and has no outcome yet.
+    package func holds(_ message: QueuedMessage) -> Bool {
+        guard let entry = entries[message.id], entry.owner == message.owner else { return false }
+        return message.recipients.allSatisfy { entry.isOpen($0.number, lease: $0.lease) }
+    }
 
     package var leased: [Owner.LeasedMessage] {
         entries.map { Owner.LeasedMessage(tenantID: $0.value.tenantID, messageID: $0.key) }
     }
 
-    /// Keeps those whose every open recipient is still leased here; what is leased of the others is to be given back.
+    /// Keeps those whose every open recipient is still leased here, and under the lease it is held with; what there is of
+    /// the others, and what is leased here and not held, is to be given back.
     ///
-    /// - Parameter asked: of these. What came later is leased here beyond doubt: nobody else will ever look for it.
-    package mutating func keep(_ leased: [Owner.LeasedRecipient], of asked: [Owner.LeasedMessage]) -> [Settlement] {
-        let numbers = Dictionary(grouping: leased, by: \.messageID).mapValues { $0.map(\.number) }
+    /// To give back what is not ours changes nothing: a lease that is over is nobody's to end.
+    ///
+    /// - Parameters:
+    ///   - leased: to `owner`, under which the lease is held again.
+    ///   - asked: of these. What came later is leased here beyond doubt: nobody else will ever look for it.
+    package mutating func keep(
+        _ leased: [Owner.LeasedRecipient], by owner: MessageID, of asked: [Owner.LeasedMessage]
+    ) -> [Settlement] {
+        let leases = Dictionary(grouping: leased, by: \.messageID)
         var returned: [Settlement] = []
         for message in asked {
             let id = message.messageID
-            guard let entry = entries[id] else {
-                // It was given back, or got its outcomes, while the lease was in doubt. What was free by then has been leased
-                // again with the others; an outcome that is on its way is written before it is given back once more.
-                guard let owner else { continue }
-                returned += numbers[id, default: []].map {
-                    Settlement(releasing: $0, of: id, tenant: message.tenantID, owner: owner)
-                }
-                continue
+            let entry = entries[id]
+            // What was given back, or got its outcome, while the lease was in doubt, was free by then, and has been leased
+            // again with the others. (An outcome that is still on its way is written before this.)
+            let strange = leases[id, default: []].filter { one in
+                entry.map { $0.owner != owner || !$0.isOpen(one.number, lease: one.lease) } ?? true
             }
-            guard numbers[id, default: []].count < entry.open else { continue }
-            returned += numbers[id, default: []].map {
-                Settlement(releasing: $0, of: id, tenant: entry.tenantID, owner: entry.owner)
+            returned += strange.map { Settlement(releasing: $0, tenant: message.tenantID, owner: owner) }
+            guard let entry, leases[id, default: []].count - strange.count < entry.open else { continue }
+            for one in entry.recipients where !entry.finished.contains(one.number) {
+                let held = Owner.LeasedRecipient(messageID: id, number: one.number, lease: one.lease)
+                returned.append(Settlement(releasing: held, tenant: entry.tenantID, owner: entry.owner))
             }
             remove(id)
         }

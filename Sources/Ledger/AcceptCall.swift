@@ -143,7 +143,8 @@ package struct AcceptCall: Sendable {
             id: ids[index], owner: owner, tenantID: request.tenantID, tenantSlug: request.tenantSlug,
             credentialName: request.credentialName, poolID: request.poolID, sender: request.sender,
             recipients: stored(index, without: dropped).map {
-                QueuedMessage.Recipient(number: Int32($0 + 1), envelope: request.recipients[$0], attempts: 0)
+                QueuedMessage.Recipient(
+                    number: Int32($0 + 1), envelope: request.recipients[$0], attempts: 0, lease: 0)
             },
             parameters: request.parameters, content: content(index), isEightBit: request.isEightBit,
             acceptedAt: acceptedAt,
@@ -155,7 +156,8 @@ package struct AcceptCall: Sendable {
         guard let owner else { return [] }
         return stored(index, without: dropped).map {
             Settlement(
-                releasing: Int32($0 + 1), of: ids[index], tenant: items[index].request.tenantID, owner: owner)
+                releasing: Owner.LeasedRecipient(messageID: ids[index], number: Int32($0 + 1), lease: 0),
+                tenant: items[index].request.tenantID, owner: owner)
         }
     }
 

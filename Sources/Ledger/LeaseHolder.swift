@@ -156,7 +156,7 @@ actor LeaseHolder {
             try connect()
             if isForsaken { giveUp() }
             try connect()
-            if let id, let kept = try reclaim(id, messages) { return .reclaimed(kept, of: messages) }
+            if let id, let kept = try reclaim(id, messages) { return .reclaimed(id, kept, of: messages) }
             try register()
             isAway = false
             return lease.map { .startedAgain($0.id) }
@@ -175,7 +175,7 @@ actor LeaseHolder {
         let begun = ContinuousClock.now
         do throws(DatabaseError) {
             let rows = try query(
-                "SELECT message_id, number FROM ledger.owner_reclaim($1, $2, $3)",
+                "SELECT message_id, number, lease FROM ledger.owner_reclaim($1, $2, $3)",
                 [
                     .uuid(id), .int64Array(messages.map(\.tenantID)), .uuidArray(messages.map(\.messageID)),
                 ])
@@ -183,7 +183,8 @@ actor LeaseHolder {
             for row in rows {
                 kept.append(
                     Owner.LeasedRecipient(
-                        messageID: try row.uuid("message_id"), number: Int32(clamping: try row.int64("number"))))
+                        messageID: try row.uuid("message_id"), number: Int32(clamping: try row.int64("number")),
+                        lease: Int32(clamping: try row.int64("lease"))))
             }
             lease = Lease(id: id, renewed: begun)
             isAway = false

@@ -11,9 +11,10 @@ package final class Owner: Sendable {
     package enum Event: Sendable {
         /// The lease is in doubt: `mayFinish` is false. What is in memory may be kept.
         case lost
-        /// The lease is held again. Of the messages asked for (`of`), what is not named is another's: drop it. What
-        /// came into memory since they were asked for was leased under the same registration, and stays.
-        case reclaimed([LeasedRecipient], of: [LeasedMessage])
+        /// The lease is held again. Of the messages asked for (`of`), what is not named, or with another lease than in
+        /// memory, is not to be sent: drop it. What came into memory since they were asked for was leased under the same
+        /// registration, and stays.
+        case reclaimed(MessageID, [LeasedRecipient], of: [LeasedMessage])
         /// The lease is held under a new id. Nothing in memory is this node's any more: drop all of it.
         case startedAgain(MessageID)
         /// After either of these, and after a renewal that came late: `mayFinish` is true again.
@@ -23,10 +24,13 @@ package final class Owner: Sendable {
     package struct LeasedRecipient: Sendable, Hashable {
         package var messageID: MessageID
         package var number: Int32
+        /// As ``QueuedMessage/Recipient/lease``.
+        package var lease: Int32
 
-        package init(messageID: MessageID, number: Int32) {
+        package init(messageID: MessageID, number: Int32, lease: Int32) {
             self.messageID = messageID
             self.number = number
+            self.lease = lease
         }
     }
 

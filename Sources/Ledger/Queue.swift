@@ -119,8 +119,9 @@ private enum ClaimAnswer {
                 let attempts = try row.int64s("attempts")
                 let notifies = try row.int64s("notifies")
                 let originals = try row.strings("orcpts")
+                let leases = try row.int64s("leases")
                 guard
-                    [addresses.count, attempts.count, notifies.count, originals.count]
+                    [addresses.count, attempts.count, notifies.count, originals.count, leases.count]
                         .allSatisfy({ $0 == numbers.count })
                 else {
                     throw DatabaseError(.unexpected, "claim's arrays differ in length")
@@ -134,7 +135,7 @@ private enum ClaimAnswer {
                                 notify: notifies[index] < 0
                                     ? nil : NotifyConditions(rawValue: Int16(clamping: notifies[index])),
                                 originalRecipient: originals[index].isEmpty ? nil : originals[index]),
-                            attempts: Int32(clamping: attempts[index])))
+                            attempts: Int32(clamping: attempts[index]), lease: Int32(clamping: leases[index])))
                 }
             } catch {
                 throw (error as? DatabaseError) ?? DatabaseError(.unexpected, "an address in the queue: \(error)")

@@ -13,17 +13,17 @@ package struct QueuedMessage: Sendable {
         package var envelope: EnvelopeRecipient
         /// Attempts that failed so far.
         package var attempts: Int32
+        /// Which lease of it this is: 0 of `accept`, and one more each time it is leased anew. An outcome ends this lease
+        /// and no other, for the same owner may have given the recipient back meanwhile and leased it again.
+        package var lease: Int32
 
         package var mailbox: Mailbox { envelope.mailbox }
 
-        package init(number: Int32, envelope: EnvelopeRecipient, attempts: Int32) {
+        package init(number: Int32, envelope: EnvelopeRecipient, attempts: Int32, lease: Int32) {
             self.number = number
             self.envelope = envelope
             self.attempts = attempts
-        }
-
-        package init(number: Int32, mailbox: Mailbox, attempts: Int32) {
-            self.init(number: number, envelope: EnvelopeRecipient(mailbox), attempts: attempts)
+            self.lease = lease
         }
     }
 
@@ -38,13 +38,14 @@ package struct QueuedMessage: Sendable {
 
     package var id: MessageID
     package var kind: Kind
-    /// The lease: what is settled under another owner's id is `lease_lost`.
+    /// Whom it is leased to: what is settled under another owner's id is `lease_lost`.
     package var owner: MessageID
     package var tenantID: Int64
     package var tenantSlug: String
     package var credentialName: String
     package var poolID: Int64
     package var sender: ReversePath
+    /// In the order of their numbers.
     package var recipients: [Recipient]
     package var parameters: MailParameters
     /// With our Received field. Empty when the stored body was dropped already: such a message can only bounce.
@@ -82,7 +83,7 @@ package struct QueuedMessage: Sendable {
 /// What the acceptor hands to the forwarder of its own node.
 package typealias AcceptedMessage = QueuedMessage
 
-/// What became of one recipient.
+/// What became of one recipient, or rather of one lease of it.
 package struct Settlement: Sendable {
     package enum Outcome: Sendable, Equatable {
         case delivered
@@ -97,6 +98,7 @@ package struct Settlement: Sendable {
     package var tenantID: Int64
     package var messageID: MessageID
     package var number: Int32
+    package var lease: Int32
     package var outcome: Outcome
     package var replyCode: Int32?
     /// `4.7.1`.
@@ -105,25 +107,27 @@ package struct Settlement: Sendable {
     package var reply: [UInt8]?
 
     package init(
-        _ outcome: Outcome, of recipient: Int32, in message: QueuedMessage, replyCode: Int32? = nil,
+        _ outcome: Outcome, of recipient: QueuedMessage.Recipient, in message: QueuedMessage, replyCode: Int32? = nil,
         replyEnhanced: String? = nil, reply: [UInt8]? = nil
     ) {
         owner = message.owner
         tenantID = message.tenantID
         messageID = message.id
-        number = recipient
+        number = recipient.number
+        lease = recipient.lease
         self.outcome = outcome
         self.replyCode = replyCode
         self.replyEnhanced = replyEnhanced
         self.reply = reply
     }
 
-    /// Gives a recipient back that is leased here and not in memory any more.
-    package init(releasing number: Int32, of message: MessageID, tenant: Int64, owner: MessageID) {
+    /// Gives a recipient back that is leased here and in no memory.
+    package init(releasing recipient: Owner.LeasedRecipient, tenant: Int64, owner: MessageID) {
         self.owner = owner
         tenantID = tenant
-        messageID = message
-        self.number = number
+        messageID = recipient.messageID
+        number = recipient.number
+        lease = recipient.lease
         outcome = .released(until: nil)
     }
 }

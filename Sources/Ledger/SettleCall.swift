@@ -16,7 +16,8 @@ package struct SettleCall: Sendable {
     private let reports: [DeliveryReport]
 
     static let statement = """
-        SELECT verdict FROM ledger.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        SELECT verdict FROM ledger.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+            $16)
         """
 
     init(owner: MessageID, groups: [SettleGroup]) {
@@ -46,6 +47,7 @@ package struct SettleCall: Sendable {
         column(.byteaArray, .bytea, writer) { writer.element($0.reply) }
         column(.timestamptzArray, .timestamptz, writer) { writer.element($0.outcome.nextAttempt) }
         writeReports(into: writer)
+        column(.int4Array, .int4, writer) { writer.element($0.lease) }
     }
 
     private func writeReports(into writer: ParameterWriter) {

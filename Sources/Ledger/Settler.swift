@@ -4,8 +4,9 @@ internal import Postgres
 
 /// Writes outcomes to the ledger, batched without timers: while one call is under way, the next ones gather.
 ///
-/// A call in doubt is simply sent again: what was settled before answers `lease_lost`, which changes nothing. Outcomes
-/// are never dropped while this process lives, however long the database is away.
+/// A call in doubt is simply sent again: what was settled before answers `lease_lost`, which changes nothing. Whichever
+/// of the two arrives last, and however late, ends no lease but the one it is about, which is over by then. Outcomes are
+/// never dropped while this process lives, however long the database is away.
 final class Settler: Sendable {
     private struct State {
         var line = SettleLine()

@@ -8,14 +8,16 @@ import Testing
 @testable import Forwarding
 
 @Suite struct HeldMessagesTests {
-    private func message(_ number: UInt64, owner: UInt64 = 1, recipients: Int = 2, octets: Int = 10) throws
-        -> QueuedMessage
-    {
+    private func message(
+        _ number: UInt64, owner: UInt64 = 1, recipients: ClosedRange<Int32> = 1...2, lease: Int32 = 0, octets: Int = 10
+    ) throws -> QueuedMessage {
         let mailbox = try Mailbox(parsing: "a@b.example")
         return QueuedMessage(
             id: MessageID(high: number, low: 0), owner: MessageID(high: owner, low: 9), tenantID: 1, tenantSlug: "acme",
             credentialName: "acme.x", poolID: 1, sender: .null,
-            recipients: (1...recipients).map { .init(number: Int32($0), mailbox: mailbox, attempts: 0) },
+            recipients: recipients.map {
+                .init(number: $0, envelope: EnvelopeRecipient(mailbox), attempts: 0, lease: lease)
+            },
             content: ByteBuffer(repeating: 0, count: octets), isEightBit: false, acceptedAt: .now)
     }
 
@@ -25,9 +27,9 @@ import Testing
         let added = try [first, first, message(2), message(3)].map { held.add($0) }
         #expect(added == [true, false, true, false])
         #expect(held.room == 0)
-        held.finish(1, of: first)
+        held.finish(try message(1, recipients: 2...2))
         #expect(held.room == 0)
-        held.finish(1, of: first)
+        held.finish(try message(1, recipients: 1...1))
         #expect(held.room == 1)
         let isAdded = held.add(try message(3, octets: 20))
         #expect(isAdded)
@@ -49,7 +51,7 @@ import Testing
         let isThirdTaken = held.add(third, isClaimed: true)
         #expect(isThirdTaken, "fetched already")
         #expect(budget.held == 120 && held.room == 0, "and nothing more is fetched")
-        held.finish(2, of: first)
+        held.finish(first)
         #expect(budget.held == 60 && held.room == 9)
         held.removeAll()
         #expect(budget.held == 0)
@@ -60,9 +62,10 @@ import Testing
         let message = try message(1)
         _ = held.add(message)
         let asked = held.leased
-        held.finish(message.recipients.count, of: message)
-        let returned = held.keep([.init(messageID: message.id, number: 2)], of: asked)
-        #expect(returned.map(\.number) == [2])
+        held.finish(message)
+        let returned = held.keep(
+            [.init(messageID: message.id, number: 2, lease: 1)], by: message.owner, of: asked)
+        #expect(returned.map(\.number) == [2] && returned.map(\.lease) == [1])
         #expect(returned.map(\.owner) == [message.owner])
     }
 
@@ -74,22 +77,74 @@ import Testing
         _ = held.add(late)
         let returned = held.keep(
             [
-                .init(messageID: whole.id, number: 1), .init(messageID: whole.id, number: 2),
-                .init(messageID: half.id, number: 2),
-            ], of: asked)
+                .init(messageID: whole.id, number: 1, lease: 0), .init(messageID: whole.id, number: 2, lease: 0),
+                .init(messageID: half.id, number: 2, lease: 0),
+            ], by: whole.owner, of: asked)
         #expect(held.holds(whole))
         #expect(held.holds(late), "leased under the same registration, and nobody else will ever look for it")
         #expect(!held.holds(half))
         #expect(!held.holds(gone))
-        #expect(returned.map(\.messageID) == [half.id] && returned.map(\.number) == [2])
-        #expect(returned.map(\.outcome) == [.released(until: nil)])
+        // To give back what is another's changes nothing, and one that was claimed after the answer would be nobody's.
+        #expect(returned.map(\.messageID) == [half.id, half.id, gone.id, gone.id])
+        #expect(returned.map(\.number) == [1, 2, 1, 2])
+        #expect(returned.allSatisfy { $0.outcome == .released(until: nil) })
+    }
+
+    @Test func `what was leased anew with the lease is not what is in memory: it is given back, and the rest with it`()
+        throws
+    {
+        var held = HeldMessages(maxMessages: 10, maxOctets: 1000)
+        let message = try message(1)
+        _ = held.add(message)
+        let returned = held.keep(
+            [.init(messageID: message.id, number: 1, lease: 0), .init(messageID: message.id, number: 2, lease: 1)],
+            by: message.owner, of: held.leased)
+        #expect(!held.holds(message))
+        #expect(returned.map(\.number) == [2, 1, 2] && returned.map(\.lease) == [1, 0, 0])
+    }
+
+    @Test func `of a message that is kept, a recipient that had its outcome and was leased anew is given back`() throws
+    {
+        var held = HeldMessages(maxMessages: 10, maxOctets: 1000)
+        let (message, first, second) = (
+            try message(1), try message(1, recipients: 1...1), try message(1, recipients: 2...2)
+        )
+        _ = held.add(message)
+        held.finish(first)
+        let returned = held.keep(
+            [.init(messageID: message.id, number: 1, lease: 1), .init(messageID: message.id, number: 2, lease: 0)],
+            by: message.owner, of: held.leased)
+        #expect(held.holds(second) && !held.holds(first) && !held.holds(message))
+        #expect(returned.map(\.number) == [1] && returned.map(\.lease) == [1])
+    }
+
+    @Test func `what is held under an id that was given up is not kept under the next`() throws {
+        var held = HeldMessages(maxMessages: 10, maxOctets: 1000)
+        let message = try message(1, recipients: 1...1)
+        _ = held.add(message)
+        let next = MessageID(high: 2, low: 9)
+        let returned = held.keep(
+            [.init(messageID: message.id, number: 1, lease: 1)], by: next, of: held.leased)
+        #expect(!held.holds(message))
+        #expect(returned.map(\.owner) == [next, message.owner] && returned.map(\.lease) == [1, 0])
     }
 
     @Test func `a message of another lease is not held`() throws {
         var held = HeldMessages(maxMessages: 10, maxOctets: 1000)
         _ = held.add(try message(1, owner: 1))
         #expect(!held.holds(try message(1, owner: 2)))
-        held.finish(2, of: try message(1, owner: 2))
+        held.finish(try message(1, owner: 2))
         #expect(held.holds(try message(1, owner: 1)))
+    }
+
+    @Test func `an earlier lease of a message is not held, and its outcome finishes nothing`() throws {
+        var held = HeldMessages(maxMessages: 10, maxOctets: 1000)
+        let (before, now) = (try message(1, lease: 1), try message(1, lease: 2))
+        _ = held.add(now)
+        #expect(held.holds(now) && !held.holds(before))
+        held.finish(before)
+        #expect(held.holds(now))
+        held.finish(now)
+        #expect(!held.holds(now) && held.room == 10)
     }
 }

@@ -20,7 +20,7 @@ import Testing
         return QueuedMessage(
             id: MessageID(high: 1, low: 0), owner: MessageID(high: 1, low: 9), tenantID: 1, tenantSlug: "acme",
             credentialName: "acme.x", poolID: 1, sender: try ReversePath(parsing: sender),
-            recipients: [.init(number: 1, envelope: recipient, attempts: 0)], parameters: parameters,
+            recipients: [.init(number: 1, envelope: recipient, attempts: 0, lease: 0)], parameters: parameters,
             content: ByteBuffer(string: content), isEightBit: false, acceptedAt: accepted, kind: kind)
     }
 
@@ -125,7 +125,7 @@ import Testing
         #expect(!held.hasRoom(for: 1) && held.hasRoom(for: 2))
         for number in 21...30 as ClosedRange<UInt64> { _ = held.add(try message(number, pool: 2)) }
         #expect(held.hasRoom(for: 3))
-        for number in taken { held.finish(1, of: try message(number, pool: 1)) }
+        for number in taken { held.finish(try message(number, pool: 1)) }
         #expect(held.hasRoom(for: 1))
     }
 }

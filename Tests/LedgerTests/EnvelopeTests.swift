@@ -88,8 +88,8 @@ extension LedgerSuite {
                 to: try Mailbox(parsing: "a@acme.example"), content: ByteBuffer(string: "Subject: sorry\r\n\r\n"),
                 body: .sevenBit)
             let outcomes = [
-                Settlement(.bounced, of: 1, in: message, replyCode: 550),
-                Settlement(.bounced, of: 2, in: message, replyCode: 550),
+                Settlement(.bounced, of: message.recipients[0], in: message, replyCode: 550),
+                Settlement(.bounced, of: message.recipients[1], in: message, replyCode: 550),
             ]
             queue.settle(outcomes, report: report)
             queue.settle(outcomes, report: report)  // the lease is gone: neither an outcome nor a report
@@ -134,7 +134,10 @@ extension LedgerSuite {
             let queue = fixture.queue(owner)
             for message in try await queue.claim(maxMessages: 10, maxBytes: 1 << 20) {
                 queue.settle(
-                    [Settlement(.bounced, of: 1, in: message, replyCode: 550, reply: Array("no".utf8))],
+                    [
+                        Settlement(
+                            .bounced, of: message.recipients[0], in: message, replyCode: 550, reply: Array("no".utf8))
+                    ],
                     report: DeliveryReport(to: try Mailbox(parsing: "a@acme.example"), content: ByteBuffer()))
             }
             await queue.drain()

@@ -31,7 +31,7 @@ extension LedgerSuite {
                 events.withLock { events in
                     switch event {
                     case .lost: events.append("lost")
-                    case .reclaimed(let kept, let asked): events.append("reclaimed \(kept.count) of \(asked.count)")
+                    case .reclaimed(_, let kept, let asked): events.append("reclaimed \(kept.count) of \(asked.count)")
                     case .startedAgain: events.append("started again")
                     case .resumed: events.append("resumed")
                     }

@@ -36,9 +36,12 @@ extension LedgerSuite {
 
             queue.settle([
                 Settlement(
-                    .delivered, of: 1, in: message, replyCode: 250, replyEnhanced: "2.1.5", reply: Array("ok".utf8)),
-                Settlement(.bounced, of: 2, in: message, replyCode: 550, replyEnhanced: "5.1.1", reply: [0xff, 0]),
-                Settlement(.deferred(until: nil), of: 3, in: message, replyCode: 451),
+                    .delivered, of: message.recipients[0], in: message, replyCode: 250, replyEnhanced: "2.1.5",
+                    reply: Array("ok".utf8)),
+                Settlement(
+                    .bounced, of: message.recipients[1], in: message, replyCode: 550, replyEnhanced: "5.1.1",
+                    reply: [0xff, 0]),
+                Settlement(.deferred(until: nil), of: message.recipients[2], in: message, replyCode: 451),
             ])
             await queue.drain()
             let states = try await fixture.operation.query("SELECT state FROM gatepost.recipient ORDER BY number")
@@ -47,6 +50,41 @@ extension LedgerSuite {
             #expect(again.first?.recipients.map(\.number) == [3])
             #expect(again.first?.recipients.map(\.attempts) == [1])
             try await fixture.expectExact(acme, tally)  // a retry is not charged
+            await acceptor.shutdown()
+            await queue.shutdown()
+            await owner.shutdown()
+        }
+
+        @Test func `an outcome that is written again ends no lease that came after it`() async throws {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let acceptor = fixture.acceptor()
+            _ = await acceptor.submit([try acme.request()])
+            let owner = fixture.owner()
+            try await owner.start()
+            let isFirst = Atomic<Bool>(true)
+            let proxy = CuttingProxy(to: fixture.database.cluster.port) { statement in
+                statement == "settle" && isFirst.exchange(false, ordering: .relaxed) ? .holdReply : nil
+            }
+            let queue = Queue(
+                DatabaseConfiguration(url: fixture.database.tcpURL(as: .node, port: proxy.port)), owner: owner,
+                clock: DatabaseClock(), logger: .quiet)
+            let first = try #require(try await queue.claim(maxMessages: 1, maxBytes: 1 << 20).first)
+            queue.settle([Settlement(.released(until: nil), of: first.recipients[0], in: first)])
+            // It is committed, and its answer is on its way; meanwhile the recipient is leased anew.
+            var again: [QueuedMessage] = []
+            #expect(
+                try await eventually {
+                    again = try await queue.claim(maxMessages: 1, maxBytes: 1 << 20)
+                    return !again.isEmpty
+                })
+            #expect(first.recipients.map(\.lease) == [1] && again.first?.recipients.map(\.lease) == [2])
+            proxy.cutAll()
+            await queue.drain()
+            #expect(proxy.count("settle") == 2)
+            let rows = try await fixture.operation.query("SELECT owner_id, lease FROM gatepost.recipient")
+            #expect(try rows.map { try $0.uuidOrNil("owner_id") } == [owner.holdingID])
+            #expect(try rows.map { try $0.int64("lease") } == [2])
             await acceptor.shutdown()
             await queue.shutdown()
             await owner.shutdown()
@@ -73,7 +111,7 @@ extension LedgerSuite {
             while delivered < 200 {
                 let claimed = try await queue.claim(maxMessages: 10, maxBytes: 1 << 20)
                 delivered += claimed.count
-                queue.settle(claimed.map { Settlement(.delivered, of: 1, in: $0, replyCode: 250) })
+                queue.settle(claimed.map { Settlement(.delivered, of: $0.recipients[0], in: $0, replyCode: 250) })
                 await queue.drain()
             }
             #expect(proxy.cuts >= 15)

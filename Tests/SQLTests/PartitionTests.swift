@@ -61,15 +61,19 @@ import Testing
             "SELECT id, octet_length(content) AS size FROM ledger.claim($1, 1, 1000000)", [.uuid(next)])
         #expect(try again.map { try $0.int64("size") } == [2])
         let mine = try again.first?.uuid("id").description ?? ""
-        #expect(
-            try await fixture.text(
-                """
-                SELECT string_agg(s.verdict, ' ') FROM (
-                    SELECT array_agg(tenant_id) t, array_agg(message_id) m, array_agg(number) n
-                    FROM gatepost.recipient_straggler WHERE message_id = '\(mine)') a,
-                LATERAL ledger.settle($1, a.t, a.m, a.n, '{delivered,deferred}', '{250,450}', '{2.0.0,4.2.1}',
-                    '{ok,no}', ARRAY[NULL, NULL]::timestamptz[]) s
-                """, [.uuid(next)]) == "settled settled")
+        // Of the lease before, and of this one.
+        for (lease, verdicts) in [("lease - 1", "lease_lost lease_lost"), ("lease", "settled settled")] {
+            #expect(
+                try await fixture.text(
+                    """
+                    SELECT string_agg(s.verdict, ' ') FROM (
+                        SELECT array_agg(tenant_id) t, array_agg(message_id) m, array_agg(number) n,
+                               array_agg(\(lease)) l
+                        FROM gatepost.recipient_straggler WHERE message_id = '\(mine)') a,
+                    LATERAL ledger.settle($1, a.t, a.m, a.n, '{delivered,deferred}', '{250,450}', '{2.0.0,4.2.1}',
+                        '{ok,no}', ARRAY[NULL, NULL]::timestamptz[], leases => a.l) s
+                    """, [.uuid(next)]) == verdicts)
+        }
         for message in sent {
             try await fixture.main.query("SELECT ledger.cancel('tester', ARRAY[$1::uuid], 'old')", [.text(message.id)])
         }

@@ -86,9 +86,9 @@ final class Courier {
                 continue
             }
             world.check(
-                row.owner == message.owner && !row.isFinal,
-                "\(message.id) \(one.number) is sent by \(message.owner), and is \(row.state) and leased to "
-                    + "\(row.owner.map { "\($0)" } ?? "nobody")")
+                row.owner == message.owner && row.lease == one.lease && !row.isFinal,
+                "\(message.id) \(one.number) is sent by \(message.owner) under lease \(one.lease), and is \(row.state) and "
+                    + "leased to \(row.owner.map { "\($0)" } ?? "nobody") under \(row.lease)")
             world.check(row.next <= world.now, "\(message.id) \(one.number) is tried before its time")
         }
         return true
@@ -106,16 +106,16 @@ final class Courier {
             }
         }
         if world.plant == .lostOutcome, world.chance.permille(50) {
-            held.finish(message.recipients.count, of: message)
+            held.finish(message)
             return
         }
         settle(
             verdicts.map {
                 Settlement(
-                    $0.outcome, of: $0.recipient.number, in: message, replyCode: Int32(clamping: $0.reply.code),
+                    $0.outcome, of: $0.recipient, in: message, replyCode: Int32(clamping: $0.reply.code),
                     replyEnhanced: $0.reply.enhanced.map { "\($0)" }, reply: Array($0.reply.text.utf8))
             })
-        held.finish(message.recipients.count, of: message)
+        held.finish(message)
     }
 
     /// The wait after the n-th attempt is the schedule's n-th, give or take a tenth; shorter for the first three where a
@@ -133,7 +133,7 @@ final class Courier {
     private func leaseChanged(_ event: Owner.Event) {
         switch event {
         case .lost: return
-        case .reclaimed(let recipients, let asked): settle(held.keep(recipients, of: asked))
+        case .reclaimed(let id, let recipients, let asked): settle(held.keep(recipients, by: id, of: asked))
         case .startedAgain: held.removeAll()
         case .resumed:
             core?.resume()
@@ -166,7 +166,7 @@ final class Courier {
         let world = world
         ledger.perform(
             "settle of \(call.settlements.count)", on: settling, deadline: world.now + 60_000_000,
-            { $0.settle(call, at: world.now) },
+            { $0.settle(call, at: world.now, takesAnyLease: world.plant == .lateOutcome) },
             done: { [self] result in machine.perform { self.settled(call, result) } })
     }
 

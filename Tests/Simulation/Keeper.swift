@@ -108,7 +108,7 @@ final class Keeper {
         ) { [self] result in
             switch result {
             case .success(.kept(let kept)):
-                hold(id, begun, .reclaimed(kept, of: memory))
+                hold(id, begun, .reclaimed(id, kept, of: memory))
             case .failure(let error) where error.sqlState == "GP001":
                 self.id = nil
                 register()

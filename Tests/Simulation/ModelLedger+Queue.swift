@@ -15,19 +15,19 @@ extension ModelLedger.Contents {
                 return one.owner == nil && !one.isFinal && (one.next <= now || ignoresTime)
             }
             guard !due.isEmpty else { continue }
-            for index in due { messages[place].recipients[index].owner = owner }
+            for index in due { messages[place].recipients[index].lease(to: owner) }
             claimed.append(messages[place].queued(due, owner: owner))
         }
         return .claimed(claimed)
     }
 
-    /// `ledger.settle`: what is leased to the owner no more is left as it is.
-    mutating func settle(_ call: SettleCall, at now: Moment) -> Answer {
+    /// `ledger.settle`: what is leased to the owner no more, or again, is left as it is.
+    mutating func settle(_ call: SettleCall, at now: Moment, takesAnyLease: Bool = false) -> Answer {
         for one in call.settlements {
             guard let place = places[one.messageID] else { continue }
             let index = Int(one.number) - 1
             var row = messages[place].recipients[index]
-            guard row.owner == call.owner, !row.isFinal else { continue }
+            guard row.owner == call.owner, row.lease == one.lease || takesAnyLease, !row.isFinal else { continue }
             row.owner = nil
             switch one.outcome {
             case .delivered: row.state = .delivered
@@ -72,10 +72,12 @@ extension ModelLedger.Contents {
         for message in asked {
             guard let place = places[message.messageID] else { continue }
             for number in messages[place].recipients.indices {
-                let row = messages[place].recipients[number]
+                var row = messages[place].recipients[number]
                 guard !row.isFinal, row.owner == owner || (row.owner == nil && row.next <= now) else { continue }
-                messages[place].recipients[number].owner = owner
-                kept.append(Owner.LeasedRecipient(messageID: message.messageID, number: Int32(number + 1)))
+                if row.owner == nil { row.lease(to: owner) }
+                messages[place].recipients[number] = row
+                kept.append(
+                    Owner.LeasedRecipient(messageID: message.messageID, number: Int32(number + 1), lease: row.lease))
             }
         }
         return .kept(kept)
@@ -141,5 +143,12 @@ extension ModelLedger.Contents {
             }
         }
         return least
+    }
+}
+
+extension StoredMessage.Recipient {
+    fileprivate mutating func lease(to owner: MessageID) {
+        self.owner = owner
+        lease += 1
     }
 }

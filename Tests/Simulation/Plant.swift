@@ -26,7 +26,7 @@ enum Plant: String, CaseIterable {
     case earlyRetry = "early-retry"
     /// An outcome is forgotten.
     case lostOutcome = "lost-outcome"
-    /// Outcomes arrive after they were written again on another connection, and free what the same owner has leased anew:
-    /// `ledger.settle` cannot tell one lease of an owner's from the next. A hole that is known and not closed.
+    /// `ledger.settle` cannot tell one lease of an owner's from the next: outcomes that were written again, or arrive after
+    /// that, free what the same owner has leased anew.
     case lateOutcome = "late-outcome"
 }

@@ -11,6 +11,7 @@ struct StoredMessage {
         var envelope: EnvelopeRecipient
         var state = State.queued
         var owner: MessageID?
+        var lease: Int32 = 0
         var attempts: Int32 = 0
         var next: Moment
 
@@ -46,7 +47,8 @@ struct StoredMessage {
             credentialName: request.credentialName, poolID: request.poolID, sender: request.sender,
             recipients: numbers.map {
                 QueuedMessage.Recipient(
-                    number: Int32($0 + 1), envelope: recipients[$0].envelope, attempts: recipients[$0].attempts)
+                    number: Int32($0 + 1), envelope: recipients[$0].envelope, attempts: recipients[$0].attempts,
+                    lease: recipients[$0].lease)
             }, parameters: request.parameters, content: whole, isEightBit: request.isEightBit,
             acceptedAt: Calendar.instant(acceptedAt), messageIDHeader: request.messageIDHeader,
             clientAddress: request.clientAddress)

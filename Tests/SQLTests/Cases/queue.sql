@@ -1,6 +1,6 @@
 -- The queue: leases, claims, outcomes.
 \ir begin.psql
-SELECT plan(50);
+SELECT plan(52);
 CREATE TEMP TABLE o AS SELECT gatepost.uuid_new(ledger.clock()) AS id, gatepost.uuid_new(ledger.clock()) AS other;
 GRANT SELECT ON o TO public;
 
@@ -20,7 +20,8 @@ SELECT is(gatepost.incarnation(), w.incarnation, 'gatepost.incarnation: as the l
 FROM gatepost.owner w;
 
 SELECT is((pg_temp.send(2)).verdict, 'accepted', 'ledger.accept: free mail');
-SELECT is(c.numbers, '{1,2}'::int[], 'ledger.claim: whole messages') FROM o, ledger.claim(o.id, 10, 1000000) c;
+SELECT is(c.numbers || c.leases, '{1,2,1,1}'::int[], 'ledger.claim: whole messages')
+FROM o, ledger.claim(o.id, 10, 1000000) c;
 SELECT is_empty(format('SELECT * FROM ledger.claim(%L, 10, 1000000)', o.id), 'ledger.claim: once') FROM o;
 SELECT is(string_agg(q.verdict, ' ' ORDER BY q.number), 'under way under way', 'admin.queue_retry: leased')
 FROM gatepost.message m, admin.queue_retry('me', m.id, NULL) q;
@@ -47,7 +48,14 @@ SELECT is(string_agg(q.state, ' ' ORDER BY q.number), 'delivered deferred', 'adm
 FROM gatepost.message m, admin.queue_show(m.id) q;
 SELECT is_empty('SELECT * FROM admin.queue_show(gatepost.uuid_new(ledger.clock()))', 'admin.queue_show: nobody has it');
 
-SELECT is(c.numbers, '{2}'::int[], 'ledger.claim: what is due') FROM o, ledger.claim(o.id, 10, 1000000) c;
+SELECT is(c.numbers || c.leases, '{2,2}'::int[], 'ledger.claim: what is due, and which lease of it this is')
+FROM o, ledger.claim(o.id, 10, 1000000) c;
+SELECT is((SELECT s.verdict FROM ledger.settle(o.id, ARRAY[pg_temp.acme()], ARRAY[m.id], '{2}', '{released}', '{NULL}',
+    '{NULL}', '{NULL}', ARRAY[NULL::timestamptz], leases => '{1}') s), 'lease_lost',
+    'ledger.settle: an outcome of the lease before, again or late') FROM o, gatepost.message m;
+SELECT throws_ok(format('SELECT ledger.settle(%L, ARRAY[1::bigint], ARRAY[%L::uuid], ''{2}'', ''{released}'', ''{NULL}'',
+    ''{NULL}'', ''{NULL}'', ARRAY[NULL::timestamptz], leases => ''{1,2}'')', o.id, o.id), '22023', NULL,
+    'ledger.settle: a lease for each') FROM o;
 SELECT is(c.verdict, 'marked', 'ledger.cancel: under way is only marked')
 FROM gatepost.message m, ledger.cancel('me', ARRAY[m.id], NULL, '{2}') c;
 SELECT is(ledger.upkeep_cancelled(100), 0::bigint, 'ledger.upkeep_cancelled: not while it is leased');
@@ -60,7 +68,8 @@ SELECT is(test.balance('acme')::text, '(1,1,1,1,1,1)', 'ledger.upkeep_cancelled:
 SELECT is((pg_temp.send(2)).verdict, 'accepted', 'ledger.accept: more');
 SELECT is(count(*), 1::bigint, 'ledger.claim: more') FROM o, ledger.claim(o.id, 10, 1000000) c;
 SELECT is(gatepost.free_rows(o.id, 1), 1::bigint, 'gatepost.free_rows: at most so many') FROM o;
-SELECT is(count(*), 2::bigint, 'ledger.owner_reclaim: those that nobody took, and those still leased')
+SELECT is(string_agg(r.number || ' ' || r.lease, ', ' ORDER BY r.number), '1 2, 2 1',
+    'ledger.owner_reclaim: those that nobody took, leased anew, and those still leased')
 FROM o, gatepost.message m, ledger.owner_reclaim(o.id, ARRAY[m.tenant_id], ARRAY[m.id]) r
 WHERE EXISTS (SELECT FROM gatepost.recipient q WHERE q.message_id = m.id AND q.state = 'queued');
 SELECT throws_ok(format('SELECT ledger.owner_reclaim(%L, ''{}'', ''{}'')', o.other), 'GP001', NULL,
