@@ -280,6 +280,7 @@ package final class ForwarderCore {
         if connection.transactions > 0, job.restarts < Self.maxRestarts {
             // A connection that had served and was closed while idle says nothing of the member.
             job.restarts += 1
+            member.health.learnedNothing()
         } else {
             blame(member, of: pool, reason)
             job.failedAt.insert(member.member.id)

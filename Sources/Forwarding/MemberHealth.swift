@@ -32,6 +32,9 @@ package struct MemberHealth: Sendable, Equatable {
 
     package mutating func succeeded() { self = MemberHealth() }
 
+    /// What was given to the member came to nothing that says anything of it: the next one is the probe.
+    package mutating func learnedNothing() { isProbing = false }
+
     package mutating func failed(at now: Duration) {
         failures += 1
         isProbing = false

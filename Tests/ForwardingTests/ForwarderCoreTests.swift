@@ -1,0 +1,87 @@
+import Delivery
+import Ledger
+import Logging
+import NIOCore
+import NIOEmbedded
+import Postgres
+import SMTP
+import Tenancy
+import Testing
+
+@testable import Forwarding
+
+@Suite struct ForwarderCoreTests {
+    /// A connection that does what a test says.
+    private final class Hop: Delivery.Hop {
+        let tlsVersion: String? = nil
+        let capabilities: DeliveryCapabilities? = nil
+        private(set) var delivered = 0
+        private let report: (DeliveryEvent) -> Void
+
+        init(_ report: @escaping (DeliveryEvent) -> Void) { self.report = report }
+
+        func open() {}
+        func deliver(_ transaction: DeliveryDialogue.Transaction) { delivered += 1 }
+        func quit() {}
+
+        func become(_ event: DeliveryEvent) { report(event) }
+
+        func succeed() {
+            report(.outcomes([.delivered(RemoteReply(code: 250, enhanced: nil, text: "ok", command: "end of data"))]))
+            report(.ready)
+        }
+    }
+
+    /// A forwarder with one member, whose connections and time are the test's.
+    private final class Scene {
+        private(set) var hops: [Hop] = []
+        private(set) var results: [DeliveryResult] = []
+        var now = Duration.zero
+        private var core: ForwarderCore?
+
+        init() {
+            let made = ForwarderCore(
+                on: EmbeddedEventLoop(), connectionsPerMember: 2,
+                makeHop: { [unowned self] _, _, report in
+                    hops.append(Hop(report))
+                    return hops[hops.count - 1]
+                }, clock: { [unowned self] in now }, mayFinish: { _ in true },
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                finished: { [unowned self] in results.append($1) })
+            let member = Member(id: 1, host: "relay.example", port: 24, wire: .lmtp, tls: .mutual, weight: 1)
+            made.configure([Pool(id: 1, name: "default", members: [member])])
+            core = made
+        }
+
+        func take(_ number: UInt64) throws {
+            let envelope = EnvelopeRecipient(try Mailbox(parsing: "a@b.example"))
+            core?.take([
+                QueuedMessage(
+                    id: MessageID(high: number, low: 0), owner: MessageID(high: 1, low: 9), tenantID: 1,
+                    tenantSlug: "acme", credentialName: "acme.x", poolID: 1, sender: .null,
+                    recipients: [.init(number: 1, envelope: envelope, attempts: 0, lease: 0)],
+                    content: ByteBuffer(string: "x"), isEightBit: false, acceptedAt: .now)
+            ])
+        }
+    }
+
+    /// Seed 6414932966767231889 of the simulation: whatever came to this node then waited for its lease to end.
+    @Test func `a probe over a connection that had died while idle says nothing, and the next one is made`() throws {
+        let scene = Scene()
+        for number in 1...2 as ClosedRange<UInt64> { try scene.take(number) }
+        scene.hops[0].become(.ready)
+        scene.hops[0].succeed()
+        scene.hops[1].become(.failed(reason: "connection refused"))
+        #expect(scene.results.count == 2)
+
+        scene.now = .seconds(2)
+        try scene.take(3)
+        #expect(scene.hops[0].delivered == 2, "the probe, over the connection that is idle")
+        scene.hops[0].become(.failed(reason: "the connection was closed"))
+        try #require(scene.hops.count == 3, "the member is tried again")
+        scene.hops[2].become(.ready)
+        scene.hops[2].succeed()
+        #expect(scene.results.count == 3)
+        if case .answered = scene.results.last {} else { Issue.record("\(scene.results)") }
+    }
+}
