@@ -38,6 +38,7 @@ final class Cluster {
             ? .standard
             : RetrySchedule(waits: [.seconds(2), .seconds(5), .seconds(10), .seconds(20)], expiry: .seconds(90))
         renewEvery = isStandard ? 200_000_000 : 5_000_000
+        if isStandard { relays.limitOutages(to: 3_600_000_000) }
         for index in 0..<world.chance.within(1...2) {
             nodes.append(makeNode(forwards: index == 0 || world.plant == .leaseIgnored || world.chance.permille(700)))
         }

@@ -27,7 +27,7 @@ final class Relays {
     let world: World
     let ledger: ModelLedger
     let members: [Member]
-    private let outages: [(from: Moment, to: Moment)]
+    private var outages: [(from: Moment, to: Moment)]
     fileprivate(set) var taken: [Key: [Taken]] = [:]
     var areFaultsOver: Bool { world.areFaultsOver }
 
@@ -44,6 +44,11 @@ final class Relays {
             let from = Moment(world.chance.within(0...3_000_000))
             return (from, world.chance.permille(30) ? .max : from + Moment(world.chance.within(1_000...20_000_000)))
         }
+    }
+
+    /// None is away for longer: a relay that never comes back is asked every few seconds for as long as retries go on.
+    func limitOutages(to most: Moment) {
+        outages = outages.map { ($0.from, $0.to - $0.from > most ? $0.from + most : $0.to) }
     }
 
     func isUp(_ member: Member) -> Bool {
