@@ -185,10 +185,14 @@ struct AddressList {
         let word = octets[range]
         guard let first = word.first, let last = word.last, word.count <= 66 else { throw .localPart }
         var previous: UInt8 = 0
+        var isEscaped = false
         let isQuoted = first == UInt8(ascii: "\"")
         for octet in word {
             guard isInternationalized || octet < 0x80 else { throw .nonASCIIAddress }
             guard octet >= 0x20 else { throw .localPart }  // a fold or a tab within quotes
+            // A backslash is no part of the word: `=\?` means, and is written as, `=?`.
+            isEscaped = isQuoted && octet == UInt8(ascii: "\\") && !isEscaped
+            if isEscaped { continue }
             if previous == UInt8(ascii: "="), octet == UInt8(ascii: "?") { throw .encodedWord }
             if !isQuoted, previous == UInt8(ascii: "."), octet == UInt8(ascii: ".") { throw .localPart }
             previous = octet

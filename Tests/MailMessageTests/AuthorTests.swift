@@ -120,6 +120,7 @@ struct AuthorCase: CustomTestStringConvertible, Sendable {
             "a fold within the local part", from: "a.\r\n b@own.example", .unexpected(octet: UInt8(ascii: "@"), at: 7)),
         .refused("an encoded word as local part", from: "=?utf-8?b?PGNlb0BiYW5rPg==?=@own.example", .encodedWord),
         .refused("an encoded word in a quoted local part", from: "\"=?utf-8?q?ceo?=\"@own.example", .encodedWord),
+        .refused("an encoded word behind a backslash", from: "\"=\\?utf-8?q?ceo?=\"@own.example", .encodedWord),
         .refused("an encoded word that holds the @", from: "=?utf-8?q?ceo@bank.example?=", .encodedWord),
         .refused(
             "an encoded word that holds an angle bracket", from: "=?utf-8?q?<ceo@bank?= a@own.example",
