@@ -66,8 +66,9 @@ enum XText {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Nil for what is no xtext, and for what hides control characters or octets over 127 in one (CWE-93).
-    static func decode(_ text: ArraySlice<UInt8>) -> [UInt8]? {
+    /// Nil for what is no xtext, and for what hides control characters in one (CWE-93), or octets over 127 unless they
+    /// are asked for (`isEightBit`).
+    static func decode(_ text: ArraySlice<UInt8>, isEightBit: Bool = false) -> [UInt8]? {
         var octets: [UInt8] = []
         var index = text.startIndex
         while index < text.endIndex {
@@ -80,7 +81,7 @@ enum XText {
                 }
                 octet = high << 4 | low
                 index += 2
-                guard octet.isVisible || octet == .space else { return nil }
+                guard octet.isVisible || octet == .space || isEightBit && octet.isEightBit else { return nil }
             }
             octets.append(octet)
         }

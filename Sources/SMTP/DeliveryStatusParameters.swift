@@ -36,7 +36,9 @@ enum DeliveryStatusParameters {
 
     /// `ORCPT=rfc822;` and xtext (§4.2), or `ORCPT=utf-8;` and the forms of RFC 6533 §3; at most 500 octets, as they came.
     ///
-    /// Octets over 127 only where SMTPUTF8 was declared. Other address types are refused: mail comes here by SMTP.
+    /// Octets over 127 only where SMTPUTF8 was declared. There Postfix (3.7) writes an address that is not ASCII as
+    /// `rfc822;` and the xtext of its octets, which no RFC allows: it is kept as the `utf-8;` that it should have been.
+    /// Other address types are refused: mail comes here by SMTP.
     static func originalRecipient(_ value: ArraySlice<UInt8>, isInternationalized: Bool) -> String? {
         guard value.count <= originalRecipientLimit, let semicolon = value.firstIndex(of: UInt8(ascii: ";")) else {
             return nil
@@ -45,13 +47,34 @@ enum DeliveryStatusParameters {
         let address = value[(semicolon + 1)...]
         guard !address.isEmpty else { return nil }
         if type.equalsIgnoringCase("rfc822") {
-            guard XText.decode(address) != nil else { return nil }
+            guard let octets = XText.decode(address, isEightBit: isInternationalized) else { return nil }
+            if octets.contains(where: \.isEightBit) { return mistyped(octets) }
         } else if type.equalsIgnoringCase("utf-8") {
             guard isUTF8Address(address, isInternationalized: isInternationalized) else { return nil }
         } else {
             return nil
         }
         return String(validating: value, as: UTF8.self)
+    }
+
+    private static func mistyped(_ address: [UInt8]) -> String? {
+        guard InternationalText.isFitForAddress(address) else { return nil }
+        let text = String(decoding: address, as: UTF8.self)
+        let escaped = "utf-8;" + escape(text) { !$0.isASCII }
+        return escaped.utf8.count <= originalRecipientLimit ? escaped : "utf-8;" + escape(text) { _ in false }
+    }
+
+    /// `utf-8-addr-xtext`, or `utf-8-addr-unitext` where no character beyond ASCII `needsEscape`.
+    private static func escape(_ text: String, _ needsEscape: (Unicode.Scalar) -> Bool) -> String {
+        var escaped = ""
+        for scalar in text.unicodeScalars {
+            if scalar == " " || scalar == "+" || scalar == "=" || scalar == "\\" || needsEscape(scalar) {
+                escaped += "\\x{\(String(scalar.value, radix: 16, uppercase: true))}"
+            } else {
+                escaped.unicodeScalars.append(scalar)
+            }
+        }
+        return escaped
     }
 
     /// `utf-8-addr-xtext`: xtext in which `\x{HEX}` stands for a character beyond ASCII; `utf-8-addr-unitext`: the
@@ -78,9 +101,9 @@ enum DeliveryStatusParameters {
             rest = rest[digits.endIndex...]
             guard rest.popFirst() == UInt8(ascii: "}"), (2...6).contains(digits.count),
                 let value = UInt32(String(decoding: digits, as: UTF8.self), radix: 16),
-                let scalar = Unicode.Scalar(value), value > 0x20, value != 0x7F
+                let scalar = Unicode.Scalar(value), value >= 0x20, value != 0x7F
             else { return nil }
-            // An ASCII character is written so only where xtext must not hold it: `+`, `=` and the backslash.
+            // An ASCII character is written so only where xtext must not hold it: blank, `+`, `=` and the backslash.
             octets += scalar.isASCII ? [UInt8(ascii: "x")] : Array(String(Character(scalar)).utf8)
         }
         return octets

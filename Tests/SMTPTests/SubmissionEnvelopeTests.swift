@@ -192,6 +192,8 @@ struct SubmissionEnvelopeTests {
         (#"ORCPT"#, "501 5.5.4 Malformed or repeated parameter"),
         (#"ORCPT=utf-8;j\\x{F6}rg@d.example"#, "250 2.1.5 Recipient ok"),
         (#"ORCPT=utf-8;b@d.example"#, "250 2.1.5 Recipient ok"),
+        (#"ORCPT=utf-8;"j\\x{20}\\x{F6}\\x{10FFFD}\\x{5C}\\x{2B}\\x{3D}"@d.example"#, "250 2.1.5 Recipient ok"),
+        (#"ORCPT=rfc822;j+C3+B6rg@d.example"#, "501 5.5.4 Malformed or repeated parameter"),
         (#"ORCPT=utf-8;j\\x{D800}@d.example"#, "501 5.5.4 Malformed or repeated parameter"),
         (#"ORCPT=utf-8;j\\x{202E}@d.example"#, "501 5.5.4 Malformed or repeated parameter"),
         (#"ORCPT=utf-8;j\\x{0A}@d.example"#, "501 5.5.4 Malformed or repeated parameter"),
@@ -230,6 +232,25 @@ struct SubmissionEnvelopeTests {
             C RCPT TO:<\xc3\xa4@c.example>
             S 553 5.6.7 Recipient address is not ASCII and MAIL had no SMTPUTF8
             """#)
+    }
+
+    /// Postfix 3.7 types an address that was given to it without ORCPT by nothing but RFC 3461.
+    @Test(arguments: [
+        ("rfc822;j+C3+B6rg+2Ba+3D\\+20b@d.example", #"utf-8;j\x{F6}rg\x{2B}a\x{3D}\x{5C}\x{20}b@d.example"#),
+        ("rfc822;+D0+BF@d.example", #"utf-8;\x{43F}@d.example"#),
+        ("rfc822;" + String(repeating: "+D0+BF", count: 82), "utf-8;" + String(repeating: "п", count: 82)),
+        ("rfc822;j+C3rg@d.example", nil), ("rfc822;u+CC+88@d.example", nil), ("rfc822;j+C3+B6+0A@d.example", nil),
+        ("rfc822;a+E2+80+AEb@d.example", nil), ("rfc822;j\u{F6}rg@d.example", nil),
+    ])
+    func `an original recipient of octets over 127 is one of UTF-8`(_ value: String, _ kept: String?) throws {
+        let read = { (value: String) in
+            try RecipientArgument(
+                parsing: Array("TO:<b@d.example> ORCPT=\(value)".utf8)[...], isInternationalized: true
+            ).recipient.originalRecipient
+        }
+        let recipient = try? read(value)
+        #expect(recipient == kept)
+        if let kept { #expect(try read(kept) == kept, "it is not read as it is written") }
     }
 
     @Test func `the parameters reach the envelope as they mean`() throws {

@@ -94,6 +94,6 @@ CLIENTS = {client.name: client for client in [
     shell("mutt", mechanisms=("PLAIN", "LOGIN", "SCRAM-SHA-256"), kinds=(*ALL, "dsn"), is_raw=False),
     shell("s-nail", kinds=without_utf8, is_raw=False),
     relay(
-        "Postfix", mechanisms=("PLAIN", "LOGIN", "SCRAM-SHA-256"), kinds=(*without_utf8, "dsn"), package="postfix"),
+        "Postfix", mechanisms=("PLAIN", "LOGIN", "SCRAM-SHA-256"), kinds=(*ALL, "dsn"), package="postfix"),
     relay("Exim", kinds=(*ALL, "bdat", "dsn"), package="exim4-daemon-light"),
 ]}
