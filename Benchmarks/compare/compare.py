@@ -5,7 +5,8 @@
 
 Starts everything privately on loopback and ends it again, also on failure and Ctrl-C; needs root for Postfix.
 ONLY: works by their letters (`f` is memory; all of them where it is not given). SCALE: of the messages of each work.
-Writes compare.json, compare.svg and compare.txt into OUTPUT (.build/compare).
+Writes DATE-compare.json, .svg and .txt into OUTPUT (.build/compare), after each work anew: a run cut short leaves what it
+had. Every step has a deadline, and fails by its name where that passes; the other servers and works go on without it.
 """
 
 import json
@@ -24,7 +25,7 @@ import works
 from chasquid import Chasquid
 from gatepost_server import Gatepost
 from postfix import Postfix, PostfixService
-from processes import free_port, note, run
+from processes import free_port, note, run, step
 from sink import Sink
 from surroundings import Surroundings
 
@@ -47,40 +48,68 @@ def versions(gatepost):
     return {"gatepost": run(gatepost, "--version").strip(), "packages": shown.split("\n")[:-1]}
 
 
-def measure(site, rounds, only, scale):
-    sink = Sink(site, free_port())
-    sink.start()
-    held = Gatepost(site, "gatepost_held", ["submission"], sink.port)
-    flowing = Gatepost(site, "gatepost_flowing", ["submission", "forwarder", "relay"], sink.port)
-    postfix = Postfix(site, sink.port)
-    for part in (held, flowing, postfix):
-        part.start()
-    chasquid = Chasquid(site, postfix.dovecot, sink.port)
-    chasquid.start()
+def measure(site, rounds, only, scale, outcome):
+    with step("starting everything", 240):
+        sink = Sink(site, free_port())
+        sink.start()
+        held = Gatepost(site, "gatepost_held", ["submission"], sink.port)
+        flowing = Gatepost(site, "gatepost_flowing", ["submission", "forwarder", "relay"], sink.port)
+        postfix = Postfix(site, sink.port)
+        for part in (held, flowing, postfix):
+            part.start()
+        chasquid = Chasquid(site, postfix.dovecot, sink.port)
+        chasquid.start()
     users = works.Users(USERS)
-    results, memory, failures = {}, {}, []
+    failed = outcome.failures.append
     if not only or "f" in only:
         # First of all: what other works leave in memory is not to be taken for the start.
         servers = [held, PostfixService(postfix, True, True), chasquid]
-        try:
-            memory = works.memory(site, servers, scale)
-            print(report.memory(memory), flush=True)
-        except RuntimeError as error:
-            note(f"f FAILED: {error}")
-            failures.append(f"f: {error}")
+        outcome.memory.update(works.memory(site, servers, scale, failed))
+        print(report.memory(outcome.memory), flush=True)
+        outcome.write()
     for work in works.WORKS:
         if only and work.letter not in only:
             continue
         services = [PostfixService(postfix, quota, not work.flowing) for quota in (True, False)]
         servers = [flowing if work.flowing else held, *services, chasquid]
-        try:
-            results[work.letter] = works.run(site, work, servers, sink, users, rounds, scale)
-        except RuntimeError as error:  # the other works' figures are still worth having
-            note(f"{work.letter} FAILED: {error}")
-            failures.append(f"{work.letter}: {error}")
-            continue
-        print(report.table(f"{work.letter}  {work.title}", results[work.letter]), flush=True)
-    return results, memory, failures
+        results = works.run(site, work, servers, sink, users, rounds, scale, failed)
+        if results:
+            outcome.results[work.letter] = results
+            print(report.table(f"{work.letter}  {work.title}", results), flush=True)
+            outcome.write()
+
+
+class Outcome:
+    """What has been measured so far: written after each work, so that a run cut short leaves what it had."""
+
+    def __init__(self, folder, facts):
+        self.folder, self.facts, self.begun = folder, facts, time.time()
+        self.results, self.memory, self.failures = {}, {}, []
+
+    @property
+    def judged(self):
+        return targets.table(self.results, self.memory, works.SHORT)
+
+    def path(self, ending):
+        return os.path.join(self.folder, f"{self.facts['date']}-compare.{ending}")
+
+    def write(self):
+        facts = self.facts | {"took_s": round(time.time() - self.begun), "load_at_end": os.getloadavg()[0]}
+        heading = (f"{facts['date']}, {facts['cores']} cores ({facts['processor']}), {facts['rounds']} rounds, of the usual"
+                   f" messages {facts['scale']:g}; took {facts['took_s']} s, load before {facts['load_at_start']:.1f};"
+                   f" Gatepost {facts['gatepost']}, {', '.join(facts['packages'])}")
+        failed = "these failed, and have no figures from then on:\n" + "\n".join(self.failures) + "\n" if self.failures else ""
+        os.makedirs(self.folder, exist_ok=True)
+        with open(self.path("json"), "w") as file:
+            json.dump({"facts": facts, "works": self.results, "memory": self.memory, "failures": self.failures},
+                      file, indent=1)
+            file.write("\n")
+        with open(self.path("svg"), "w") as file:
+            file.write(chart.draw(f"Gatepost and its peers, {facts['date']}, {facts['cores']} cores, "
+                                  f"{facts['rounds']} rounds", works.WORKS, self.results, self.memory))
+        with open(self.path("txt"), "w") as file:
+            file.write("\n".join(filter(None, [
+                report.whole(heading, works.WORKS, self.results, self.memory), self.judged, failed])))
 
 
 def main():
@@ -92,40 +121,32 @@ def main():
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     gatepost = os.path.realpath(os.environ.get("GATEPOST", f"{root}/.build/release/gatepost"))
     output = os.environ.get("OUTPUT", f"{root}/.build/compare")
+    if unknown := set(only) - {"f", *(work.letter for work in works.WORKS)}:
+        sys.exit(f"error: no such work: {', '.join(sorted(unknown))}")
     if os.geteuid() != 0:
         sys.exit("error: Postfix can only be started by root")
     # Idle sessions cost a descriptor each.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    begun, facts = time.time(), machine()
+    outcome = Outcome(output, {"date": time.strftime("%Y-%m-%d", time.gmtime()), **machine(), "rounds": rounds,
+                               "scale": scale, **versions(gatepost)})
     site = Surroundings(gatepost, USERS)
     try:
         note("starting PostgreSQL, Gatepost, Postfix, Dovecot, policyd-rate-limit, chasquid, a sink")
-        site.start()
-        results, memory, failures = measure(site, rounds, only, scale)
-        versions_now = versions(gatepost)
+        with step("starting PostgreSQL, making certificates and users", 120):
+            site.start()
+        measure(site, rounds, only, scale, outcome)
     finally:
         # A second Ctrl-C must not keep anything alive.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         note("ending what was started")
         site.stop()
-    date = time.strftime("%Y-%m-%d", time.gmtime(begun))
-    facts |= {"date": date, "rounds": rounds, "scale": scale, "took_s": round(time.time() - begun), **versions_now,
-              "load_at_end": os.getloadavg()[0]}
-    judged = targets.table(results, memory, works.SHORT)
-    print(judged)
-    heading = f"{date}, {facts['cores']} cores ({facts['processor']}), {rounds} rounds; load before {facts['load_at_start']:.1f}"
-    os.makedirs(output, exist_ok=True)
-    with open(f"{output}/compare.json", "w") as file:
-        json.dump({"facts": facts, "works": results, "memory": memory, "failures": failures}, file, indent=1)
-    with open(f"{output}/compare.svg", "w") as file:
-        file.write(chart.draw(f"Gatepost and its peers, {date}, {facts['cores']} cores", works.WORKS, results, memory))
-    with open(f"{output}/compare.txt", "w") as file:
-        file.write(report.whole(heading, works.WORKS, results, memory) + "\n\n" + judged)
-    note(f"took {facts['took_s']} s; compare.json, compare.svg and compare.txt are in {output}")
-    if failures:
-        sys.exit("error: these works failed, and have no figures:\n" + "\n".join(failures))
+    outcome.write()
+    print(outcome.judged)
+    note(f"took {round(time.time() - outcome.begun)} s; {outcome.path('{txt,json,svg}')} written")
+    if outcome.failures:
+        sys.exit("error: these failed, and have no figures from then on:\n" + "\n".join(outcome.failures))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ class Gatepost:
     """`roles`: submission alone is what `relay held` means; with forwarder and relay mail goes on to the sink."""
 
     name = "gatepost"
+    has_processes = False
     has_quota = True
 
     def __init__(self, site, database, roles, sink_port):
@@ -87,6 +88,9 @@ pki:
     @property
     def roots(self):
         return [child.pid for child in self.children]
+
+    def give_up(self):
+        pass
 
     def between_rounds(self):
         """What is still on its way would arrive in the next round's figures."""

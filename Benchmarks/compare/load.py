@@ -5,10 +5,12 @@ import os
 import subprocess
 import time
 
-from processes import note, processor_seconds, wait_until
+from processes import note, processor_seconds, step, wait_until
 from surroundings import DOMAIN
 
 LOGINS = 50
+# Far above what any of them takes for its share; a connection that is told nothing for so long is given up.
+SECONDS, SILENCE = 150, 60
 
 
 def command(site, server, logins, connections, messages, size, *options):
@@ -19,13 +21,14 @@ def command(site, server, logins, connections, messages, size, *options):
     return [site.gatepost, "bench", "smtp", "--port", str(server.port), "--ca", site.path("pki/ca.pem"),
             "--server-name", "localhost", "--mechanism", "PLAIN", "--logins", file, "--from", f"app@{DOMAIN}",
             "--to-domain", "example.net", "--connections", str(connections), "--messages", str(messages),
-            "--size", str(size), "--json", *options]
+            "--size", str(size), "--timeout", str(SILENCE), "--json", *options]
 
 
 def smtp(site, server, messages, *options, connections=50, size=10000, logins=range(1, LOGINS + 1)):
     """One run of the client; what it printed."""
-    done = subprocess.run(command(site, server, logins, connections, messages, size, *options),
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    with step(f"{server.name} to take {messages} messages", SECONDS):
+        done = subprocess.run(command(site, server, logins, connections, messages, size, *options),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if not done.stdout:
         raise RuntimeError(f"{server.name}: the client failed: {done.stderr}")
     result = json.loads(done.stdout)
@@ -47,7 +50,7 @@ def measure(site, server, sink, messages, *options, delivered=False, **more):
     counts = None
     if delivered:
         wanted = result["accepted"] * result["recipients"]
-        wait_until(f"{server.name} to deliver {wanted}", lambda: sink.counts()["recipients"] >= wanted, 120)
+        wait_until(f"{server.name} to deliver {wanted}", lambda: sink.counts()["recipients"] >= wanted, SECONDS)
         counts = sink.counts()
         rate = result["accepted"] * 1e6 / max(counts["elapsed_us"], 1)
     spent = {name: processor_seconds(roots) - before[name] for name, roots in groups.items()}
@@ -67,20 +70,24 @@ class Idle:
 
     def __init__(self, site, server, sessions, size):
         self.process = subprocess.Popen(
-            command(site, server, range(1, LOGINS + 1), sessions, sessions, size, "--hold", "0", "--timeout", "120"),
+            command(site, server, range(1, LOGINS + 1), sessions, sessions, size, "--hold", "0"),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         site.add(self.end)
 
     def wait(self):
         """Until all are silent."""
-        for line in self.process.stderr:
-            if line.startswith("holding"):
-                return
+        with step("all idle sessions to stand", SECONDS):
+            for line in self.process.stderr:
+                if line.startswith("holding"):
+                    return
         raise RuntimeError(f"the client of idle sessions ended: {self.process.stdout.read()[-500:]}")
 
     def end(self):
         if self.process.poll() is not None:
             return None
         self.process.terminate()
-        output, _ = self.process.communicate(timeout=60)
+        try:
+            output, _ = self.process.communicate(timeout=60)
+        finally:
+            self.process.kill()
         return json.loads(output) if output else None

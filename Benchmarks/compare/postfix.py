@@ -93,6 +93,19 @@ service anvil {{
         wait_until("Dovecot", lambda: self.child.check() or os.path.exists(self.client))
 
 
+# It listens with a backlog of 5 and takes connections between commits: of 50 smtpd that come at once most would be told
+# nothing and wait for TCP's repeats of 1, 3, 7, … s. Here they get the kernel's own limit.
+WITH_BACKLOG = """\
+import runpy, socket, sys
+class Listener(socket.socket):
+    def listen(self, backlog=0):
+        super().listen(socket.SOMAXCONN)
+socket.socket = Listener
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 class RateLimit:
     """policyd-rate-limit with its rows in PostgreSQL."""
 
@@ -125,7 +138,8 @@ db_error_action: "dunno"
 report: False
 delay_to_close: 300
 """)
-        self.child = Child(["/usr/bin/python3", "-W", "ignore", "/usr/bin/policyd-rate-limit", "--file", settings],
+        self.child = Child(["/usr/bin/python3", "-W", "ignore", "-c", WITH_BACKLOG, "/usr/bin/policyd-rate-limit",
+                            "--file", settings],
                            self.site.path("policyd-rate-limit.log"))
         self.site.add(self.child.stop)
         # It listens before its tables are there.
@@ -137,7 +151,7 @@ delay_to_close: 300
 
     def clear(self):
         """A new day: it counts the rows of the day at each recipient, and is not to pay for the rounds before."""
-        self.site.sql("ratelimit", "TRUNCATE mail_count")
+        self.site.sql("ratelimit", "SET lock_timeout = '20s'; TRUNCATE mail_count")
 
 
 class Postfix:
@@ -170,7 +184,7 @@ class Postfix:
         for pid in tree([self.child.pid]):
             if name_of(pid) == "master":
                 os.kill(pid, signal.SIGTERM)
-        self.child.process.wait(20)
+        self.child.stop()
 
     def write_settings(self):
         self.site.write("postfix/main.cf", f"""\
@@ -228,6 +242,10 @@ smtpd_client_event_limit_exceptions = 127.0.0.0/8
         return sum(len(files) for name in names or ("maildrop", "incoming", "active", "deferred")
                    for _, _, files in os.walk(f"{self.queue}/{name}"))
 
+    def give_up(self):
+        """After a failure: what is queued would go on in the next one's time."""
+        run("postsuper", "-c", self.configuration, "-d", "ALL")
+
     def drop_held(self):
         # What was put on hold last may be on its way from incoming.
         wait_until("Postfix's cleanup", lambda: self.queued("maildrop", "incoming", "active") == 0, 60)
@@ -236,6 +254,8 @@ smtpd_client_event_limit_exceptions = 127.0.0.0/8
 
 class PostfixService:
     """One of its services, as a server to be compared."""
+
+    has_processes = True  # one for each session
 
     def __init__(self, postfix, quota, held):
         self.postfix, self.has_quota, self.held = postfix, quota, held
@@ -249,6 +269,9 @@ class PostfixService:
     @property
     def roots(self):
         return self.postfix.roots
+
+    def give_up(self):
+        self.postfix.give_up()
 
     def between_rounds(self):
         if self.held:

@@ -1,5 +1,7 @@
 """Processes that a comparison starts: each is ended by its own id, and its whole tree is measured through /proc."""
 
+import contextlib
+import ctypes
 import os
 import signal
 import socket
@@ -14,6 +16,40 @@ def note(text):
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
+_deadlines = []
+
+
+def _arm():
+    """The alarm is always that of the step that ends first."""
+    if not _deadlines:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        return
+    signal.signal(signal.SIGALRM, _expired)
+    signal.setitimer(signal.ITIMER_REAL, max(0.001, min(at for at, _ in _deadlines) - time.monotonic()))
+
+
+def _expired(*_):
+    now = time.monotonic()
+    late = next((what for at, what in _deadlines if at <= now), None)
+    if late is None:
+        _arm()
+        return
+    inner = _deadlines[-1][1]
+    raise RuntimeError(late if inner == late else f"{late}; it was at: {inner}")
+
+
+@contextlib.contextmanager
+def step(what, seconds):
+    """Whatever is done within has so long, even where it blocks; then it fails by this name."""
+    _deadlines.append((time.monotonic() + seconds, f"not done within {seconds:.0f} s: {what}"))
+    _arm()
+    try:
+        yield
+    finally:
+        _deadlines.pop()
+        _arm()
+
+
 def free_port():
     """A port above 10000 that nobody listens on now."""
     while True:
@@ -24,9 +60,10 @@ def free_port():
             return port
 
 
-def run(*command, **options):
+def run(*command, seconds=120, **options):
     """Runs a command to its end; what it says is shown only where it fails."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, **options)
+    with step(" ".join(map(str, command))[:200], seconds):
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, **options)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -36,7 +73,7 @@ def wait_until(what, condition, seconds=30):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise RuntimeError(f"waited {seconds} s in vain for: {what}")
+            raise RuntimeError(f"not done within {seconds} s: {what}")
         time.sleep(0.02)
 
 
@@ -49,14 +86,20 @@ def answers(port, greeting=b"220"):
         return False
 
 
-class Child:
-    """A daemon that stays in the foreground. SIGTERM, then SIGKILL, to it alone: its children follow it."""
+_prctl = ctypes.CDLL(None).prctl
+_PR_SET_PDEATHSIG = 1
 
-    def __init__(self, command, log, **options):
-        self.log = log
+
+class Child:
+    """A daemon that stays in the foreground. It is told to end by SIGTERM (or `ending`), and also where this process is
+    killed; whatever of its processes is left then is killed, each by its own id."""
+
+    def __init__(self, command, log, ending=signal.SIGTERM, **options):
+        self.log, self.ending = log, ending
         with open(log, "ab") as output:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, **options)
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                preexec_fn=lambda: _prctl(_PR_SET_PDEATHSIG, int(ending)), **options)
         self.pid = self.process.pid
 
     @property
@@ -68,14 +111,45 @@ class Child:
             with open(self.log, errors="replace") as log:
                 raise RuntimeError(f"{self.process.args[0]} ended with {self.process.returncode}:\n{log.read()[-3000:]}")
 
-    def stop(self, number=signal.SIGTERM, seconds=20):
+    def tell(self, number):
+        self.process.send_signal(number)
+
+    def stop(self, seconds=15):
+        # With the times at which they began: an id may be another process's by then.
+        all_of_it = {pid: began(pid) for pid in tree([self.pid])}
         if self.is_alive:
-            self.process.send_signal(number)
-            try:
+            self.tell(self.ending)
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        deadline = time.monotonic() + 2
+        while (left := [pid for pid, at in all_of_it.items() if at and began(pid) == at and not is_zombie(pid)]):
+            if time.monotonic() > deadline:
+                for pid in left:
+                    note(f"killed: {name_of(pid)} ({pid})")
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                break
+            time.sleep(0.05)
+        self.process.wait()
+
+
+def _fields(pid):
+    """Of /proc/PID/stat, from the state on."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
+def began(pid):
+    fields = _fields(pid)
+    return int(fields[19]) if fields else None
+
+
+def is_zombie(pid):
+    fields = _fields(pid)
+    return fields is None or fields[0] == "Z"
 
 
 def name_of(pid):
@@ -91,12 +165,9 @@ def _table():
     table = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat") as file:
-                    fields = file.read().rpartition(")")[2].split()
-            except OSError:
-                continue
-            table[int(name)] = (int(fields[1]), sum(map(int, fields[11:15])))
+            fields = _fields(name)
+            if fields:
+                table[int(name)] = (int(fields[1]), sum(map(int, fields[11:15])))
     return table
 
 

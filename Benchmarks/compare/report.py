@@ -43,7 +43,7 @@ def table(title, results, ours="gatepost"):
         line = [name, number(middle(rounds, "rate"), 0 if middle(rounds, "rate") > 100 else 1),
                 number(middle(rounds, "p50_ms"), 1), number(middle(rounds, "p99_ms"), 1)]
         line += [number(middle(rounds, "cpu_us", group)) for group in GROUPS]
-        found = None if name == ours else ratios(results, ours, name)
+        found = None if name == ours or ours not in results else ratios(results, ours, name)
         line += [number(value, 2) for value in found] if found else ["", "", ""]
         lines.append(line)
     return f"{title}\n{rows(header, lines)}\n"

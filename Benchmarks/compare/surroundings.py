@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 
-from processes import Child, free_port, note, run, wait_until
+from processes import Child, note, run, step, wait_until
 
 DOMAIN = "bench.example"
 SECRET = "a-secret-of-the-comparison"
@@ -53,7 +53,7 @@ class Surroundings:
         """Durable as it comes: fsync and synchronous_commit are on by default."""
         os.mkdir(self.path("postgresql"))
         shutil.chown(self.path("postgresql"), "postgres")
-        as_postgres = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        as_postgres = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig", "INT"]
         data = self.path("postgresql", "data")
         run(*as_postgres, f"{self.programs}/initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
             "--locale=C.UTF-8", "--no-sync", cwd="/")
@@ -61,9 +61,8 @@ class Surroundings:
             as_postgres + [
                 f"{self.programs}/postgres", "-D", data, "-k", self.path("postgresql"), "-c", "listen_addresses=",
                 "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB", "-c", "max_connections=200"],
-            self.path("postgresql.log"), cwd="/")
-        # SIGINT: the fast shutdown, which ends sessions.
-        self.add(lambda: self.database.stop(signal.SIGINT))
+            self.path("postgresql.log"), ending=signal.SIGINT, cwd="/")  # the fast shutdown, which ends sessions
+        self.add(self.database.stop)
         wait_until("PostgreSQL", lambda: self.database.check() or self.is_up())
 
     def is_up(self):
@@ -104,7 +103,8 @@ class Surroundings:
         while self.parts:
             part = self.parts.pop()
             try:
-                part()
+                with step("ending a part of it", 60):
+                    part()
             except Exception as error:  # the others must still be ended
                 note(f"while ending: {error}")
         if os.environ.get("KEEP"):

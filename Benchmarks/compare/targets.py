@@ -14,12 +14,13 @@ def judged(results, memory, titles):
     """Each: what, the target, what was measured, whether it is reached."""
     out = []
     for letter, peer, wanted in RATES:
-        found = ratios(results.get(letter, {}), "gatepost", peer) if results.get(letter, {}).get(peer) else None
+        of_work = results.get(letter, {})
+        found = ratios(of_work, "gatepost", peer) if peer in of_work and "gatepost" in of_work else None
         if found:
             least, middle_one, largest = found
             out.append((f"{titles[letter]}: rate, times {peer}'s", f"{wanted:g}",
                         f"{middle_one:.1f} ({least:.1f} to {largest:.1f})", middle_one >= wanted))
-    if "a" in results:
+    if "gatepost" in results.get("a", {}) and len(results["a"]) > 1:
         p99 = {name: middle(rounds, "p99_ms") for name, rounds in results["a"].items()}
         best = min(value for name, value in p99.items() if name != "gatepost")
         out.append((f"{titles['a']}: p99, ms, no worse than the best peer's", number(best, 1),

@@ -3,7 +3,7 @@
 import time
 
 from load import Idle, measure, smtp
-from processes import note, proportional_kib
+from processes import note, proportional_kib, step
 
 
 class Work:
@@ -25,10 +25,12 @@ WORKS = [
     Work("d", "100 kB messages, 50 connections kept open, delivery held",
          {"gatepost": 3000, "postfix-quota": 1200, "postfix": 1500, "chasquid": 1200}, size=100000),
     Work("e", "100 recipients a message, 50 connections kept open, 10 kB, delivery held",
-         {"gatepost": 800, "postfix-quota": 50, "postfix": 250, "chasquid": 60}, options=("--recipients", "100")),
+         {"gatepost": 800, "postfix-quota": 50, "postfix": 250, "chasquid": 30}, options=("--recipients", "100")),
 ]
 SHORT = {"a": "accepted, 50 kept open", "b": "accepted and delivered", "c": "one message a connection",
          "d": "100 kB messages", "e": "100 recipients"}
+# For one server in one round, warming and draining included: more means that something is wrong.
+SECONDS = 240
 SESSIONS = {"gatepost": 5000, "postfix-quota": 500, "chasquid": 1000}
 
 
@@ -47,54 +49,107 @@ class Users:
         return range(first, first + count)
 
 
-def warm(site, server, work, sink):
-    """All sessions at once on the port under test, 500 messages; 100 recipients make them fewer."""
-    smtp(site, server, 50 if work.letter == "e" else 500, *[each for each in work.options if work.letter == "e"],
-         size=work.more.get("size", 10000))
+def warm(site, server, work, messages):
+    """All sessions at once on the port under test. What is idle for long is ended by some, Postfix's processes and their
+    connections to the quota among it: so there is some of it before each round."""
+    smtp(site, server, messages, size=work.more.get("size", 10000))
     server.between_rounds()
 
 
-def run(site, work, servers, sink, users, rounds, scale):
-    results = {server.name: [] for server in servers}
+def one(site, work, server, sink, users, scale):
+    messages = max(20 if work.letter == "e" else 50, int(work.messages[server.name] * scale))
+    warm(site, server, work, 200)
+    site.sql("postgres", "CHECKPOINT")
+    more = dict(work.more)
+    if work.new_users:
+        more["logins"] = users.take(server, messages)
+    result = measure(site, server, sink, messages, *work.options, **more)
+    if result["accepted"] < messages / 2:
+        raise RuntimeError(f"only {result['accepted']} of {messages} accepted: {result['refusals']}")
+    return result
+
+
+def run(site, work, servers, sink, users, rounds, scale, failed):
+    """Who fails is out of this work, by `failed`; the others go on."""
+    results, left = {server.name: [] for server in servers}, list(servers)
+
+    def attempt(what, server, action):
+        try:
+            with step(f"{work.letter}, {what}, {server.name}", SECONDS):
+                return action()
+        except RuntimeError as error:
+            note(f"{work.letter}, {what}, {server.name} FAILED: {error}")
+            failed(f"{work.letter}, {what}, {server.name}: {error}")
+            left.remove(server)
+            try:
+                server.give_up()
+            except RuntimeError as second:
+                note(f"{server.name}, giving up what is queued: {second}")
+            return None
+
     for server in servers:
-        warm(site, server, work, sink)
+        attempt("warming", server, lambda: warm(site, server, work, 500))
     for number in range(rounds):
         # Whoever goes first has the cleaner caches: they take turns in that too.
-        for server in servers if number % 2 == 0 else reversed(servers):
-            messages = max(20, int(work.messages[server.name] * scale))
-            site.sql("postgres", "CHECKPOINT")
-            more = dict(work.more)
-            if work.new_users:
-                more["logins"] = users.take(server, messages)
-            result = measure(site, server, sink, messages, *work.options, **more)
+        for server in list(left) if number % 2 == 0 else list(reversed(left)):
+            begun, what = time.monotonic(), f"round {number + 1} of {rounds}"
+            result = attempt(what, server, lambda: one(site, work, server, sink, users, scale))
+            if result is None:
+                continue
             results[server.name].append(result)
+            attempt(what + ", draining", server, server.between_rounds)
             note(f"{work.letter} {number + 1}/{rounds} {server.name}: {result['rate']:.1f}/s, p99 {result['p99_ms']:.1f}"
-                 f" ms" + (f", refused {result['refused']}" if result["refused"] else ""))
-            server.between_rounds()
-    return results
+                 f" ms" + (f", refused {result['refused']}" if result["refused"] else "")
+                 + f"; {time.monotonic() - begun:.0f} s in all")
+    return {name: each for name, each in results.items() if each}
 
 
-def memory(site, servers, scale, size=200000):
-    """PSS of each idle session, and how much of it is left after they have closed."""
+def memory(site, servers, scale, failed):
     found = {}
     for server in servers:
-        sessions = max(50, int(SESSIONS[server.name] * min(scale, 1)))
-        # Two connections: processes that a wider warm-up left would be counted as there before.
-        smtp(site, server, 200, size=size, connections=2)
-        server.between_rounds()
-        time.sleep(3)
-        before = proportional_kib(server.roots)
-        idle = Idle(site, server, sessions, size)
-        idle.wait()
+        try:
+            with step(f"f, {server.name}", SECONDS):
+                found[server.name] = memory_of(site, server, max(50, int(SESSIONS[server.name] * min(scale, 1))))
+        except RuntimeError as error:
+            note(f"f, {server.name} FAILED: {error}")
+            failed(f"f, {server.name}: {error}")
+    return found
+
+
+def settled(server):
+    """Its PSS once that stands still: freed memory is given back with a delay."""
+    last, still = proportional_kib(server.roots), 0
+    for _ in range(15):
         time.sleep(2)
-        during = proportional_kib(server.roots)
+        now = proportional_kib(server.roots)
+        still = still + 1 if abs(now - last) <= last / 50 else 0
+        last = now
+        if still == 3:
+            break
+    return last
+
+
+def memory_of(site, server, sessions, size=200000):
+    """PSS of each idle session, and how much of it is left after they have closed."""
+    begun = time.monotonic()
+    # What the first messages leave for good is no session's. Where a session is a process, two connections: those that a
+    # wider warm-up left would be counted as there before.
+    wide = not server.has_processes
+    smtp(site, server, 2000 if wide and sessions >= 1000 else 200, size=size, connections=50 if wide else 2)
+    server.between_rounds()
+    before = settled(server)
+    idle = Idle(site, server, sessions, size)
+    try:
+        idle.wait()
+        during = settled(server)
+    finally:
         result = idle.end() or {}
-        time.sleep(5)
-        after = proportional_kib(server.roots)
-        found[server.name] = {
-            "sessions": sessions, "stood": result.get("sessions"), "accepted": result.get("accepted"),
+    if result.get("accepted", 0) < sessions:
+        raise RuntimeError(f"only {result.get('accepted')} of {sessions} sent their message: {result}")
+    after = settled(server)
+    server.between_rounds()
+    note(f"f {server.name}: {(during - before) / sessions:.1f} KiB for each of {sessions} sessions;"
+         f" {time.monotonic() - begun:.0f} s in all")
+    return {"sessions": sessions, "accepted": result["accepted"], "refused": result["refused"],
             "before_kib": before, "during_kib": during, "after_kib": after,
             "kib_per_session": (during - before) / sessions, "after_over_before": after / max(before, 1)}
-        note(f"f {server.name}: {(during - before) / sessions:.1f} KiB for each of {sessions} sessions")
-        server.between_rounds()
-    return found
