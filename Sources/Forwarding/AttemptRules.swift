@@ -26,7 +26,7 @@ package struct AttemptRules: Sendable {
             verdicts(on: message, outcomes, isInterruption: false, now: now, jitter: jitter)
         case .interrupted(let outcomes, _):
             verdicts(on: message, outcomes, isInterruption: true, now: now, jitter: jitter)
-        case .noRelay(let reason, let wait):
+        case .noRelay(let reason, let wait, _):
             if isExpired(message, now: now) {
                 givenUp(message, "expired: \(reason)")
             } else {

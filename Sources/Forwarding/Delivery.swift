@@ -12,7 +12,9 @@ package enum DeliveryResult: Sendable {
     /// The connection broke in the middle, at every relay that could be tried: nobody of these is final.
     case interrupted([DeliveryDialogue.Outcome], relay: String)
     /// No relay could be asked; nobody has refused the message. Try again after `wait`.
-    case noRelay(reason: String, wait: Duration)
+    ///
+    /// - Parameter isOutage: nor could one for any other message of the pool.
+    case noRelay(reason: String, wait: Duration, isOutage: Bool)
 }
 
 extension QueuedMessage {

@@ -45,6 +45,8 @@ package final class Forwarder: Sendable {
     private let eventLoop: any EventLoop
     let logger: Logger
     private let held: Mutex<HeldMessages>
+    /// Pools of which no relay answers, and until when: claiming more for them would only move it from hand to hand.
+    private let outages = Mutex<[Int64: ContinuousClock.Instant]>([:])
     private let core: NIOLoopBoundBox<ForwarderCore?>
 
     /// - Parameters:
@@ -120,7 +122,12 @@ package final class Forwarder: Sendable {
     /// Nil: all of them.
     private func poolsWithRoom() async -> [Int64]? {
         guard let all = try? await pools.pools().keys else { return nil }
-        let free = held.withLock { held in all.filter { held.hasRoom(for: $0) } }
+        let now = ContinuousClock.now
+        let out = outages.withLock { outages in
+            outages = outages.filter { now < $0.value }
+            return Set(outages.keys)
+        }
+        let free = held.withLock { held in all.filter { held.hasRoom(for: $0) && !out.contains($0) } }
         return free.count == all.count ? nil : Array(free)
     }
 
@@ -154,9 +161,11 @@ package final class Forwarder: Sendable {
     private func watchPools() async {
         var last: [Int64: Pool] = [:]
         while !Task.isCancelled {
+            eventLoop.execute { [core] in core.value?.resume() }
             if let now = try? await pools.pools(), now != last {
                 last = now
                 let list = Array(now.values)
+                outages.withLock { $0 = [:] }
                 eventLoop.execute { [core] in core.value?.configure(list) }
             }
             try? await Task.sleep(for: .milliseconds(500))
@@ -164,6 +173,11 @@ package final class Forwarder: Sendable {
     }
 
     private func finished(_ message: QueuedMessage, _ result: DeliveryResult) {
+        if case .noRelay(_, let wait, let isOutage) = result {
+            if isOutage { outages.withLock { $0[message.poolID] = .now + wait } }
+        } else {
+            outages.withLock { _ = $0.removeValue(forKey: message.poolID) }
+        }
         settle(message, result)
         held.withLock { $0.finish(message) }
     }

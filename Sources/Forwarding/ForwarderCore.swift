@@ -27,6 +27,8 @@ package final class ForwarderCore {
     private let finished: (QueuedMessage, DeliveryResult) -> Void
     private let logger: Logger
     private var pools: [Int64: PoolState] = [:]
+    /// The directory has been heard: until then nobody knows that a pool has no members.
+    private var isConfigured = false
     private var isStopping = false
     private var stopped: EventLoopPromise<Void>?
 
@@ -64,6 +66,7 @@ package final class ForwarderCore {
     /// Takes over what the directory says of pools and members; who has left finishes what is under way.
     package func configure(_ configured: [Pool]) {
         eventLoop.preconditionInEventLoop()
+        isConfigured = true
         for pool in configured {
             let state = self.pool(pool.id)
             state.name = pool.name
@@ -102,7 +105,8 @@ package final class ForwarderCore {
         for state in pools.values { state.waiting.removeAll { isGone($0.delivery) } }
     }
 
-    /// The lease is held again: what waited for it goes on.
+    /// What waits goes on if it may: the lease is held again, or some time has passed. (A probe may have gone unanswered for
+    /// too long, or a member's pause be over; nothing else tells of that.)
     package func resume() {
         eventLoop.preconditionInEventLoop()
         for state in pools.values { pump(state) }
@@ -141,7 +145,7 @@ package final class ForwarderCore {
 
     /// Gives what waits to whoever may take it.
     private func pump(_ pool: PoolState) {
-        guard !isStopping, mayBegin() else { return }
+        guard !isStopping, isConfigured, mayBegin() else { return }
         while let job = pool.waiting.first {
             switch pool.choose(for: job, at: now) {
             case .wait:
@@ -161,8 +165,9 @@ package final class ForwarderCore {
         if let (outcomes, relay) = job.interruption {
             finished(job.delivery, .interrupted(outcomes, relay: relay))
         } else {
-            finished(job.delivery, .noRelay(reason: pool.reasonForNobody, wait: pool.waitForRelay))
-            if pool.waiting.isEmpty { pool.outages += 1 }
+            finished(
+                job.delivery,
+                .noRelay(reason: pool.reasonForNobody, wait: pool.waitForRelay(at: now), isOutage: pool.isOut))
         }
     }
 
@@ -224,7 +229,7 @@ package final class ForwarderCore {
             guard let job = connection.job else { return }
             connection.job = nil
             connection.member.health.succeeded()
-            finished(job.delivery, .noRelay(reason: "the lease is not ours beyond doubt", wait: .zero))
+            finished(job.delivery, .noRelay(reason: "the lease is not ours beyond doubt", wait: .zero, isOutage: false))
             pump(pool)
         case .failed(let reason):
             failed(connection, of: pool, reason)
@@ -233,7 +238,6 @@ package final class ForwarderCore {
 
     private func finishTransaction(on connection: Connection, of pool: PoolState) {
         connection.member.health.succeeded()
-        pool.outages = 0
         guard let outcomes = connection.outcomes, var job = connection.job else { return }
         connection.outcomes = nil
         connection.job = nil

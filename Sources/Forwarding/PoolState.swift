@@ -56,8 +56,6 @@ final class PoolState {
     var members: [MemberState] = []
     var waiting: Deque<Job> = []
     var rotation = WeightedRotation()
-    /// How often in a row nobody could be asked; reset by the first success.
-    var outages = 0
     var lastFailure: String?
 
     init(id: Int64, name: String) {
@@ -92,6 +90,13 @@ final class PoolState {
         return "no relay of pool \(name) can be reached: \(lastFailure ?? "all have failed")"
     }
 
-    /// 2 s after the first outage, doubling to 8: mail flows again soon after a relay is back.
-    var waitForRelay: Duration { .seconds(2 << min(outages, 2)) }
+    /// Whether nobody of the pool can be asked just now, whatever the message.
+    var isOut: Bool { !members.contains { $0.takesMail && !$0.health.isFailing } }
+
+    /// Until the first member is tried again: what was given back is then there to try it with.
+    func waitForRelay(at now: Duration) -> Duration {
+        let longest = MemberHealth.longestPause
+        let next = members.filter(\.takesMail).compactMap(\.health.nextTry).min()
+        return max(.milliseconds(500), min(next.map { $0 - now } ?? longest, longest)) + .milliseconds(100)
+    }
 }

@@ -57,11 +57,11 @@ package final class Queue: Sendable {
         var isAway = false
         while !Task.isCancelled {
             let wanted = min(await room(), 500)
+            let pools = await pools()
             var wait = pause
-            if wanted > 0 {
+            if wanted > 0, pools?.isEmpty != true {
                 do throws(DatabaseError) {
-                    let claimed = try await claim(
-                        maxMessages: wanted, maxBytes: maxBytes, pools: await pools())
+                    let claimed = try await claim(maxMessages: wanted, maxBytes: maxBytes, pools: pools)
                     if !claimed.isEmpty {
                         await take(claimed)
                         if claimed.count >= wanted { wait = .zero }

@@ -59,11 +59,16 @@ package struct DatabaseConfiguration: Sendable, CustomStringConvertible {
     /// What every session pins, whatever the role or the database says (LEDGER, "accept").
     var sessionSettings: String {
         let idle = isAdministrative ? "10s" : "0"
+        #if PLANTED_FAULTS
+            let synchronous = Planted.active == .commitNotWaited ? "local" : "on"
+        #else
+            let synchronous = "on"
+        #endif
         return """
             SET default_transaction_isolation = 'read committed';
             SET default_transaction_read_only = off;
             SET client_min_messages = warning;
-            SET synchronous_commit = on;
+            SET synchronous_commit = \(synchronous);
             SET statement_timeout = 0;
             SET lock_timeout = 0;
             SET idle_in_transaction_session_timeout = '\(idle)';

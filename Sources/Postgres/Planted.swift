@@ -11,6 +11,8 @@
         case outcomeDropped = "outcome-dropped"
         case warningIsSuccess = "warning-is-success"
         case deliveredBeforeReply = "delivered-before-reply"
+        case relayGivenUp = "relay-given-up"
+        case commitNotWaited = "commit-not-waited"
 
         package static let active = getenv("PLANTED_FAULT").flatMap { Planted(rawValue: String(cString: $0)) }
     }

@@ -37,7 +37,7 @@ import Testing
         private(set) var hops: [Hop] = []
         private(set) var results: [DeliveryResult] = []
         var now = Duration.zero
-        private var core: ForwarderCore?
+        private(set) var core: ForwarderCore?
 
         init() {
             let made = ForwarderCore(
@@ -83,5 +83,33 @@ import Testing
         scene.hops[2].succeed()
         #expect(scene.results.count == 3)
         if case .answered = scene.results.last {} else { Issue.record("\(scene.results)") }
+    }
+
+    @Test func `a probe without an answer holds nobody up for long`() throws {
+        let scene = Scene()
+        try scene.take(1)
+        scene.hops[0].become(.failed(reason: "connection refused"))
+        scene.now = .seconds(1)
+        for number in 2...3 as ClosedRange<UInt64> { try scene.take(number) }
+        try #require(scene.hops.count == 2, "one probe at a time")
+        scene.now = .seconds(4)
+        scene.core?.resume()
+        try #require(scene.hops.count == 3)
+        scene.hops[2].become(.ready)
+        scene.hops[2].succeed()
+        if case .answered = scene.results.last {} else { Issue.record("\(scene.results)") }
+    }
+
+    @Test func `what no relay could be asked for is due again when the first is asked`() throws {
+        let scene = Scene()
+        for second in [0, 1, 3, 5, 7] as [UInt64] {
+            scene.now = .seconds(Int64(second))
+            try scene.take(second)
+            try #require(scene.hops.last).become(.failed(reason: "connection refused"))
+        }
+        let waits = scene.results.compactMap { result in
+            if case .noRelay(_, let wait, isOutage: true) = result { wait } else { nil }
+        }
+        #expect(waits == [1_100, 2_100, 2_100, 2_100, 2_100].map { .milliseconds($0) })
     }
 }

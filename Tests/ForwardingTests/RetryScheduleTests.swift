@@ -17,14 +17,14 @@ import Testing
 }
 
 @Suite struct MemberHealthTests {
-    @Test func `a member that fails is left alone ever longer, five seconds at most`() {
+    @Test func `a member that fails is left alone ever longer, two seconds at most`() {
         var health = MemberHealth()
         var pauses: [Duration] = []
         for _ in 0..<7 {
             health.failed(at: .zero)
             pauses.append(health.nextTry ?? .zero)
         }
-        #expect(pauses == [1, 2, 4, 5, 5, 5, 5].map { .seconds($0) })
+        #expect(pauses == [1, 2, 2, 2, 2, 2, 2].map { .seconds($0) })
     }
 
     @Test func `one probe at a time, and a success forgets the failures`() {
@@ -32,10 +32,22 @@ import Testing
         health.failed(at: .seconds(5))
         #expect(!health.isAvailable(at: .seconds(5)))
         #expect(health.isAvailable(at: .seconds(6)))
-        health.tried()
+        health.tried(at: .seconds(6))
         #expect(!health.isAvailable(at: .seconds(6)))
         health.succeeded()
         #expect(health == MemberHealth())
         #expect(health.isAvailable(at: .zero))
+    }
+
+    @Test func `a probe that ended saying nothing, or does not end, is followed by another`() {
+        var health = MemberHealth()
+        health.failed(at: .zero)
+        health.tried(at: .seconds(1))
+        #expect(health.isBeingProbed(at: .seconds(1)))
+        health.learnedNothing()
+        #expect(!health.isBeingProbed(at: .seconds(1)) && health.isAvailable(at: .seconds(1)))
+        health.tried(at: .seconds(1))
+        #expect(!health.isAvailable(at: .seconds(2)))
+        #expect(health.isAvailable(at: .seconds(4)))
     }
 }
