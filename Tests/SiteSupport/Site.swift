@@ -237,7 +237,8 @@ package actor SharedSite {
     }
 }
 
-/// Ends what tests have started when the test process ends, however that ends.
+/// Ends what tests have started when the test process ends, however that ends: but no process that was given the number
+/// of one of them since, for which each is known by the time it began, too.
 private final class Reaper: Sendable {
     static let shared = Reaper()
     private let lifeline: Int32
@@ -246,14 +247,26 @@ private final class Reaper: Sendable {
         var ends: [Int32] = [-1, -1]
         precondition(pipe(&ends) == 0, "no pipe")
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        let script = "trap '' INT TERM HUP; while read pid; do all=\"$all $pid\"; done; kill -9 $all 2>/dev/null"
+        let script = """
+            trap '' INT TERM HUP
+            while read -r one; do all="$all $one"; done
+            for one in $all; do
+                pid=${one%:*}
+                stat=$(cat "/proc/$pid/stat" 2>/dev/null) || continue
+                set -- ${stat##*) }
+                [ "${20}" = "${one#*:}" ] && kill -9 "$pid" 2>/dev/null
+            done
+            """
         _ = try? ChildProcess(["sh", "-c", script], input: ends[0])
         close(ends[0])
         lifeline = ends[1]
     }
 
     package func watch(_ process: ChildProcess) {
-        let line = Array("\(process.id)\n".utf8)
+        // After the name, which may hold anything: field 22 of all (proc(5)).
+        let fields = readFile("/proc/\(process.id)/stat").split(separator: ")").last?.split(separator: " ") ?? []
+        guard fields.count > 19 else { return }
+        let line = Array("\(process.id):\(fields[19])\n".utf8)
         _ = write(lifeline, line, line.count)
     }
 }

@@ -75,8 +75,11 @@ final class Node: Sendable {
     /// SIGKILL, and waits for its end.
     func kill() {
         state.withLock { state in
-            state.process?.signal(SIGKILL)
-            state.process?.wait()
+            // (One that has ended and was waited for may have left its number to another.)
+            if let process = state.process, process.isRunning {
+                process.signal(SIGKILL)
+                process.wait()
+            }
             state.process = nil
             // The logs of a thousand lives would fill the disk.
             if state.starts > 3 { unlink("\(folder)/\(name).\(state.starts - 3).log") }
