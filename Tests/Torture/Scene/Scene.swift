@@ -55,7 +55,7 @@ final class Scene: Sendable {
         submissions: Int, forwarders: Int, relays: Int, databasePort: Int? = nil, environment: [String] = []
     ) async throws {
         var nodes: [Node] = []
-        let environment = environment + (leg.plant.map { ["PLANTED_FAULT=\($0.name)"] } ?? [])
+        let environment = environment + (leg.plant?.environment ?? [])
         for (role, count) in [(Node.Role.relay, relays), (.forwarder, forwarders), (.submission, submissions)] {
             for number in 0..<count {
                 nodes.append(
@@ -152,31 +152,47 @@ final class Scene: Sendable {
         return verdict
     }
 
-    /// Until no recipient is left that is neither delivered nor bounced nor cancelled.
+    /// How many recipients are neither delivered nor bounced nor cancelled; nil: the database does not say.
+    ///
+    /// - Parameters:
+    ///   - isMarked: of those that were cancelled while under way, or of the others.
+    ///   - limit: of messages accepted before it alone.
+    func waiting(isMarked: Bool, before limit: Date = .distantFuture) async -> Int64? {
+        let rows = try? await site.sql.query(
+            """
+            SELECT count(*) AS n FROM gatepost.recipient r
+            WHERE r.state IN ('queued', 'deferred') AND (r.mark IS NOT NULL) = $1
+              AND r.message_id < gatepost.uuid_floor(to_timestamp($2))
+            """, [.bool(isMarked), .double(limit.timeIntervalSince1970)])
+        return try? rows?.first?.int64("n")
+    }
+
+    /// Until no recipient is left that is neither delivered nor bounced nor cancelled: by themselves, nobody helps the
+    /// nodes.
     func waitUntilDelivered(within limit: Duration) async throws {
         let begun = ContinuousClock.now
-        func isDone() async -> Bool {
-            let rows = try? await site.sql.query(
-                "SELECT count(*) AS n FROM gatepost.recipient WHERE state IN ('queued', 'deferred')")
-            return (try? rows?.first?.int64("n")) == 0
-        }
-        // What every forwarder does once a minute, at once: it frees what the dead had leased, and finishes what was
-        // cancelled under way.
-        if await !isDone() { _ = try? await onThread { [site] in try site.gatepost("maintain") } }
-        let isDrained = await eventually(within: limit, every: .milliseconds(200)) { await isDone() }
+        guard
+            await eventually(within: limit, every: .milliseconds(100), { await waiting(isMarked: false) == 0 })
+        else { return await sayWhatWaits() }
         measure("all delivered after, s", begun.duration(to: .now) / .seconds(1))
-        guard !isDrained else { return }
-        for row in try await site.sql.query(
+        // What every forwarder does once a minute, at once: it finishes what was cancelled under way.
+        for _ in 0..<10 where await waiting(isMarked: true) != 0 {
+            _ = try? await onThread { [site] in try site.gatepost("maintain") }
+        }
+        if await waiting(isMarked: true) != 0 { await sayWhatWaits() }
+    }
+
+    func sayWhatWaits() async {
+        let rows = try? await site.sql.query(
             """
-            SELECT format('%s of %s: %s, owner %s (%s), mark %s, due in %s s, %s attempts', r.address, r.message_id, r.state,
-                          r.owner_id, o.node, r.mark, extract(epoch FROM r.next_attempt - clock_timestamp())::int,
-                          r.attempts) AS what
+            SELECT format('%s of %s: %s, owner %s (%s), mark %s, due in %s s, %s attempts, %s', r.address, r.message_id,
+                          r.state, r.owner_id, o.node, r.mark, extract(epoch FROM r.next_attempt - clock_timestamp())::int,
+                          r.attempts, r.reply_code) AS what
             FROM gatepost.recipient r LEFT JOIN gatepost.owner o ON o.id = r.owner_id
             WHERE r.state IN ('queued', 'deferred') LIMIT 5
             """)
-        {
-            leg.say("left behind: \(try row.string("what"))")
-        }
+        guard let rows else { return leg.say("the database does not say what waits") }
+        for row in rows { leg.say("left behind: \((try? row.string("what")) ?? "")") }
     }
 
     /// The judge's verdict on all that clients have heard by now, and what was noted here.

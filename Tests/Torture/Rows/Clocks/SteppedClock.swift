@@ -24,10 +24,9 @@ struct SteppedClock: Sendable {
             INSERT INTO gatepost.test_offset VALUES ('0');
             ALTER TABLE gatepost.test_offset OWNER TO gatepost_owner;
             CREATE TABLE gatepost.test_jump (at timestamptz NOT NULL);
-            CREATE OR REPLACE FUNCTION ledger.clock() RETURNS timestamptz
-            LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+            CREATE OR REPLACE FUNCTION gatepost.clock() RETURNS timestamptz LANGUAGE plpgsql VOLATILE AS $$
             BEGIN
-                RETURN clock_timestamp() + (SELECT o.ahead FROM gatepost.test_offset o);
+                RETURN pg_catalog.clock_timestamp() + (SELECT o.ahead FROM gatepost.test_offset o);
             END
             $$;
             """)

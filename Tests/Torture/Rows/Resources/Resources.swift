@@ -13,7 +13,7 @@ extension Row {
     ) { leg in
         let resources = try await Resources(leg)
         // Some of the mail is large, and is sent again and again while there is no relay.
-        return try await resources.scene.judged(clients: 12, messagesPerSecond: 60, drain: .seconds(180)) {
+        return try await resources.scene.judged(clients: 12, messagesPerSecond: 60, drain: .seconds(60)) {
             try await resources.run()
         }
     }
@@ -153,8 +153,16 @@ struct Resources: Sendable {
             try node.start()
         }
         scene.count(shortage.rawValue)
-        let wait = await answer(of: load, within: .seconds(30)) ?? .seconds(30)
-        scene.back("\(shortage.rawValue): back", after: wait, within: .seconds(5))
+        let ended = ContinuousClock.now
+        let now = Date()
+        async let wait = answer(of: load, within: .seconds(30)) ?? .seconds(30)
+        // Everything that waited then, and not only what comes now.
+        let isDrained = await eventually(within: .seconds(30) * scene.leg.patience, every: .milliseconds(50)) {
+            await scene.waiting(isMarked: false, before: now) == 0
+        }
+        scene.back("\(shortage.rawValue): delivered", after: ended.duration(to: .now), within: .seconds(5))
+        if !isDrained { await scene.sayWhatWaits() }
+        scene.back("\(shortage.rawValue): back", after: await wait, within: .seconds(5))
     }
 
     /// Waits for the next 250 after now. Nil when there was none in time.
