@@ -5,8 +5,10 @@ import TestSupport
 /// A fault put into Gatepost on purpose, the row that must notice it, and what that row must say.
 struct Plant: Sendable {
     enum Kind: Sendable {
-        /// Compiled in where the build has `-D PLANTED_FAULTS`, and chosen by PLANTED_FAULT.
+        /// Compiled in where the build has `-D PLANTED_FAULTS`, and chosen by its name in PLANTED_FAULT.
         case program
+        /// The same under another name: that of a fault that more than one row must notice.
+        case again(String)
         /// Run in the database once it is migrated.
         case database(@Sendable () throws -> String)
     }
@@ -24,6 +26,15 @@ struct Plant: Sendable {
     func script() throws -> String? {
         if case .database(let text) = kind { return try text() }
         return nil
+    }
+
+    /// For the environment of each node.
+    var environment: [String] {
+        switch kind {
+        case .program: ["PLANTED_FAULT=\(name)"]
+        case .again(let fault): ["PLANTED_FAULT=\(fault)"]
+        case .database: []
+        }
     }
 
     static let all: [Plant] = [
@@ -77,6 +88,15 @@ struct Plant: Sendable {
             name: "clocks-other-clock", summary: "the day is the machine's, and the database's clock was set",
             row: .clocks,
             rounds: 5, expected: [.wrongDay], kind: .database(PlantedSQL.otherClock)),
+        Plant(
+            name: "nth-call-doubt-is-refusal", summary: "a call of libpq that fails after the commit is answered 451",
+            row: .nthCall, rounds: 60, expected: [.refusedButStored, .storedTwice], kind: .again("doubt-is-refusal")),
+        Plant(
+            name: "relay-given-up", summary: "a relay that has failed is not asked again", row: .resources, rounds: 6,
+            expected: [.stuck], kind: .program),
+        Plant(
+            name: "commit-not-waited", summary: "sessions do not wait for the synchronous standby", row: .failover,
+            rounds: 1, expected: [.lost], kind: .program),
         Plant(
             name: "interleavings-no-lock", summary: "the meters are not locked, seen by a serial order that is none",
             row: .interleavings, rounds: 24, expected: [.miscounted], kind: .database { PlantedFault.noLock.text }),

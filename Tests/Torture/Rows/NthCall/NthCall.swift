@@ -55,7 +55,8 @@ struct NthCall: Sendable {
         var random = leg.random
         // (A forwarder that dies keeps its mail until its lease is seen to be gone: too long for the short form.)
         let all = victims.flatMap { victim in Kind.allCases.map { (victim, $0) } }.filter {
-            !(leg.isShort && $0.0.node.role == .forwarder && $0.1 == .memory)
+            if leg.plant != nil { return $0.0.node.role == .submission && $0.1 == .libpq }
+            return !(leg.isShort && $0.0.node.role == .forwarder && $0.1 == .memory)
         }
         for ((node, page), kind) in all {
             let name = "\(node.role.rawValue), \(kind)"
@@ -138,11 +139,11 @@ struct NthCall: Sendable {
     /// With nothing failing, a message goes through within a few attempts.
     private func mustPass(_ when: String, _ verdict: inout Verdict) async throws {
         let begun = ContinuousClock.now
-        let hasPassed = await eventually(within: .seconds(30), every: .milliseconds(50)) {
+        let hasPassed = await eventually(within: .seconds(30) * leg.patience, every: .milliseconds(50)) {
             await clients.send().outcome == .accepted
         }
         verdict.measure("in service again, s", begun.duration(to: .now) / .seconds(1))
-        if !hasPassed || begun.duration(to: .now) > .seconds(10) {
+        if !hasPassed || begun.duration(to: .now) > .seconds(10) * leg.patience {
             verdict.add(.late, "\(when): nothing taken for \(begun.duration(to: .now))")
         }
     }
