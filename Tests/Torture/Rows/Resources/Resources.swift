@@ -102,7 +102,7 @@ struct Resources: Sendable {
         case .memory:
             let heavy = HeavyMail(scene, to: submission.port)
             try await during(shortage, load, seconds) {
-                if let process { process.limit("as", "\(process.virtualSize + (16 << 20))") }
+                if let process { process.limit("as", "\(process.virtualSize + HeavyMail.room)") }
                 heavy.begin()
             } undo: {
                 process?.limit("as", "unlimited")
@@ -177,6 +177,15 @@ struct Resources: Sendable {
 /// Messages of many megabytes, several at once, from clients of their own; their journal is the scene's. They go to
 /// where they are refused: the sink would take its time over them.
 private final class HeavyMail {
+    // (A debug build takes half a minute for what the other does in a second.)
+    #if DEBUG
+        private static let lines = 1_600
+        /// Of memory: less than all of them need.
+        static let room = 4 << 20
+    #else
+        private static let lines = 8_000
+        static let room = 16 << 20
+    #endif
     private let scene: Scene
     private let port: Int
     private let file: String
@@ -193,7 +202,8 @@ private final class HeavyMail {
         if access(file, R_OK) != 0 {
             let head = "From: <\(member.sender)>\r\nSubject: heavy\r\n\r\n"
             let line = String(repeating: "x", count: 900) + "\r\n"
-            try? (head + String(repeating: line, count: 8_000)).write(toFile: file, atomically: true, encoding: .utf8)
+            try? (head + String(repeating: line, count: Self.lines)).write(
+                toFile: file, atomically: true, encoding: .utf8)
         }
         for number in 0..<6 {
             let token = "heavy\(UUID().uuidString.prefix(8).lowercased())\(number)"
