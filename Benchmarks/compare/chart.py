@@ -2,10 +2,11 @@
 
 from html import escape
 
-from report import middle
+from report import middle, ratios
 
 COLOURS = {"gatepost": "#1b6ca8", "postfix-quota": "#c8553d", "postfix": "#e0a458", "chasquid": "#6a994e"}
-WIDTH, PANEL, BAR, LEFT, RIGHT = 860, 34, 22, 150, 190
+NAMES = {"gatepost": "Gatepost", "postfix-quota": "Postfix, quota", "postfix": "Postfix, no quota"}
+WIDTH, PANEL, BAR, LEFT, RIGHT = 920, 34, 22, 150, 260
 FONT = "font-family='DejaVu Sans, Verdana, sans-serif'"
 
 
@@ -21,21 +22,24 @@ def bars(top, title, values, unit):
     scale = (WIDTH - LEFT - RIGHT) / most
     y = top + PANEL
     for name, value, least, largest, note in values:
-        out.append(text(LEFT - 8, y + 15, name, anchor="end"))
+        out.append(text(LEFT - 8, y + 13, NAMES.get(name, name), anchor="end"))
         out.append(f"<rect x='{LEFT}' y='{y}' width='{max(value * scale, 1):.1f}' height='{BAR - 5}'"
                    f" fill='{COLOURS.get(name, '#888')}'/>")
         if largest > least:
             middle_y = y + (BAR - 5) / 2
-            out.append(f"<path d='M{LEFT + least * scale:.1f} {middle_y:.1f} H{LEFT + largest * scale:.1f}'"
-                       f" stroke='#222' stroke-width='1.5'/>")
+            ends = "".join(f" M{LEFT + end * scale:.1f} {middle_y - 4:.1f} v8" for end in (least, largest))
+            out.append(f"<path d='M{LEFT + least * scale:.1f} {middle_y:.1f} H{LEFT + largest * scale:.1f}{ends}'"
+                       f" stroke='#111' stroke-width='1.5' fill='none'/>")
         shown = f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
-        out.append(text(LEFT + largest * scale + 8, y + 13, f"{shown} {unit}{note}", 12))
+        out.append(text(LEFT + largest * scale + 8, y + 13, f"{shown}{unit}{note}", 12))
         y += BAR
     return out, y + 14
 
 
 def draw(heading, works, results, memory):
-    out, y = [text(16, 30, heading, 16, weight="bold")], 44
+    out, y = [text(16, 30, heading, 16, weight="bold"),
+              text(16, 50, "bars: medians; lines: from the least to the largest round; ×: Gatepost's rate over theirs, round by"
+                   " round, median", 12, colour="#555")], 60
     for work in works:
         rounds = results.get(work.letter)
         if not rounds:
@@ -44,13 +48,16 @@ def draw(heading, works, results, memory):
         for name, each in rounds.items():
             rates = [one["rate"] for one in each]
             p99 = middle(each, "p99_ms")
-            values.append((name, middle(each, "rate"), min(rates), max(rates), f", p99 {p99:.0f} ms"))
-        part, y = bars(y, f"{work.letter}  {work.title}", values, "/s")
+            waited = f"{p99:.0f} ms" if p99 < 1000 else f"{p99 / 1000:.1f} s"
+            over = ratios(rounds, "gatepost", name) if name != "gatepost" and "gatepost" in rounds else None
+            values.append((name, middle(each, "rate"), min(rates), max(rates),
+                           f", p99 {waited}" + (f", {over[1]:.1f}×" if over else "")))
+        part, y = bars(y, f"{work.letter}  {work.title} (more is better)", values, "/s")
         out += part
     if memory:
-        values = [(name, each["kib_per_session"], 0, each["kib_per_session"], "") for name, each in memory.items()]
-        values = [(name, value, value, value, f" ({memory[name]['sessions']} sessions)") for name, value, *_ in values]
-        part, y = bars(y, "f  memory of an idle TLS session after a 200 kB message (PSS)", values, "KiB")
+        values = [(name, each["kib_per_session"], each["kib_per_session"], each["kib_per_session"],
+                   f" ({each['sessions']:,} sessions)") for name, each in memory.items()]
+        part, y = bars(y, "f  memory of an idle TLS session after a 200 kB message (PSS; less is better)", values, " KiB")
         out += part
     return (f"<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{y}' viewBox='0 0 {WIDTH} {y}'>"
             f"<rect width='{WIDTH}' height='{y}' fill='white'/>{''.join(out)}</svg>\n")

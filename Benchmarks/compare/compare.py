@@ -106,7 +106,7 @@ class Outcome:
             file.write("\n")
         with open(self.path("svg"), "w") as file:
             file.write(chart.draw(f"Gatepost and its peers, {facts['date']}, {facts['cores']} cores, "
-                                  f"{facts['rounds']} rounds", works.WORKS, self.results, self.memory))
+                                  f"rounds: {facts['rounds']}", works.WORKS, self.results, self.memory))
         with open(self.path("txt"), "w") as file:
             file.write("\n".join(filter(None, [
                 report.whole(heading, works.WORKS, self.results, self.memory), self.judged, failed])))

@@ -7,7 +7,8 @@ from surroundings import DOMAIN
 
 
 class Gatepost:
-    """`roles`: submission alone is what `relay held` means; with forwarder and relay mail goes on to the sink."""
+    """`roles`: submission alone is what `relay held` means; all three, in one process as `gatepost serve` has them where
+    nothing is said, send mail on to the sink."""
 
     name = "gatepost"
     has_processes = False
@@ -65,11 +66,11 @@ pki:
         self.secret = issued["secret"]
         self.copy_credential()
         self.command("relay", "add", "default", f"127.0.0.1:{self.relay_port}")
-        for role in self.roles:
-            child = Child([self.site.gatepost, "serve", "--role", role, "--config", self.settings],
-                          self.site.path(f"{self.database}-{role}.log"))
-            self.site.add(child.stop)
-            self.children.append(child)
+        options = ["--role", *self.roles] if len(self.roles) == 1 else []
+        child = Child([self.site.gatepost, "serve", *options, "--config", self.settings],
+                      self.site.path(f"{self.database}.log"))
+        self.site.add(child.stop)
+        self.children.append(child)
         wait_until(self.database, lambda: all(child.check() is None for child in self.children) and answers(self.port))
 
     def copy_credential(self):
