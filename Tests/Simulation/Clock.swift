@@ -5,46 +5,62 @@ typealias Moment = Int64
 
 /// What is to happen, in order of time, and of arrangement where times are the same.
 struct Agenda {
+    /// Without the event itself: what is only a few words is moved about the heap without counting references.
     private struct Entry {
         var time: Moment
         var number: UInt64
-        var event: () -> Void
+        var slot: Int
 
-        func precedes(_ other: Entry) -> Bool { (time, number) < (other.time, other.number) }
+        func precedes(_ other: Entry) -> Bool {
+            time < other.time || (time == other.time && number < other.number)
+        }
     }
 
     private var heap: [Entry] = []
+    private var events: [(() -> Void)?] = []
+    private var freeSlots: [Int] = []
     private var count: UInt64 = 0
-
-    var isEmpty: Bool { heap.isEmpty }
 
     mutating func add(at time: Moment, _ event: @escaping () -> Void) {
         count += 1
-        heap.append(Entry(time: time, number: count, event: event))
+        let slot: Int
+        if let free = freeSlots.popLast() {
+            slot = free
+            events[free] = event
+        } else {
+            slot = events.count
+            events.append(event)
+        }
+        let entry = Entry(time: time, number: count, slot: slot)
+        heap.append(entry)
         var child = heap.count - 1
         while child > 0 {
             let parent = (child - 1) / 2
-            guard heap[child].precedes(heap[parent]) else { break }
-            heap.swapAt(child, parent)
+            guard entry.precedes(heap[parent]) else { break }
+            heap[child] = heap[parent]
             child = parent
         }
+        heap[child] = entry
     }
 
     mutating func next() -> (time: Moment, number: UInt64, event: () -> Void)? {
         guard let first = heap.first, let last = heap.popLast() else { return nil }
         if !heap.isEmpty {
-            heap[0] = last
             var parent = 0
             while true {
-                var least = parent
-                for child in [2 * parent + 1, 2 * parent + 2]
-                where child < heap.count && heap[child].precedes(heap[least]) { least = child }
-                if least == parent { break }
-                heap.swapAt(parent, least)
-                parent = least
+                var child = 2 * parent + 1
+                guard child < heap.count else { break }
+                if child + 1 < heap.count, heap[child + 1].precedes(heap[child]) { child += 1 }
+                guard heap[child].precedes(last) else { break }
+                heap[parent] = heap[child]
+                parent = child
             }
+            heap[parent] = last
         }
-        return (first.time, first.number, first.event)
+        guard let event = events[first.slot] else { preconditionFailure("each slot of the heap has its event") }
+        events[first.slot] = nil
+        freeSlots.append(first.slot)
+        return (first.time, first.number, event)
     }
 }
 

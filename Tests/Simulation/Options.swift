@@ -1,3 +1,5 @@
+import Glibc
+
 /// The command line.
 struct Options {
     var sessions = 1_000_000
@@ -5,7 +7,7 @@ struct Options {
     var from = 0
     var replay: UInt64?
     var plant: Plant?
-    var jobs = 2
+    var jobs = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     var file: String?
 
     static let usage = """
@@ -15,7 +17,7 @@ struct Options {
           --sessions N   about so many client sessions, ten to a world (default 1000000)
           --seed N       which worlds; the same number, the same worlds (default 1)
           --from WORLD   the number of the first world (default 0)
-          --jobs N       threads, each with worlds of its own (default 2)
+          --jobs N       threads, each with worlds of its own (default: a thread for each processor)
           --record FILE  add this run to the totals that are kept there
           --replay SEED  one world, told step by step
           --plant FAULT  put a fault in that must be found: \(Plant.allCases.map(\.rawValue).joined(separator: ", "))
