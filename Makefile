@@ -57,7 +57,7 @@ stop:
 test:
 	@.ci/packages $(TEST_PACKAGES)
 	$(SWIFT) build --build-tests
-	$(MAKE) simulate SESSIONS=10000
+	$(MAKE) simulate
 	$(SWIFT) test --skip-build
 
 # The same worlds each time; `RECORD=FILE` adds the run to the totals kept there.
