@@ -7,7 +7,8 @@ POSTGRESQL = postgresql-$(or $(shell ls /usr/lib/postgresql 2>/dev/null | sort -
 TEST_PACKAGES = $(RUN_PACKAGES) swaks libnet-ssleay-perl curl msmtp gsasl python3 python3-pip openssl postfix \
   libnss-wrapper mandoc zsh fish bsdextrautils systemd haproxy nsd php-cli php-symfony-mailer ruby-actionmailer \
   nodejs node-nodemailer openjdk-17-jdk-headless libjakarta-mail-java golang-go mutt s-nail libphp-phpmailer \
-  libemail-sender-perl libauthen-sasl-perl libio-socket-ssl-perl $(POSTGRESQL)-pgtap $(POSTGRESQL)-plpgsql-check
+  libemail-sender-perl libauthen-sasl-perl libio-socket-ssl-perl patroni etcd-server python3-etcd \
+  $(POSTGRESQL)-pgtap $(POSTGRESQL)-plpgsql-check
 
 # What Gatepost is compared with.
 PEER_PACKAGES = postfix postfix-pgsql dovecot-core dovecot-pgsql policyd-rate-limit python3-psycopg2 python3 nsd
