@@ -10,6 +10,7 @@ package final class Queue: Sendable {
     private let owner: Owner
     private let logger: Logger
     package let clock: DatabaseClock
+    private static let setApart = Duration.seconds(3600)
 
     package init(_ database: DatabaseConfiguration, owner: Owner, clock: DatabaseClock, logger: Logger) {
         self.owner = owner
@@ -20,6 +21,9 @@ package final class Queue: Sendable {
     }
 
     /// Leases due messages to this node's owner; empty when there are none or the lease is not held just now.
+    ///
+    /// A message with an address that cannot be read is set apart for an hour, with an error in the log: it keeps nobody
+    /// else waiting, and what can read it one day still finds it.
     ///
     /// A claim in doubt may have leased rows that nobody knows of: the owner then starts again under a new id, which
     /// frees them.
@@ -36,7 +40,13 @@ package final class Queue: Sendable {
                     .uuid(id), .int32(Int32(clamping: maxMessages)), .int64(Int64(maxBytes)),
                     pools.map { .int64Array($0) } ?? .null(.int8Array),
                 ])
-            return try ClaimAnswer.messages(rows, owner: id)
+            let answer = try ClaimAnswer(rows, owner: id, setApartUntil: clock.now.advanced(by: Self.setApart))
+            for (message, reason) in answer.unreadable {
+                logger.error(
+                    "a message in the queue cannot be read", metadata: ["id": "\(message)", "reason": "\(reason)"])
+            }
+            settler.settle(answer.returned)
+            return answer.messages
         } catch {
             if error.kind == .doubt || error.kind == .unexpected || error.sqlState == "GP001" { owner.startAgain(id) }
             throw error
@@ -95,11 +105,15 @@ package final class Queue: Sendable {
 }
 
 /// The rows of `ledger.claim`.
-private enum ClaimAnswer {
-    static func messages(_ rows: Rows, owner: MessageID) throws(DatabaseError) -> [QueuedMessage] {
-        var messages: [QueuedMessage] = []
+private struct ClaimAnswer {
+    private(set) var messages: [QueuedMessage] = []
+    /// What gives back those that cannot be read.
+    private(set) var returned: [Settlement] = []
+    private(set) var unreadable: [(MessageID, any Error)] = []
+
+    init(_ rows: Rows, owner: MessageID, setApartUntil: Instant) throws(DatabaseError) {
         messages.reserveCapacity(rows.count)
-        guard !rows.isEmpty else { return messages }
+        guard !rows.isEmpty else { return }
         let content = try rows.column("content")
         for row in rows {
             var body = ByteBuffer()
@@ -112,14 +126,16 @@ private enum ClaimAnswer {
             }
             let sender: ReversePath
             var recipients: [QueuedMessage.Recipient] = []
+            let id = try row.uuid("id")
+            let tenant = try row.int64("tenant_id")
+            let numbers = try row.int64s("numbers")
+            let leases = try row.int64s("leases")
             do {
                 sender = try ReversePath(parsing: try row.string("sender"))
-                let numbers = try row.int64s("numbers")
                 let addresses = try row.strings("addresses")
                 let attempts = try row.int64s("attempts")
                 let notifies = try row.int64s("notifies")
                 let originals = try row.strings("orcpts")
-                let leases = try row.int64s("leases")
                 guard
                     [addresses.count, attempts.count, notifies.count, originals.count, leases.count]
                         .allSatisfy({ $0 == numbers.count })
@@ -138,21 +154,29 @@ private enum ClaimAnswer {
                             attempts: Int32(clamping: attempts[index]), lease: Int32(clamping: leases[index])))
                 }
             } catch {
-                throw (error as? DatabaseError) ?? DatabaseError(.unexpected, "an address in the queue: \(error)")
+                // What is wrong with the answer is wrong with all of it; an address is one message's.
+                if let error = error as? DatabaseError { throw error }
+                unreadable.append((id, error))
+                returned += zip(numbers, leases).map { number, lease in
+                    let one = Owner.LeasedRecipient(
+                        messageID: id, number: Int32(clamping: number), lease: Int32(clamping: lease))
+                    return Settlement(releasing: one, tenant: tenant, owner: owner, until: setApartUntil)
+                }
+                continue
             }
             messages.append(
                 QueuedMessage(
-                    id: try row.uuid("id"), owner: owner, tenantID: try row.int64("tenant_id"),
+                    id: id, owner: owner, tenantID: tenant,
                     tenantSlug: try row.string("tenant"), credentialName: try row.stringOrNil("credential") ?? "",
                     poolID: try row.int64("pool_id"), sender: sender, recipients: recipients,
-                    parameters: try parameters(row), content: body, isEightBit: isEightBit,
+                    parameters: try Self.parameters(row), content: body, isEightBit: isEightBit,
                     acceptedAt: try row.timestamp("accepted_at"),
                     messageIDHeader: try row.stringOrNil("message_id_header"),
                     clientAddress: try row.stringOrNil("client"),
                     kind: QueuedMessage.Kind(rawValue: try row.string("kind")) ?? .mail))
         }
-        return messages
     }
+
     private static func parameters(_ row: Rows.Row) throws(DatabaseError) -> MailParameters {
         MailParameters(
             body: BodyType(word: try row.string("body_type")) ?? .eightBitMIME,

@@ -122,12 +122,14 @@ package struct Settlement: Sendable {
     }
 
     /// Gives a recipient back that is leased here and in no memory.
-    package init(releasing recipient: Owner.LeasedRecipient, tenant: Int64, owner: MessageID) {
+    package init(
+        releasing recipient: Owner.LeasedRecipient, tenant: Int64, owner: MessageID, until: Instant? = nil
+    ) {
         self.owner = owner
         tenantID = tenant
         messageID = recipient.messageID
         number = recipient.number
         lease = recipient.lease
-        outcome = .released(until: nil)
+        outcome = .released(until: until)
     }
 }

@@ -55,6 +55,33 @@ extension LedgerSuite {
             await owner.shutdown()
         }
 
+        @Test func `a message that cannot be read is set apart, and keeps no other waiting`() async throws {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let acceptor = fixture.acceptor()
+            let tally = await acceptor.submit(try (0..<3).map { _ in try acme.request() })
+            let bad = try #require(tally.acknowledged.min())
+            try await fixture.operation.query(
+                "UPDATE gatepost.recipient SET address = 'no address' WHERE message_id = $1::uuid", [.text(bad)])
+            let owner = fixture.owner()
+            try await owner.start()
+            let queue = fixture.queue(owner)
+            let claimed = try await queue.claim(maxMessages: 10, maxBytes: 1 << 20)
+            #expect(Set(claimed.map { "\($0.id)" }) == tally.acknowledged.subtracting([bad]))
+            await queue.drain()
+            #expect(try await queue.claim(maxMessages: 10, maxBytes: 1 << 20).isEmpty)
+            let rows = try await fixture.operation.query(
+                """
+                SELECT message_id::text AS id, attempts, next_attempt > ledger.clock() + interval '50 minutes' AS waits
+                FROM gatepost.recipient WHERE owner_id IS NULL AND state = 'queued'
+                """)
+            #expect(try rows.map { try $0.string("id") } == [bad])
+            #expect(try rows.map { try $0.int64("attempts") } == [0] && rows.map { try $0.bool("waits") } == [true])
+            await acceptor.shutdown()
+            await queue.shutdown()
+            await owner.shutdown()
+        }
+
         @Test func `an outcome that is written again ends no lease that came after it`() async throws {
             let fixture = try await Fixture()
             let acme = try await fixture.tenant()
