@@ -33,7 +33,7 @@ help:
 
 
 	@echo "make fuzz               fuzz every target for a minute each; TARGET=NAME, RUNS=N, SECONDS=N, SANITIZE=address"
-	@echo "make sanitize           tests under AddressSanitizer, ThreadSanitizer and valgrind; TOOL=NAME, SUITES=A,B"
+	@echo "make sanitize           tests under AddressSanitizer, ThreadSanitizer and valgrind; TOOL=NAME, SUITES=A,B, FILTER="
 	@echo "make build              the release binary, $(RELEASE)"
 	@echo "make simulate           SESSIONS=1000000 SEED=1 FROM=0: client sessions in simulated worlds"
 	@echo "make man                the manual pages and completions, under .build/man and .build/completions"
@@ -102,7 +102,7 @@ fuzz:
 
 sanitize:
 	@.ci/packages $(TEST_PACKAGES) valgrind
-	@$(if $(SUITES),SUITES='$(SUITES)') SWIFT=$(SWIFT) .ci/sanitize $(TOOL)
+	@$(if $(SUITES),SUITES='$(SUITES)') $(if $(FILTER),FILTER='$(FILTER)') SWIFT=$(SWIFT) .ci/sanitize $(TOOL)
 
 build:
 	@.ci/packages $(BUILD_PACKAGES)

@@ -234,7 +234,7 @@ if let fuzzing {
 
 /// `.ci/sanitize` names the test targets that it runs: then nothing is built but them and what they need, for a build of
 /// everything takes long under a sanitizer.
-if let chosen = Context.environment["GATEPOST_TESTS"] {
+if let chosen = Context.environment["TEST_TARGETS"] {
     func name(_ dependency: Target.Dependency) -> String? {
         switch dependency {
         case .targetItem(let name, _), .byNameItem(let name, _): name
