@@ -4,8 +4,10 @@ import jakarta.mail.Transport;
 import jakarta.mail.internet.InternetAddress;
 import jakarta.mail.internet.MimeMessage;
 import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
 import java.io.FileInputStream;
 import java.io.InputStreamReader;
+import java.io.PrintStream;
 import java.security.KeyStore;
 import java.security.cert.CertificateFactory;
 import java.nio.charset.StandardCharsets;
@@ -55,10 +57,19 @@ public class SendJakarta {
             mail.put("mail.smtp.mailextension", "ENVID=" + id);
         }
         Session session = Session.getInstance(mail);
+        ByteArrayOutputStream wire = new ByteArrayOutputStream();
+        if (flags.contains("bdat")) {
+            session.setDebugOut(new PrintStream(wire));
+            session.setDebug(true);
+        }
         MimeMessage message = new MimeMessage(session, new FileInputStream(job[9]));
         try (Transport transport = session.getTransport("smtp")) {
             transport.connect("localhost", Integer.parseInt(job[2]), job[4], job[5]);
             transport.sendMessage(message, InternetAddress.parse(job[7], false));
+        }
+        // What a server answers to a chunk of this size, and to nothing else.
+        if (flags.contains("bdat") && !wire.toString().contains("250 2.0.0 1000 octets received")) {
+            throw new IllegalStateException("sent, but not by BDAT");
         }
     }
 
