@@ -2,7 +2,7 @@
 
 Says `ready` once its flood is at its height, goes on until COUNT is reached (0: without end) or its standard input
 ends, then prints how much it did. The server is told by FLOOD_PORT, FLOOD_TLS_PORT, FLOOD_CA, FLOOD_USERNAME,
-FLOOD_SECRET_FILE.
+FLOOD_SECRET_FILE, FLOOD_SENDER.
 """
 
 import base64
@@ -18,6 +18,7 @@ import time
 
 kind, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 port, tls_port = int(os.environ["FLOOD_PORT"]), int(os.environ["FLOOD_TLS_PORT"])
+sender = os.environ["FLOOD_SENDER"].encode()
 username, secret = os.environ["FLOOD_USERNAME"], open(os.environ["FLOOD_SECRET_FILE"]).read().strip()
 PLAIN = b"AUTH PLAIN " + base64.b64encode(f"\0{username}\0{secret}".encode()) + b"\r\n"
 context = ssl.create_default_context(cafile=os.environ["FLOOD_CA"])
@@ -72,7 +73,7 @@ def ready():
 
 CLEAR = [None, b"EHLO flood.example\r\n", b"STARTTLS\r\n"]
 SECURE = [
-    b"EHLO flood.example\r\n", PLAIN, b"MAIL FROM:<bench@demo.example>\r\n", b"RCPT TO:<a@remote.example>\r\n",
+    b"EHLO flood.example\r\n", PLAIN, b"MAIL FROM:<" + sender + b">\r\n", b"RCPT TO:<a@remote.example>\r\n",
     b"DATA\r\n",
 ]
 STATES = 5 + 2 + len(SECURE) + 1
@@ -95,7 +96,7 @@ def abandon_one(state):
         for line in SECURE[:max(state - 6, 0)]:
             ask(connection, line)
         if state == 12:
-            connection.sendall(b"From: <bench@demo.example>\r\n\r\n" + b"x" * 5000)
+            connection.sendall(b"From: <" + sender + b">\r\n\r\n" + b"x" * 5000)
     finally:
         connection.close()
 
@@ -196,7 +197,7 @@ def oversized():
         connection = context.wrap_socket(connection, server_hostname="localhost")
         for line in SECURE:
             ask(connection, line)
-        connection.sendall(b"From: <bench@demo.example>\r\n\r\n")
+        connection.sendall(b"From: <" + sender + b">\r\n\r\n")
         connection.setblocking(False)
         return connection
 
