@@ -6,6 +6,7 @@
 #                             $preload: a library to be loaded before its own
 #   stop_server               ends it in good order
 #   bench [ARGUMENT…]         `gatepost bench smtp --json` against it
+#   bench_as ARGUMENT…        the same with logins of one's own
 #   processor_time PID        milliseconds that the process and all its children, past and present, have used
 . "$(dirname "${BASH_SOURCE[0]}")/private-postgresql.sh"
 server=
@@ -73,9 +74,11 @@ serve() {
     done
 }
 
-bench() {
-    "$gatepost" bench smtp --port "$port" --ca "$folder/pki/ca.pem" --server-name localhost --username "$username" \
-        --secret-file "$folder/secret" --from bench@demo.example --json "$@" 2>/dev/null
+bench() { bench_as --username "$username" --secret-file "$folder/secret" "$@"; }
+
+bench_as() {
+    "$gatepost" bench smtp --port "$port" --ca "$folder/pki/ca.pem" --server-name localhost --from bench@demo.example \
+        --json "$@" 2>/dev/null
 }
 
 processor_time() {
