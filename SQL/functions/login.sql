@@ -29,7 +29,7 @@ SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_merg
 AS $$
 #variable_conflict use_column
 DECLARE
-    v_now timestamptz := ledger.clock();
+    v_now timestamptz := gatepost.clock();
     v_login gatepost.login;
     v_credential gatepost.credential;
     v_tenant gatepost.tenant;
@@ -55,35 +55,42 @@ BEGIN
     v_month := date_trunc('month', v_now AT TIME ZONE v_zone)::date;
     v_period := CASE v_credential.mode WHEN 'test' THEN 'test' ELSE 'day' END;
 
-    SELECT x.limit_name, greatest(0, x.cap - x.used) AS remaining, x.cap, x.used, NULL::timestamptz AS resets_at,
-           NULL::text AS resets_text
-    INTO v_room
-    FROM (
-        SELECT 'daily' AS limit_name, v_tenant.daily_cap AS cap,
-               CASE WHEN v_tenant.daily_window = 'rolling' AND v_period = 'day'
-                    THEN (gatepost.rolling(v_tenant.id, v_now, NULL, NULL)).used
-                    ELSE coalesce((SELECT u.recipients FROM gatepost.usage u
-                                   WHERE u.tenant_id = v_tenant.id AND u.credential_id = 0 AND u.period = v_period
-                                     AND u.starts = v_day), 0) END AS used
-        UNION ALL
-        SELECT 'monthly', CASE v_period WHEN 'day' THEN v_tenant.monthly_cap END,
-               coalesce((SELECT u.recipients FROM gatepost.usage u
-                         WHERE u.tenant_id = v_tenant.id AND u.credential_id = 0 AND u.period = 'month'
-                           AND u.starts = v_month), 0)
-        UNION ALL
-        SELECT 'credential_daily', v_credential.daily_cap,
-               coalesce((SELECT u.recipients FROM gatepost.usage u
-                         WHERE u.tenant_id = v_tenant.id AND u.credential_id = v_credential.id
-                           AND u.period = v_period AND u.starts = v_day), 0)
-        UNION ALL
-        SELECT 'credential_monthly', v_credential.monthly_cap,
-               coalesce((SELECT sum(u.recipients)::bigint FROM gatepost.usage u
-                         WHERE u.tenant_id = v_tenant.id AND u.credential_id = v_credential.id AND u.period = 'day'
-                           AND u.starts BETWEEN v_month AND v_day), 0)
-        WHERE v_credential.monthly_cap IS NOT NULL AND v_period = 'day'
-    ) AS x
-    WHERE x.cap IS NOT NULL
-    ORDER BY x.cap - x.used LIMIT 1;
+    -- To begin such a query is half of what all this costs, and many have no such caps.
+    IF coalesce(v_tenant.daily_cap, v_tenant.monthly_cap, v_credential.daily_cap, v_credential.monthly_cap) IS NULL THEN
+        SELECT NULL::text AS limit_name, NULL::bigint AS remaining, NULL::bigint AS cap, NULL::bigint AS used,
+               NULL::timestamptz AS resets_at, NULL::text AS resets_text
+        INTO v_room;
+    ELSE
+        SELECT x.limit_name, greatest(0, x.cap - x.used) AS remaining, x.cap, x.used, NULL::timestamptz AS resets_at,
+               NULL::text AS resets_text
+        INTO v_room
+        FROM (
+            SELECT 'daily' AS limit_name, v_tenant.daily_cap AS cap,
+                   CASE WHEN v_tenant.daily_window = 'rolling' AND v_period = 'day'
+                        THEN (gatepost.rolling(v_tenant.id, v_now, NULL, NULL)).used
+                        ELSE coalesce((SELECT u.recipients FROM gatepost.usage u
+                                       WHERE u.tenant_id = v_tenant.id AND u.credential_id = 0 AND u.period = v_period
+                                         AND u.starts = v_day), 0) END AS used
+            UNION ALL
+            SELECT 'monthly', CASE v_period WHEN 'day' THEN v_tenant.monthly_cap END,
+                   coalesce((SELECT u.recipients FROM gatepost.usage u
+                             WHERE u.tenant_id = v_tenant.id AND u.credential_id = 0 AND u.period = 'month'
+                               AND u.starts = v_month), 0)
+            UNION ALL
+            SELECT 'credential_daily', v_credential.daily_cap,
+                   coalesce((SELECT u.recipients FROM gatepost.usage u
+                             WHERE u.tenant_id = v_tenant.id AND u.credential_id = v_credential.id
+                               AND u.period = v_period AND u.starts = v_day), 0)
+            UNION ALL
+            SELECT 'credential_monthly', v_credential.monthly_cap,
+                   coalesce((SELECT sum(u.recipients)::bigint FROM gatepost.usage u
+                             WHERE u.tenant_id = v_tenant.id AND u.credential_id = v_credential.id AND u.period = 'day'
+                               AND u.starts BETWEEN v_month AND v_day), 0)
+            WHERE v_credential.monthly_cap IS NOT NULL AND v_period = 'day'
+        ) AS x
+        WHERE x.cap IS NOT NULL
+        ORDER BY x.cap - x.used LIMIT 1;
+    END IF;
     IF v_room.limit_name = 'daily' AND v_tenant.daily_window = 'rolling' AND v_period = 'day' THEN
         v_room.resets_at := (gatepost.rolling(v_tenant.id, v_now, v_room.cap, 1)).resets_at;
         v_room.resets_text := gatepost.instant_text(v_room.resets_at, v_zone);
@@ -93,23 +100,29 @@ BEGIN
             CASE WHEN v_room.limit_name IN ('monthly', 'credential_monthly') THEN 'month' ELSE 'day' END) e;
     END IF;
 
-    SELECT x.limit_name, greatest(0, x.cap - x.used) AS remaining, x.cap, x.used, e.resets_at, e.resets_text
-    INTO v_byte_room
-    FROM (
-        SELECT 'bytes_daily' AS limit_name, v_tenant.bytes_daily_cap AS cap,
-               coalesce((SELECT u.bytes FROM gatepost.usage u
-                         WHERE u.tenant_id = v_tenant.id AND u.credential_id = 0 AND u.period = v_period
-                           AND u.starts = v_day), 0) AS used
-        WHERE v_tenant.bytes_daily_cap IS NOT NULL
-        UNION ALL
-        SELECT 'credential_bytes_daily', v_credential.bytes_daily_cap,
-               coalesce((SELECT u.bytes FROM gatepost.usage u
-                         WHERE u.tenant_id = v_tenant.id AND u.credential_id = v_credential.id
-                           AND u.period = v_period AND u.starts = v_day), 0)
-        WHERE v_credential.bytes_daily_cap IS NOT NULL
-    ) AS x
-    CROSS JOIN LATERAL gatepost.reset(v_tenant.id, v_now, 'day') e
-    ORDER BY x.cap - x.used LIMIT 1;
+    IF coalesce(v_tenant.bytes_daily_cap, v_credential.bytes_daily_cap) IS NULL THEN
+        SELECT NULL::text AS limit_name, NULL::bigint AS remaining, NULL::bigint AS cap, NULL::bigint AS used,
+               NULL::timestamptz AS resets_at, NULL::text AS resets_text
+        INTO v_byte_room;
+    ELSE
+        SELECT x.limit_name, greatest(0, x.cap - x.used) AS remaining, x.cap, x.used, e.resets_at, e.resets_text
+        INTO v_byte_room
+        FROM (
+            SELECT 'bytes_daily' AS limit_name, v_tenant.bytes_daily_cap AS cap,
+                   coalesce((SELECT u.bytes FROM gatepost.usage u
+                             WHERE u.tenant_id = v_tenant.id AND u.credential_id = 0 AND u.period = v_period
+                               AND u.starts = v_day), 0) AS used
+            WHERE v_tenant.bytes_daily_cap IS NOT NULL
+            UNION ALL
+            SELECT 'credential_bytes_daily', v_credential.bytes_daily_cap,
+                   coalesce((SELECT u.bytes FROM gatepost.usage u
+                             WHERE u.tenant_id = v_tenant.id AND u.credential_id = v_credential.id
+                               AND u.period = v_period AND u.starts = v_day), 0)
+            WHERE v_credential.bytes_daily_cap IS NOT NULL
+        ) AS x
+        CROSS JOIN LATERAL gatepost.reset(v_tenant.id, v_now, 'day') e
+        ORDER BY x.cap - x.used LIMIT 1;
+    END IF;
 
     RETURN QUERY SELECT
         v_login.id, v_credential.id, v_tenant.id, v_tenant.slug, v_credential.name, v_tenant.pool_id,
