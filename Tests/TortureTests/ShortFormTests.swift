@@ -36,7 +36,7 @@ import Testing
         let process = try ChildProcess(
             [
                 Site.binary.replacing(/gatepost$/, with: "torture"), "--short", "--together", "--only",
-                rows.joined(separator: ","), "--patience", "5", "--results", folder,
+                rows.joined(separator: ","), "--patience", "12", "--results", folder,
             ], log: "\(folder)/log")
         Site.endWithTests(process)
         let status = process.wait()
