@@ -395,15 +395,24 @@ final class FrontEnd: Sendable {
     }
 }
 
-/// glibc keeps what ended sessions leave behind: given back when many of them have gone.
+/// glibc keeps what ended sessions, handshakes and messages leave behind: given back when many sessions have gone, or when
+/// much has become free and that stands still.
 private func trimHeap(with submission: SubmissionServer) async {
     var peak = 0
+    // What has been given back counts as free too, so it is compared with the least since.
+    var least = clinux_free_heap()
+    var last = least
     while (try? await Task.sleep(for: .seconds(1))) != nil {
         let now = await submission.connectionCount
         peak = max(peak, now)
-        if peak - now >= 100 {
+        let free = clinux_free_heap()
+        least = min(least, free)
+        let isStill = max(free, last) - min(free, last) < 4 << 20
+        last = free
+        if peak - now >= 100 || (isStill && free - least >= 32 << 20) {
             clinux_trim_heap()
             peak = now
+            least = clinux_free_heap()
         }
     }
 }
