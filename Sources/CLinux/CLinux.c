@@ -17,8 +17,6 @@ void clinux_name_thread(const char *name) {
 
 void clinux_trim_heap(void) { malloc_trim(0); }
 
-size_t clinux_free_heap(void) { return mallinfo2().fordblks; }
-
 void clinux_map_large_blocks(void) { mallopt(M_MMAP_THRESHOLD, 1 << 20); }
 
 bool clinux_forbid_dumps(void) {

@@ -5,6 +5,7 @@ import NIOCore
 import NIOPosix
 import Postgres
 import SMTP
+import Synchronization
 import TLS
 import Tenancy
 
@@ -68,6 +69,7 @@ extension SubmissionHandler {
         guard let login, let eventLoop = context?.eventLoop else {
             return dialogue.refuse(.credentialsInvalid, into: &output)
         }
+        shared.churn.add(content.readableBytes, ordering: .relaxed)
         let work = Preparation(
             envelope: envelope, content: content, now: shared.acceptor.clock.now.microseconds / 1_000_000,
             hostname: shared.configuration.hostname,

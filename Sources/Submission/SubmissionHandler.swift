@@ -4,6 +4,7 @@ import NIOCore
 import Network
 import SASL
 import SMTP
+import Synchronization
 import TLS
 import Tenancy
 
@@ -49,6 +50,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
     private var drainEnd = NIODeadline.now()
     private static let drainTime = TimeAmount.seconds(5)
     private static let drainPause = TimeAmount.milliseconds(500)
+    /// What a handshake takes of the heap for a moment: OpenSSL's two record buffers and its keys.
+    private static let handshakeChurn = 48 * 1024
     private var isReadHeld = false
     private var hasReceived = false
     /// What the message under way holds of the budget, and how fast it must come.
@@ -167,6 +170,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
             handshakeDeadline?.cancel()
             handshakeDeadline = nil
             visit.endHandshake(shared.doorkeeper)
+            shared.churn.add(Self.handshakeChurn, ordering: .relaxed)
             secured(context)
         case is ShutdownRequested:
             endWhenIdle(with: .shuttingDown)

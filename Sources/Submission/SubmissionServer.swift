@@ -8,6 +8,7 @@ package import NIOPosix
 package import Network
 package import SASL
 import SMTP
+import Synchronization
 package import TLS
 package import Tenancy
 
@@ -83,6 +84,9 @@ package actor SubmissionServer {
     package var ports: [Int] { listeners.compactMap { $0.localAddress?.port } }
 
     package var connectionCount: Int { connections.count }
+
+    /// Octets of heap that all handshakes and messages have gone through, roughly: how much of it may lie free since.
+    package nonisolated var churn: Int { shared.churn.load(ordering: .relaxed) }
 
     /// Takes no more connections, answers `421` to the idle, lets transactions under way finish, and closes.
     package func stop(grace: Duration) async {

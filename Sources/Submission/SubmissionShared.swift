@@ -24,6 +24,8 @@ final class SubmissionShared: Sendable {
     let refusals: RefusalJournal
     let doorkeeper: Doorkeeper
     private let live: Mutex<Snapshot>
+    /// Octets of heap that handshakes and messages have gone through, roughly.
+    let churn = Atomic(0)
 
     /// Looked at with every command: one count of references, not one for each of its parts.
     private final class Snapshot: Sendable {

@@ -395,24 +395,22 @@ final class FrontEnd: Sendable {
     }
 }
 
-/// glibc keeps what ended sessions, handshakes and messages leave behind: given back when many sessions have gone, or when
-/// much has become free and that stands still.
+/// glibc keeps what ended sessions, handshakes and messages leave behind. It is given back when many sessions have gone, and
+/// in the first quiet second after much work: giving back holds up whoever wants memory, so not in the middle of a load.
+/// What the heap holds free is not asked for, for the answer would walk all of it under its locks.
 private func trimHeap(with submission: SubmissionServer) async {
     var peak = 0
-    // What has been given back counts as free too, so it is compared with the least since.
-    var least = clinux_free_heap()
-    var last = least
+    var churn = 0
+    var trimmedAt = 0
     while (try? await Task.sleep(for: .seconds(1))) != nil {
         let now = await submission.connectionCount
         peak = max(peak, now)
-        let free = clinux_free_heap()
-        least = min(least, free)
-        let isStill = max(free, last) - min(free, last) < 4 << 20
-        last = free
-        if peak - now >= 100 || (isStill && free - least >= 32 << 20) {
+        let last = churn
+        churn = submission.churn
+        if peak - now >= 100 || (churn - trimmedAt >= 32 << 20 && churn - last <= 1 << 20) {
             clinux_trim_heap()
             peak = now
-            least = clinux_free_heap()
+            trimmedAt = churn
         }
     }
 }

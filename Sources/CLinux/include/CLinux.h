@@ -10,9 +10,6 @@ void clinux_name_thread(const char *name);
 /// Returns free heap pages to the kernel: glibc keeps what ended sessions leave behind otherwise.
 void clinux_trim_heap(void);
 
-/// What the heap holds that nothing uses, whether or not its pages have been given back.
-size_t clinux_free_heap(void);
-
 /// Lets every block from 1 MiB on be a mapping of its own, given back when it is freed. glibc would raise that bound to
 /// the largest block it has seen freed, and keep what large mails leave behind in the heaps of every thread.
 void clinux_map_large_blocks(void);
