@@ -7,11 +7,11 @@ package struct AcceptLine {
     package struct Limits: Sendable {
         /// Of one call.
         package var messages = 100
-        package var bytes = 32 << 20
+        package var bytes = 4_000_000
         /// How many must wait before another thread joins a busy one.
         package var join = 16
 
-        package init(messages: Int = 100, bytes: Int = 32 << 20, join: Int = 16) {
+        package init(messages: Int = 100, bytes: Int = 4_000_000, join: Int = 16) {
             (self.messages, self.bytes, self.join) = (messages, bytes, join)
         }
     }

@@ -75,6 +75,8 @@ final class AcceptWorker {
                 return procedure.decided(call.success(at: clock.now))
             }
         #endif
+        // Not only with the next call, which may come tomorrow.
+        defer { writer.reset() }
         do throws(DatabaseError) {
             guard let connection = link.connection else { throw DatabaseError(.unreachable, "no connection") }
             call.write(into: writer)

@@ -14,7 +14,9 @@ package final class Acceptor: Sendable {
         package var connections = 2
         /// Bounds of one call.
         package var messagesPerCall = 100
-        package var bytesPerCall = 32 << 20
+        /// libpq gathers a call in a buffer that doubles and is kept as long as the connection: 4 MiB, unless one message
+        /// needs more. Beyond some dozen messages a larger call gains nothing.
+        package var bytesPerCall = 4_000_000
         /// A second connection joins a busy one only when so many wait.
         package var joinThreshold = 16
         /// After so long without an answer a client is closed without one.
