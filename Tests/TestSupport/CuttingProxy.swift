@@ -188,8 +188,8 @@ private final class Link: Sendable {
             }
             messages.append(chunk)
             answer += chunk
-            while let message = messages.next() {
-                guard message.type == UInt8(ascii: "Z") else { continue }
+            while let type = messages.nextType() {
+                guard type == UInt8(ascii: "Z") else { continue }
                 switch fault {
                 case .holdReply:
                     while shared.state.withLock({ $0.generation == generation && $0.isOpen }) { usleep(1000) }
@@ -245,14 +245,29 @@ private struct MessageReader {
     mutating func append(_ octets: [UInt8]) { buffer += octets }
 
     mutating func next() -> Message? {
+        guard let count else { return nil }
+        let message = Message(type: isPlain ? 0 : buffer[0], octets: Array(buffer[..<count]))
+        buffer.removeFirst(count)
+        isPlain = false
+        return message
+    }
+
+    /// The same for whoever does not want the octets. (Swift 6.3.1, -O: a copy that nobody reads is released before it is
+    /// filled, and what has its memory by then is written over.)
+    mutating func nextType() -> UInt8? {
+        guard let count else { return nil }
+        let type = isPlain ? 0 : buffer[0]
+        buffer.removeFirst(count)
+        isPlain = false
+        return type
+    }
+
+    /// Octets of the first message; nil while it is not all here.
+    private var count: Int? {
         let head = isPlain ? 0 : 1
         guard buffer.count >= head + 4 else { return nil }
         let length = buffer[head..<(head + 4)].reduce(0) { $0 << 8 | Int($1) }
-        guard buffer.count >= head + length else { return nil }
-        let message = Message(type: isPlain ? 0 : buffer[0], octets: Array(buffer[..<(head + length)]))
-        buffer.removeFirst(head + length)
-        isPlain = false
-        return message
+        return buffer.count >= head + length ? head + length : nil
     }
 }
 
