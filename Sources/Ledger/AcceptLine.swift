@@ -10,9 +10,13 @@ package struct AcceptLine {
         package var bytes = 4_000_000
         /// How many must wait before another thread joins a busy one.
         package var join = 16
+        /// Between the beginnings of two calls, at most, where more messages are to be expected: see ``company``.
+        package var pace = Duration.milliseconds(5)
 
-        package init(messages: Int = 100, bytes: Int = 4_000_000, join: Int = 16) {
-            (self.messages, self.bytes, self.join) = (messages, bytes, join)
+        package init(
+            messages: Int = 100, bytes: Int = 4_000_000, join: Int = 16, pace: Duration = .milliseconds(5)
+        ) {
+            (self.messages, self.bytes, self.join, self.pace) = (messages, bytes, join, pace)
         }
     }
 
@@ -23,14 +27,36 @@ package struct AcceptLine {
         case closed
     }
 
+    /// What a thread that asks for work is told.
+    package enum Next: Sendable {
+        case take(Taken)
+        /// Until it is woken.
+        case sleep
+        /// Until then, unless it is woken: others are about to come along.
+        case pause(until: ContinuousClock.Instant)
+    }
+
     private var waiting = CircularBuffer<AcceptItem>(initialCapacity: 64)
     private var workers: [Worker]
+    /// Messages in each thread's call.
+    private var underWay: [Int]
+    /// The thread that waits for company.
+    private var pausing: Int?
+    private var lastCall: ContinuousClock.Instant?
+    /// How many messages were in the server at a time lately, those under way too.
+    ///
+    /// A call of a single message costs PostgreSQL four times what it costs among ten. Sessions kept open gather while a call
+    /// is under way; those that bring a message each come one by one, and would each have a call of its own. So where
+    /// several have been there at a time, a call waits for most of them to be there again, but not for long. Clients that
+    /// send one message after the other never meet, and never wait.
+    private var company = 0.0
     private let limits: Limits
     package private(set) var isClosing = false
 
     /// All threads start as active: they connect first.
     package init(workers: Int, limits: Limits) {
         self.workers = Array(repeating: .active, count: workers)
+        underWay = Array(repeating: 0, count: workers)
         self.limits = limits
     }
 
@@ -38,19 +64,38 @@ package struct AcceptLine {
     package mutating func put(_ item: AcceptItem) -> (isTaken: Bool, waking: Int?) {
         guard !isClosing, isAvailable else { return (false, nil) }
         waiting.append(item)
+        company = max(company, Double(waiting.count + underWay.reduce(0, +)))
+        if let pausing, waiting.count >= enough {
+            self.pausing = nil
+            return (true, pausing)
+        }
         let isWanted = !workers.contains(.active) || waiting.count >= limits.join
         return (true, isWanted ? wakeOne() : nil)
     }
 
-    /// Everything that waits, within the limits; nil: this thread is to sleep until it is woken.
-    package mutating func take(_ worker: Int) -> (taken: Taken?, waking: Int?) {
+    /// So many are worth a call at once.
+    private var enough: Int { min(Int(company * 0.75), limits.join) }
+
+    /// Everything that waits, within the limits.
+    package mutating func take(_ worker: Int, at now: ContinuousClock.Instant) -> (next: Next, waking: Int?) {
+        underWay[worker] = 0
+        if pausing == worker { pausing = nil }
         let isAnotherActive = workers.indices.contains { $0 != worker && workers[$0] == .active }
         let isWanted = !isAnotherActive || waiting.count >= limits.join
         guard !waiting.isEmpty, isWanted || isClosing else {
             workers[worker] = .idle
-            return (isClosing ? .closed : nil, nil)
+            return (isClosing ? .take(.closed) : .sleep, nil)
         }
         workers[worker] = .active
+        if let lastCall, !isClosing, company >= 4, waiting.count < enough {
+            let begin = lastCall + limits.pace
+            if now < begin, pausing == nil {
+                pausing = worker
+                return (.pause(until: begin), nil)
+            }
+        }
+        lastCall = now
+        company -= company / 8
         var batch: [AcceptItem] = []
         batch.reserveCapacity(min(waiting.count, limits.messages))
         var bytes = 0
@@ -59,12 +104,15 @@ package struct AcceptLine {
             if bytes > limits.bytes, !batch.isEmpty { break }
             batch.append(waiting.removeFirst())
         }
-        return (.batch(batch), waiting.count >= limits.join ? wakeOne() : nil)
+        underWay[worker] = batch.count
+        return (.take(.batch(batch)), waiting.count >= limits.join ? wakeOne() : nil)
     }
 
     /// The thread has lost the database. What waits is given to another, or back to be refused when there is none.
     package mutating func leave(_ worker: Int) -> (refused: [AcceptItem], waking: Int?) {
         workers[worker] = .away
+        underWay[worker] = 0
+        if pausing == worker { pausing = nil }
         if workers.contains(.active) { return ([], nil) }
         if workers.contains(.idle) { return ([], waiting.isEmpty ? nil : wakeOne()) }
         let refused = Array(waiting)
@@ -72,9 +120,15 @@ package struct AcceptLine {
         return (refused, nil)
     }
 
+    /// Before the verdicts are given: who hears one may be here again before the thread is.
+    package mutating func decided(_ worker: Int) { underWay[worker] = 0 }
+
     package mutating func comeBack(_ worker: Int) { workers[worker] = .active }
 
     package mutating func close() { isClosing = true }
+
+    /// Whether a thread that was told to sleep or to pause is to ask again.
+    package func isWoken(_ worker: Int) -> Bool { isClosing || workers[worker] != .idle && pausing != worker }
 
     /// Whether some thread has the database, as far as is known.
     package var isAvailable: Bool { workers.contains { $0 != .away } }

@@ -1,4 +1,5 @@
 package import NIOCore
+internal import Postgres
 
 /// A message that waits for its verdict. A class, for it passes through queues and loops by the dozen.
 package final class AcceptItem: Sendable {
@@ -23,10 +24,11 @@ package final class AcceptItem: Sendable {
     var cost: Int { request.content.readableBytes + 1024 }
 }
 
-/// Where sessions leave messages and the acceptor's threads fetch them: group commit without timers.
+/// Where sessions leave messages and the acceptor's threads fetch them: group commit.
 ///
 /// A lone message finds an idle thread at once. While one is busy, what comes waits and goes together with its next
-/// call; a second thread joins only when many wait, for splitting batches costs more than it gains (FINDINGS §2).
+/// call, which waits a moment for those that have come with others lately; a second thread joins only when many wait, for
+/// splitting batches costs more than it gains (FINDINGS §2).
 final class AcceptMailbox: Sendable {
     typealias Limits = AcceptLine.Limits
     typealias Taken = AcceptLine.Taken
@@ -55,12 +57,20 @@ final class AcceptMailbox: Sendable {
 
     /// Everything that waits, within the limits; blocks until this thread is wanted.
     func take(_ worker: Int) -> Taken {
-        let taken = monitor.wait(on: worker) { (state) -> Taken? in
-            let (taken, waking) = state.line.take(worker)
-            if let waking { monitor.signal(waking) }
-            return taken
+        while true {
+            let now = ContinuousClock.now
+            let next = monitor.withLock { state in
+                let (next, waking) = state.line.take(worker, at: now)
+                if let waking { monitor.signal(waking) }
+                return next
+            }
+            switch next {
+            case .take(let taken): return taken
+            case .sleep: _ = monitor.wait(on: worker) { $0.line.isWoken(worker) ? true : nil }
+            case .pause(let until):
+                _ = monitor.wait(on: worker, atMost: now.duration(to: until)) { $0.line.isWoken(worker) ? true : nil }
+            }
         }
-        return taken ?? .closed
     }
 
     /// The thread has lost the database. What waits is given to another, or back to be refused when there is none.
@@ -71,6 +81,9 @@ final class AcceptMailbox: Sendable {
             return refused
         }
     }
+
+    /// To be said before the verdicts are given.
+    func decided(_ worker: Int) { monitor.withLock { $0.line.decided(worker) } }
 
     func comeBack(_ worker: Int) { monitor.withLock { $0.line.comeBack(worker) } }
 

@@ -134,6 +134,7 @@ final class AcceptWorker {
     /// One hop per event loop, however many messages.
     private func answer(_ items: [AcceptItem], _ verdicts: [AcceptVerdict]) {
         guard !items.isEmpty else { return }
+        mailbox.decided(index)
         var loops: [(loop: any EventLoop, answers: [(@Sendable (AcceptVerdict) -> Void, AcceptVerdict)])] = []
         for (item, verdict) in zip(items, verdicts) {
             if let known = loops.firstIndex(where: { $0.loop === item.eventLoop }) {

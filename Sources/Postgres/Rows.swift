@@ -1,4 +1,5 @@
 internal import CLibPQ
+internal import Glibc
 
 /// The answer to one statement: rows of typed, binary columns.
 package struct Rows: Sendable, RandomAccessCollection {
@@ -16,10 +17,10 @@ package struct Rows: Sendable, RandomAccessCollection {
 
     /// The place of a column, looked up once for many rows.
     package func column(_ name: String) throws(DatabaseError) -> Column {
-        guard let index = result.names.firstIndex(of: name) else {
+        guard let index = result.column(name) else {
             throw DatabaseError(.unexpected, "no column `\(name)` among \(result.names)")
         }
-        return Column(index: Int32(index), name: name)
+        return Column(index: index, name: name)
     }
 
     package struct Column: Sendable {
@@ -79,7 +80,7 @@ extension Rows.Row {
     package func isNull(at column: Rows.Column) -> Bool { result.isNull(row: index, column: column.index) }
 
     package func bool(at column: Rows.Column) throws(DatabaseError) -> Bool {
-        guard result.types[Int(column.index)] == TypeID.bool.rawValue, !isNull(at: column) else {
+        guard result.type(column.index) == TypeID.bool.rawValue, !isNull(at: column) else {
             throw mismatch(column, "boolean")
         }
         return result.withValue(row: index, column: column.index) { $0.first == 1 }
@@ -88,7 +89,7 @@ extension Rows.Row {
     /// Of smallint, integer or bigint.
     package func int64(at column: Rows.Column) throws(DatabaseError) -> Int64 {
         guard !isNull(at: column) else { throw mismatch(column, "integer") }
-        switch result.types[Int(column.index)] {
+        switch result.type(column.index) {
         case TypeID.int8.rawValue: return read(Int64.self, column)
         case TypeID.int4.rawValue: return Int64(read(Int32.self, column))
         case TypeID.int2.rawValue: return Int64(read(Int16.self, column))
@@ -97,7 +98,7 @@ extension Rows.Row {
     }
 
     package func double(at column: Rows.Column) throws(DatabaseError) -> Double {
-        guard result.types[Int(column.index)] == TypeID.float8.rawValue, !isNull(at: column) else {
+        guard result.type(column.index) == TypeID.float8.rawValue, !isNull(at: column) else {
             throw mismatch(column, "double precision")
         }
         return Double(bitPattern: read(UInt64.self, column))
@@ -105,17 +106,17 @@ extension Rows.Row {
 
     /// Of text, varchar, char, name, an enum or json. Cast other types to text in the statement.
     package func string(at column: Rows.Column) throws(DatabaseError) -> String {
-        guard QueryResult.isText(result.types[Int(column.index)]), !isNull(at: column) else {
+        guard QueryResult.isText(result.type(column.index)), !isNull(at: column) else {
             throw mismatch(column, "text")
         }
-        let isVersioned = result.types[Int(column.index)] == TypeID.jsonb.rawValue
+        let isVersioned = result.type(column.index) == TypeID.jsonb.rawValue
         return result.withValue(row: index, column: column.index) {
             String(decoding: isVersioned ? $0.dropFirst() : $0[...], as: UTF8.self)
         }
     }
 
     package func uuid(at column: Rows.Column) throws(DatabaseError) -> MessageID {
-        guard result.types[Int(column.index)] == TypeID.uuid.rawValue, !isNull(at: column) else {
+        guard result.type(column.index) == TypeID.uuid.rawValue, !isNull(at: column) else {
             throw mismatch(column, "uuid")
         }
         return result.withValue(row: index, column: column.index) {
@@ -133,14 +134,14 @@ extension Rows.Row {
     package func withBytes<R>(
         at column: Rows.Column, _ body: (UnsafeRawBufferPointer) -> R
     ) throws(DatabaseError) -> R {
-        guard result.types[Int(column.index)] == TypeID.bytea.rawValue, !isNull(at: column) else {
+        guard result.type(column.index) == TypeID.bytea.rawValue, !isNull(at: column) else {
             throw mismatch(column, "bytea")
         }
         return result.withValue(row: index, column: column.index, body)
     }
 
     package func timestamp(at column: Rows.Column) throws(DatabaseError) -> Instant {
-        guard result.types[Int(column.index)] == TypeID.timestamptz.rawValue, !isNull(at: column) else {
+        guard result.type(column.index) == TypeID.timestamptz.rawValue, !isNull(at: column) else {
             throw mismatch(column, "timestamptz")
         }
         let stored = read(Int64.self, column)
@@ -210,7 +211,7 @@ extension Rows.Row {
     }
 
     private func mismatch(_ column: Rows.Column, _ expected: String) -> DatabaseError {
-        let found = isNull(at: column) ? "NULL" : "type \(result.types[Int(column.index)])"
+        let found = isNull(at: column) ? "NULL" : "type \(result.type(column.index))"
         return DatabaseError(.unexpected, "column `\(column.name)` should be \(expected) and is \(found)")
     }
 }
@@ -221,18 +222,24 @@ final class QueryResult: @unchecked Sendable {
     // threads", libpq's manual, "Behavior in Threaded Programs"), and nothing here writes to it.
     private let pointer: OpaquePointer
     let rowCount: Int
-    let names: [String]
-    let types: [UInt32]
+    private let columns: Int32
 
     init(adopting pointer: OpaquePointer) {
         self.pointer = pointer
         rowCount = Int(PQntuples(pointer))
-        let columns = PQnfields(pointer)
-        names = (0..<columns).map { String(cString: PQfname(pointer, $0)) }
-        types = (0..<columns).map { PQftype(pointer, $0) }
+        columns = PQnfields(pointer)
     }
 
     deinit { PQclear(pointer) }
+
+    var names: [String] { (0..<columns).map { String(cString: PQfname(pointer, $0)) } }
+
+    /// (PQfnumber copies the name first, to fold its case.)
+    func column(_ name: String) -> Int32? {
+        name.withCString { name in (0..<columns).first { strcmp(PQfname(pointer, $0), name) == 0 } }
+    }
+
+    func type(_ column: Int32) -> UInt32 { PQftype(pointer, column) }
 
     var affected: Int { PQcmdTuples(pointer).flatMap { Int(String(cString: $0)) } ?? 0 }
 

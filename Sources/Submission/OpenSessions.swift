@@ -28,8 +28,8 @@ final class OpenSessions: Sendable {
         var failed: Set<String> = []
     }
 
-    /// Look-ups at a time; the pool has fewer connections, so that AUTH gets its turns in between.
-    private static let lookUps = 8
+    /// Look-ups at a time: what one call of the reader's takes, so that AUTH gets its turns in between.
+    private static let lookUps = 64
 
     private let state = Mutex(State())
     private let signals: AsyncStream<Void>

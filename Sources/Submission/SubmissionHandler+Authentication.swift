@@ -55,7 +55,7 @@ extension SubmissionHandler {
     private func take(_ step: SASLExchange.Step, into output: inout ByteBuffer) {
         switch step {
         case .challenge(let bytes): dialogue.challenge(bytes, into: &output)
-        case .lookUp(let name): lookUp(name)
+        case .lookUp(let name): lookUp(name, into: &output)
         case .lookUpCertificate: lookUpCertificate()
         case .derive(let check): derive(check)
         case .succeeded(let name): succeeded(name, into: &output)
@@ -64,72 +64,94 @@ extension SubmissionHandler {
         }
     }
 
-    private func lookUp(_ name: String) {
+    private func lookUp(_ name: String, into output: inout ByteBuffer) {
+        guard let eventLoop = mayGuess(name) else { return }
         let directory = shared.directory
         let (now, address) = (shared.acceptor.clock.now, clientAddress)
-        lookUp(guessedAs: name) { () async throws -> Found in
-            // Both are asked for in either case: an unknown name must not answer sooner or later than a known one.
-            let madeUp = try await directory.madeUpVerifier(for: name)
-            let login = try await directory.login(named: name)
-            guard let login, let verifier = login.verifier, login.mayBeTold(at: now, from: address) else {
-                return Found(login: nil, verifier: madeUp)
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        // Both are asked for in either case: an unknown name must not answer sooner or later than a known one.
+        guard let madeUp = directory.knownMadeUpVerifier(for: name) else {
+            Task {
+                let found: Result<Found, any Error>
+                do {
+                    let madeUp = try await directory.madeUpVerifier(for: name)
+                    let login = try await directory.login(named: name)
+                    found = .success(Found(login, orElse: madeUp, at: now, from: address))
+                } catch {
+                    found = .failure(error)
+                }
+                eventLoop.execute { bound.value.found(found) }
             }
-            return Found(login: login, verifier: verifier)
+            return
+        }
+        if let login = directory.remembered(name) {
+            return found(.success(Found(login, orElse: madeUp, at: now, from: address)), into: &output)
+        }
+        directory.login(named: name) { result in
+            let found = result.map { Found($0, orElse: madeUp, at: now, from: address) }
+            eventLoop.execute { bound.value.found(found) }
         }
     }
 
     private func lookUpCertificate() {
-        guard let certificate else { return }
+        guard let certificate, let eventLoop = mayGuess("a certificate") else { return }
         let directory = shared.directory
         let (now, address) = (shared.acceptor.clock.now, clientAddress)
-        lookUp(guessedAs: "a certificate") { () async throws -> Found in
-            guard let name = try await directory.loginName(ofCertificate: certificate),
-                let login = try await directory.login(named: name), login.certificate == certificate,
-                login.mayBeTold(at: now, from: address)
-            else { return Found(login: nil, verifier: nil) }
-            return Found(login: login, verifier: nil)
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        Task {
+            let found: Result<Found, any Error>
+            do {
+                var login: Login?
+                if let name = try await directory.loginName(ofCertificate: certificate) {
+                    login = try await directory.login(named: name)
+                }
+                if login?.certificate != certificate || login?.mayBeTold(at: now, from: address) != true { login = nil }
+                found = .success(Found(login: login, verifier: nil))
+            } catch {
+                found = .failure(error)
+            }
+            eventLoop.execute { bound.value.found(found) }
         }
     }
 
     /// What the directory knows of whoever wants in. `verifier`: nil where a certificate is what counts.
-    private struct Found: Sendable {
+    fileprivate struct Found: Sendable {
         var login: Login?
         var verifier: StoredVerifier?
     }
 
-    private func lookUp(guessedAs name: String, _ find: @escaping @Sendable () async throws -> Found) {
-        guard let eventLoop = context?.eventLoop else { return }
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    /// The loop to go on with, unless there were too many failures: then the refusal is on its way.
+    private func mayGuess(_ name: String) -> (any EventLoop)? {
+        guard let eventLoop = context?.eventLoop else { return nil }
         guard shared.doorkeeper.permission(login: name, address: visit.group) == .attempt else {
+            let bound = NIOLoopBound(self, eventLoop: eventLoop)
             exchange = nil
             logRefusal(.tooManyAttempts, login: name, reason: "too many failures of this name or address lately")
             eventLoop.scheduleTask(in: .seconds(1)) {
                 bound.value.answer { output in bound.value.dialogue.refuse(.tooManyAttempts, into: &output) }
             }
-            return
+            return nil
         }
         askedAt = shared.directory.generation
-        Task {
-            let found: Result<Found, any Error>
-            do { found = .success(try await find()) } catch { found = .failure(error) }
-            eventLoop.execute { bound.value.found(found) }
-        }
+        return eventLoop
     }
 
     private func found(_ result: Result<Found, any Error>) {
+        answer { output in found(result, into: &output) }
+    }
+
+    private func found(_ result: Result<Found, any Error>, into output: inout ByteBuffer) {
         guard let exchange else { return }
-        answer { output in
-            switch result {
-            case .failure(let error):
-                logger.warning("login could not be looked up", metadata: ["error": "\(error)"])
-                failed(.temporary, "no database", into: &output)
-            case .success(let found):
-                pendingLogin = found.login
-                if let verifier = found.verifier {
-                    take(exchange.provide(verifier), into: &output)
-                } else {
-                    take(exchange.provide(certificateLogin: found.login?.name), into: &output)
-                }
+        switch result {
+        case .failure(let error):
+            logger.warning("login could not be looked up", metadata: ["error": "\(error)"])
+            failed(.temporary, "no database", into: &output)
+        case .success(let found):
+            pendingLogin = found.login
+            if let verifier = found.verifier {
+                take(exchange.provide(verifier), into: &output)
+            } else {
+                take(exchange.provide(certificateLogin: found.login?.name), into: &output)
             }
         }
     }
@@ -289,6 +311,17 @@ extension SubmissionHandler {
             } else {
                 handler.watchEnd()
             }
+        }
+    }
+}
+
+extension SubmissionHandler.Found {
+    /// `madeUp`: what a name is answered through that nobody has, or that does not exist for this client.
+    fileprivate init(_ login: Login?, orElse madeUp: StoredVerifier, at now: Instant, from address: String) {
+        if let login, let verifier = login.verifier, login.mayBeTold(at: now, from: address) {
+            self.init(login: login, verifier: verifier)
+        } else {
+            self.init(login: nil, verifier: madeUp)
         }
     }
 }

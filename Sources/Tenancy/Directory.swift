@@ -20,9 +20,18 @@ package final class Directory: Sendable {
         var until: ContinuousClock.Instant
     }
 
+    /// Who waits for the same answer.
+    fileprivate struct Asking {
+        var number: Int
+        var completions: [LoginReader.Completion]
+    }
+
     fileprivate struct State {
         var entries: [String: Entry] = [:]
-        var underWay: [String: Task<Login?, any Error>] = [:]
+        var underWay: [String: Asking] = [:]
+        /// Asked before a change that they may not know of: nobody joins them any more.
+        var outdated: [Int: [LoginReader.Completion]] = [:]
+        var nextAsking = 0
         var isListening = false
         /// Counts what empties the cache: an answer that was asked for before must not be kept after.
         var generation = 0
@@ -41,18 +50,15 @@ package final class Directory: Sendable {
     /// Who came in, for the operators' eyes.
     package let uses: CredentialUses
     private let state = Mutex(State())
-    private let lookUp: @Sendable (String) async throws -> Login?
+    private let lookUp: @Sendable (String, @escaping LoginReader.Completion) -> Void
     private let lookUpCertificate: @Sendable ([UInt8]) async throws -> String?
     private let readKey: @Sendable () async throws -> [UInt8]
     private let now: @Sendable () -> ContinuousClock.Instant
 
-    package convenience init(_ pool: DatabasePool) {
+    /// - Parameter reader: of logins; everything else is asked through `pool`.
+    package convenience init(_ pool: DatabasePool, _ reader: LoginReader) {
         self.init(
-            lookUp: { name in
-                try await pool.query("SELECT * FROM ledger.login($1)", [.text(name)], within: Self.patience).first.map {
-                    try Login(name: name, $0)
-                }
-            },
+            lookUp: { name, completion in reader.read(name, completion: completion) },
             lookUpCertificate: { fingerprint in
                 let rows = try await pool.query(
                     "SELECT ledger.certificate_login($1) AS name", [.bytes(fingerprint)], within: Self.patience)
@@ -69,7 +75,7 @@ package final class Directory: Sendable {
     }
 
     init(
-        lookUp: @escaping @Sendable (String) async throws -> Login?,
+        lookUp: @escaping @Sendable (String, @escaping LoginReader.Completion) -> Void,
         lookUpCertificate: @escaping @Sendable ([UInt8]) async throws -> String? = { _ in nil },
         readKey: @escaping @Sendable () async throws -> [UInt8],
         now: @escaping @Sendable () -> ContinuousClock.Instant,
@@ -84,13 +90,41 @@ package final class Directory: Sendable {
 
     // MARK: Asking
 
+    /// What is remembered of a name, in the optional's own optional: nil where it must be asked for.
+    ///
     /// - Parameter name: canonical, as SASL gives it.
-    /// - Returns: nil where nobody has the name.
-    /// - Throws: a `DatabaseError` where the database is away: `454 4.7.0`, never 535.
+    package func remembered(_ name: String) -> Login?? {
+        state.withLock { state in
+            guard let entry = state.entries[name], entry.until > now() else { return nil }
+            return .some(entry.login)
+        }
+    }
+
+    /// Asks for a name, together with whoever else asks for it.
+    ///
+    /// - Parameters:
+    ///   - name: canonical, as SASL gives it.
+    ///   - completion: called once, here or on another thread; nil where nobody has the name, and a `DatabaseError` where
+    ///     the database is away: `454 4.7.0`, never 535.
+    package func login(named name: String, completion: @escaping LoginReader.Completion) {
+        let number = state.withLock { state -> Int? in
+            if state.underWay[name] != nil {
+                state.underWay[name]?.completions.append(completion)
+                return nil
+            }
+            state.nextAsking += 1
+            state.underWay[name] = Asking(number: state.nextAsking, completions: [completion])
+            return state.nextAsking
+        }
+        guard let number else { return }
+        lookUp(name) { self.finish(name, number, $0) }
+    }
+
+    /// What is remembered of a name, or is asked for.
     package func login(named name: String) async throws -> Login? {
-        switch remembered(name) {
-        case .known(let login): return login
-        case .asked(let task): return try await task.value
+        if let known = remembered(name) { return known }
+        return try await withCheckedThrowingContinuation { continuation in
+            login(named: name) { continuation.resume(with: $0) }
         }
     }
 
@@ -104,53 +138,28 @@ package final class Directory: Sendable {
     /// What an unknown name is answered through, so that it looks like a known one: the same on every node and after
     /// every restart.
     package func madeUpVerifier(for name: String) async throws -> StoredVerifier {
-        if let key = state.withLock({ $0.verifierKey }) { return .madeUp(for: name, key: key) }
+        if let known = knownMadeUpVerifier(for: name) { return known }
         let key = try await readKey()
         state.withLock { $0.verifierKey = key }
         return .madeUp(for: name, key: key)
     }
 
+    /// The same; nil before the first was asked for.
+    package func knownMadeUpVerifier(for name: String) -> StoredVerifier? {
+        state.withLock { $0.verifierKey }.map { .madeUp(for: name, key: $0) }
+    }
+
     /// Whether an answer about the name is kept. For tests.
     func isRemembering(_ name: String) -> Bool { state.withLock { $0.entries[name] != nil } }
 
-    private enum Memory {
-        case known(Login?)
-        case asked(Task<Login?, any Error>)
-    }
-
-    private func remembered(_ name: String) -> Memory {
-        state.withLock { state in
-            if let entry = state.entries[name], entry.until > now() { return .known(entry.login) }
-            if let task = state.underWay[name] { return .asked(task) }
-            let generation = state.generation
-            let task = Task { [lookUp, weak self] in
-                do {
-                    let login = try await lookUp(name)
-                    self?.finish(name, generation, login)
-                    return login
-                } catch {
-                    self?.finish(name, generation, nil, keeping: false)
-                    throw error
-                }
-            }
-            state.underWay[name] = task
-            return .asked(task)
+    private func finish(_ name: String, _ number: Int, _ result: Result<Login?, any Error>) {
+        let completions = state.withLock { state -> [LoginReader.Completion] in
+            if let outdated = state.outdated.removeValue(forKey: number) { return outdated }
+            defer { state.underWay[name] = nil }
+            if case .success(let login) = result, state.isListening { state.keep(name, login, at: now()) }
+            return state.underWay[name]?.completions ?? []
         }
-    }
-
-    private func finish(_ name: String, _ generation: Int, _ login: Login?, keeping: Bool = true) {
-        state.withLock { state in
-            guard state.generation == generation else { return }
-            state.underWay[name] = nil
-            guard keeping, state.isListening else { return }
-            if state.entries.count >= Self.capacity { state.makeRoom(at: now()) }
-            state.entries[name] = Entry(login: login, until: now() + Self.lifetime)
-            if let login {
-                state.rooms[login.credentialID] = (
-                    Rooms(recipients: login.room, octets: login.byteRoom), now() + Self.lifetime
-                )
-            }
-        }
+        for completion in completions { completion(result) }
     }
 
     // MARK: The remainder
@@ -235,11 +244,22 @@ extension Directory.State {
     /// Forgets those logins, every name that nobody had (it may have been issued just now), and what is under way.
     fileprivate mutating func forget(where concerns: (Login) -> Bool) {
         generation += 1
+        for asking in underWay.values { outdated[asking.number] = asking.completions }
         underWay = [:]
         let gone = entries.filter { _, entry in entry.login.map(concerns) ?? true }
         for (name, entry) in gone {
             entries[name] = nil
             if let login = entry.login { rooms[login.credentialID] = nil }
+        }
+    }
+
+    fileprivate mutating func keep(_ name: String, _ login: Login?, at now: ContinuousClock.Instant) {
+        if entries.count >= Directory.capacity { makeRoom(at: now) }
+        entries[name] = Directory.Entry(login: login, until: now + Directory.lifetime)
+        if let login {
+            rooms[login.credentialID] = (
+                Directory.Rooms(recipients: login.room, octets: login.byteRoom), now + Directory.lifetime
+            )
         }
     }
 

@@ -118,6 +118,18 @@ package struct Login: Sendable {
 }
 
 extension Login {
+    /// What `init` reads of `ledger.login`, so that a statement stays good when the function returns more.
+    static let columns = [
+        "login_id", "credential_id", "tenant_id", "tenant", "credential", "pool_id", "verifier", "digest",
+        "certificate", "login_valid_until", "tenant_status", "tenant_reason", "credential_revoked_at",
+        "credential_expires_at", "credential_revoked_reason", "credential_not_before", "not_before_text",
+        "credential_suspended_at", "credential_suspended_reason", "mode", "mechanisms", "senders", "networks",
+        "message_size", "recipients_per_message", "message_size_limit", "recipients_limit", "sessions",
+        "credential_sessions", "policy", "partial", "null_sender", "resubmission", "sender_domains", "remaining",
+        "limit_name", "cap", "used", "resets_at", "resets_text", "byte_remaining", "byte_limit_name", "byte_cap",
+        "byte_used", "byte_resets_at", "byte_resets_text", "clock",
+    ]
+
     init(name: String, _ row: Rows.Row) throws {
         self.name = name
         loginID = try row.int64("login_id")

@@ -158,7 +158,8 @@ final class NodeService: Service {
         try await waitForSchema(database)
         let clock = DatabaseClock()
         let lookUps = DatabasePool(database)
-        let directory = Directory(lookUps)
+        let logins = LoginReader(database, logger: Logger(label: "submission"))
+        let directory = Directory(lookUps, logins)
         let pools = PoolDirectory(lookUps)
         let listener = Listener(database, channels: [DirectoryChange.channel])
         let watching = Task {
@@ -189,7 +190,7 @@ final class NodeService: Service {
         }
         let front = FrontEnd(
             submission: submission, acceptor: acceptor, delivery: delivery, listener: listener, lookUps: lookUps,
-            watching: watching, noting: noting)
+            logins: logins, watching: watching, noting: noting)
         return front
     }
 
@@ -349,6 +350,7 @@ final class FrontEnd: Sendable {
     private let delivery: Delivery?
     private let listener: Listener
     private let lookUps: DatabasePool
+    private let logins: LoginReader
     private let watching: Task<Void, Never>
     private let forwarding: Task<Void, Never>?
     private let upkeep: Task<Void, Never>?
@@ -358,7 +360,7 @@ final class FrontEnd: Sendable {
 
     init(
         submission: SubmissionServer?, acceptor: Acceptor?, delivery: Delivery?, listener: Listener,
-        lookUps: DatabasePool, watching: Task<Void, Never>, noting: Task<Void, Never>?
+        lookUps: DatabasePool, logins: LoginReader, watching: Task<Void, Never>, noting: Task<Void, Never>?
     ) {
         self.noting = noting
         self.submission = submission
@@ -366,6 +368,7 @@ final class FrontEnd: Sendable {
         self.delivery = delivery
         self.listener = listener
         self.lookUps = lookUps
+        self.logins = logins
         self.watching = watching
         forwarding = delivery.map { delivery in Task { await delivery.forwarder.run(grace: .seconds(30)) } }
         upkeep = delivery.map { delivery in Task { await delivery.upkeep.run() } }
@@ -391,6 +394,7 @@ final class FrontEnd: Sendable {
         await watching.value
         await upkeep?.value
         await notifying?.value
+        await logins.shutdown()
         await lookUps.shutdown()
     }
 }

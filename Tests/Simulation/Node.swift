@@ -131,19 +131,28 @@ final class Node {
             case .sleep(let duration):
                 return machine.after(duration.inMicroseconds) { self.run(index) }
             case .take:
-                let (taken, waking) = line.take(index)
+                let (next, waking) = line.take(index, at: world.continuous)
                 if let waking { wake(waking) }
-                guard let taken else {
+                switch next {
+                case .take(let taken): worker.procedure.took(taken)
+                case .sleep:
                     worker.isAsleep = true
                     return
+                case .pause(let until):
+                    worker.isAsleep = true
+                    return machine.after(max(1, world.continuous.duration(to: until).inMicroseconds)) {
+                        // Woken or not: whoever is woken while awake only looks once more.
+                        if worker.isAsleep { self.wake(index) }
+                    }
                 }
-                worker.procedure.took(taken)
             case .execute(let call, let deadline): return execute(call, deadline, index)
             case .fence(let call, let deadline): return fence(call, deadline, index)
             case .drop: worker.connection = nil
             case .forward(let messages): courier?.take(messages, isClaimed: false)
             case .release(let settlements): courier?.settle(settlements)
-            case .answer(let items, let verdicts): answer(items, verdicts)
+            case .answer(let items, let verdicts):
+                line.decided(index)
+                answer(items, verdicts)
             case .report(let report): note(report)
             case .end: return
             }

@@ -94,7 +94,7 @@ import Testing
         terms.expires = .value(Instant.now.advanced(by: .seconds(3600)))
         let (username, secret) = try await admin.issueCredential(for: "acme", terms)
 
-        let directory = Directory(DatabasePool(database.configuration(as: .node)))
+        let directory = Directory(database)
         let login = try #require(try await directory.login(named: username))
         #expect(login.verifier?.scram.matches(secret: secret.exposed.utf8) == true)
         #expect(login.verifier?.digest == secret.verifier().digest)

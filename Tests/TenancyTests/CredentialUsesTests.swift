@@ -49,7 +49,7 @@ import Testing
         let (first, _) = try await admin.issueCredential(for: "acme", .init())
         let (second, _) = try await admin.issueCredential(for: "acme", .init())
         let pool = DatabasePool(database.configuration(as: .node))
-        let directory = Directory(pool)
+        let directory = Directory(database)
         let uses = CredentialUses(pool)
         uses.note(try #require(try await directory.login(named: first)), from: "unknown", at: .now)
         let at = Instant(microseconds: 1_785_924_930_000_000)

@@ -12,7 +12,7 @@ import Testing
         try await admin.createTenant("acme", TenantChanges())
         let (username, _) = try await admin.issueCredential(for: "acme", .init())
 
-        let directory = Directory(DatabasePool(database.configuration(as: .node)))
+        let directory = Directory(database)
         let listener = Listener(database.configuration(as: .node), channels: [DirectoryChange.channel])
         let feed = Task { for await event in listener.events { directory.hear(event) } }
         defer {

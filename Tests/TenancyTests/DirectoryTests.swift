@@ -55,7 +55,13 @@ import Testing
         _ answers: Answers, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }, listening: Bool = true
     ) -> Directory {
         let directory = Directory(
-            lookUp: { try await answers.lookUp($0) }, readKey: { [UInt8](repeating: 7, count: 32) }, now: now)
+            lookUp: { name, completion in
+                Task {
+                    let result: Result<Login?, any Error>
+                    do { result = .success(try await answers.lookUp(name)) } catch { result = .failure(error) }
+                    completion(result)
+                }
+            }, readKey: { [UInt8](repeating: 7, count: 32) }, now: now)
         if listening { directory.hear(.connected) }
         return directory
     }

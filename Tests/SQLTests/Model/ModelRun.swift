@@ -13,7 +13,9 @@ struct ModelRun {
     private var secrets = 0
     private var sent: [String] = []
 
-    private static let zones = ["acme": "Europe/Brussels", "bolt": "America/New_York", "cove": "Australia/Lord_Howe"]
+    private static let zones = [
+        "acme": "Europe/Brussels", "bolt": "America/New_York", "cove": "Australia/Lord_Howe", "dune": "UTC",
+    ]
 
     init(seed: UInt64) async throws {
         generator = SeededGenerator(state: seed)
@@ -43,6 +45,15 @@ struct ModelRun {
         model.credentials["cove.a"]?.caps.rate = CapModel.Rate(rate: 30, burst: 6)
         try await fixture.main.query(Self.set("cove.b", #"{"mode": "test"}"#))
         model.credentials["cove.b"]?.isTest = true
+        // And one as most are: several credentials, room for most of what they send, nothing that few have.
+        try await fixture.set(#"{"daily": 300, "warn": []}"#, "dune")
+        model.tenants["dune"]?.caps.daily = 300
+        for name in ["dune.c", "dune.d", "dune.e"] {
+            try await fixture.main.query(
+                "SELECT admin.credential_issue('tester', 'dune', $1, 'SCRAM-SHA-256$4096:c2FsdA==$a:b', sha256('x'))",
+                [.text(name)])
+            add(credential: name, to: "dune")
+        }
         try await readCalendar()
     }
 

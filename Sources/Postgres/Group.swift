@@ -1,16 +1,18 @@
 internal import Synchronization
 
 /// Counts threads, so that a shutdown can await their ends.
-final class Group: Sendable {
+package final class Group: Sendable {
     private struct State {
         var running = 0
         var waiting: [CheckedContinuation<Void, Never>] = []
     }
     private let state = Mutex(State())
 
-    func enter() { state.withLock { $0.running += 1 } }
+    package init() {}
 
-    func leave() {
+    package func enter() { state.withLock { $0.running += 1 } }
+
+    package func leave() {
         let waiting = state.withLock { state in
             state.running -= 1
             guard state.running == 0 else { return [CheckedContinuation<Void, Never>]() }
@@ -20,7 +22,7 @@ final class Group: Sendable {
         for continuation in waiting { continuation.resume() }
     }
 
-    func wait() async {
+    package func wait() async {
         await withCheckedContinuation { continuation in
             let isDone = state.withLock { state in
                 if state.running > 0 { state.waiting.append(continuation) }

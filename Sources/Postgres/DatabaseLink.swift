@@ -1,18 +1,17 @@
 internal import Glibc
-internal import Logging
-internal import Postgres
+package import Logging
 
 /// A thread's connection that comes back: when to try, how long to wait, what to say about it, once per outage.
-final class DatabaseLink {
+package final class DatabaseLink {
     private let configuration: DatabaseConfiguration
     private let prepare: (BlockingConnection) throws(DatabaseError) -> Void
     private let logger: Logger
-    private(set) var connection: BlockingConnection?
+    package private(set) var connection: BlockingConnection?
     private var isAway = false
     private var failures = 0
 
     /// - Parameter prepare: what each new connection needs before its first use.
-    init(
+    package init(
         _ configuration: DatabaseConfiguration, logger: Logger,
         prepare: @escaping (BlockingConnection) throws(DatabaseError) -> Void
     ) {
@@ -21,18 +20,18 @@ final class DatabaseLink {
         self.prepare = prepare
     }
 
-    var isUsable: Bool { connection?.isUsable ?? false }
+    package var isUsable: Bool { connection?.isUsable ?? false }
 
     /// Usable, and not closed by the server while nothing was under way.
-    func isAlive() -> Bool {
+    package func isAlive() -> Bool {
         guard let connection, connection.isAlive() else { return false }
         return true
     }
 
-    func drop() { connection = nil }
+    package func drop() { connection = nil }
 
     /// Connects unless connected. False when that fails; then wait for `pause`.
-    func connect() -> Bool {
+    package func connect() -> Bool {
         if isUsable { return true }
         connection = nil
         do {
@@ -51,7 +50,7 @@ final class DatabaseLink {
     }
 
     /// Grows to a second: an outage is noticed to have ended soon, and not made worse.
-    var pause: Duration { .milliseconds(min(1000, 50 << min(failures, 5))) }
+    package var pause: Duration { .milliseconds(min(1000, 50 << min(failures, 5))) }
 
-    func sleep(_ duration: Duration) { usleep(UInt32(duration / .microseconds(1))) }
+    package func sleep(_ duration: Duration) { usleep(UInt32(duration / .microseconds(1))) }
 }

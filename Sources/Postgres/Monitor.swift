@@ -1,13 +1,13 @@
 internal import Glibc
 
 /// State shared with threads that wait for it to change: a mutex and a condition for each of them.
-final class Monitor<State>: @unchecked Sendable {  // proof: `state` is touched only between lock and unlock
+package final class Monitor<State>: @unchecked Sendable {  // proof: `state` is touched only between lock and unlock
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let conditions: UnsafeMutablePointer<pthread_cond_t>
     private let count: Int
     private var state: State
 
-    init(_ state: State, conditions count: Int) {
+    package init(_ state: State, conditions count: Int) {
         self.state = state
         self.count = count
         mutex = .allocate(capacity: 1)
@@ -29,19 +29,19 @@ final class Monitor<State>: @unchecked Sendable {  // proof: `state` is touched 
         mutex.deallocate()
     }
 
-    func withLock<R>(_ body: (inout State) -> R) -> R {
+    package func withLock<R>(_ body: (inout State) -> R) -> R {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return body(&state)
     }
 
     /// Wakes who waits on a condition. To be called inside `withLock` or after it.
-    func signal(_ condition: Int) { pthread_cond_signal(conditions + condition) }
+    package func signal(_ condition: Int) { pthread_cond_signal(conditions + condition) }
 
-    func signalAll() { for index in 0..<count { signal(index) } }
+    package func signalAll() { for index in 0..<count { signal(index) } }
 
     /// Asks `ready` now and after each signal, until it returns something; nil when `limit` has passed before.
-    func wait<R>(on condition: Int, atMost limit: Duration? = nil, _ ready: (inout State) -> R?) -> R? {
+    package func wait<R>(on condition: Int, atMost limit: Duration? = nil, _ ready: (inout State) -> R?) -> R? {
         var end = timespec()
         if let limit {
             clock_gettime(CLOCK_MONOTONIC, &end)
