@@ -41,7 +41,7 @@ help:
 	@echo "make bench-check        the same, failing where one is over its threshold"
 	@echo "make lint               check the format of the sources"
 	@echo "make schema             write SQL/schema.sql anew"
-	@echo "make compare            measure against Postfix and chasquid (as root; ROUNDS=3 ONLY=a,b,c,d,e,f)"
+	@echo "make compare            measure against Postfix and chasquid (as root; ROUNDS=3 ONLY=a,b,c,d,e,f SERVERS=)"
 	@echo "make clean              stop and remove a quickstart, and everything built"
 
 quickstart:

@@ -66,6 +66,10 @@ class Chasquid:
     has_processes = False
     has_quota = False
     held = False
+    # Its queue holds 200 (`maxQueueSize`); further ones are refused after their last octet, and the third refusal ends a
+    # connection: most of its time would go into refusing. It cannot be told to hold mail back either, so that these are
+    # accepted while it delivers, as much of it as comes to pass meanwhile.
+    most_at_once = 195
 
     def __init__(self, site, dovecot, sink_port):
         self.site, self.dovecot, self.sink_port = site, dovecot, sink_port

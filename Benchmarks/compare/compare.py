@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Gatepost and its peers on the same work, in alternation: `make compare`, or
 
-    ROUNDS=3 ONLY=a,c SCALE=1 OUTPUT=folder GATEPOST=.build/release/gatepost Benchmarks/compare/compare.py
+    ROUNDS=3 ONLY=a,c SERVERS=gatepost,chasquid SCALE=1 OUTPUT=folder GATEPOST=.build/release/gatepost \
+      Benchmarks/compare/compare.py
 
 Starts everything privately on loopback and ends it again, also on failure and Ctrl-C; needs root for Postfix.
-ONLY: works by their letters (`f` is memory; all of them where it is not given). SCALE: of the messages of each work.
+ONLY: works by their letters (`f` is memory; all of them where it is not given). SERVERS: who is measured, of gatepost,
+postfix-quota, postfix and chasquid. SCALE: of the messages of each work.
 Writes DATE-compare.json, .svg and .txt into OUTPUT (.build/compare), after each work anew: a run cut short leaves what it
 had. Every step has a deadline, and fails by its name where that passes; the other servers and works go on without it.
 """
@@ -48,7 +50,7 @@ def versions(gatepost):
     return {"gatepost": run(gatepost, "--version").strip(), "packages": shown.split("\n")[:-1]}
 
 
-def measure(site, rounds, only, scale, outcome):
+def measure(site, rounds, only, names, scale, outcome):
     with step("starting everything", 240):
         sink = Sink(site, free_port())
         sink.start()
@@ -61,9 +63,13 @@ def measure(site, rounds, only, scale, outcome):
         chasquid.start()
     users = works.Users(USERS)
     failed = outcome.failures.append
+
+    def chosen(servers):
+        return [server for server in servers if not names or server.name in names]
+
     if not only or "f" in only:
         # First of all: what other works leave in memory is not to be taken for the start.
-        servers = [held, PostfixService(postfix, True, True), chasquid]
+        servers = chosen([held, PostfixService(postfix, True, True), chasquid])
         outcome.memory.update(works.memory(site, servers, scale, failed))
         print(report.memory(outcome.memory), flush=True)
         outcome.write()
@@ -71,7 +77,7 @@ def measure(site, rounds, only, scale, outcome):
         if only and work.letter not in only:
             continue
         services = [PostfixService(postfix, quota, not work.flowing) for quota in (True, False)]
-        servers = [flowing if work.flowing else held, *services, chasquid]
+        servers = chosen([flowing if work.flowing else held, *services, chasquid])
         results = works.run(site, work, servers, sink, users, rounds, scale, failed)
         if results:
             outcome.results[work.letter] = results
@@ -117,12 +123,14 @@ def main():
         signal.signal(number, raise_signal)
     rounds = int(os.environ.get("ROUNDS", "3"))
     scale = float(os.environ.get("SCALE", "1"))
-    only = [word for word in os.environ.get("ONLY", "").split(",") if word]
+    only, names = ([word for word in os.environ.get(key, "").split(",") if word] for key in ("ONLY", "SERVERS"))
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     gatepost = os.path.realpath(os.environ.get("GATEPOST", f"{root}/.build/release/gatepost"))
     output = os.environ.get("OUTPUT", f"{root}/.build/compare")
     if unknown := set(only) - {"f", *(work.letter for work in works.WORKS)}:
         sys.exit(f"error: no such work: {', '.join(sorted(unknown))}")
+    if unknown := set(names) - set(works.SESSIONS) - {"postfix"}:
+        sys.exit(f"error: no such server: {', '.join(sorted(unknown))}")
     if os.geteuid() != 0:
         sys.exit("error: Postfix can only be started by root")
     # Idle sessions cost a descriptor each.
@@ -135,7 +143,7 @@ def main():
         note("starting PostgreSQL, Gatepost, Postfix, Dovecot, policyd-rate-limit, chasquid, a sink")
         with step("starting PostgreSQL, making certificates and users", 120):
             site.start()
-        measure(site, rounds, only, scale, outcome)
+        measure(site, rounds, only, names, scale, outcome)
     finally:
         # A second Ctrl-C must not keep anything alive.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -13,6 +13,7 @@ class Gatepost:
     name = "gatepost"
     has_processes = False
     has_quota = True
+    most_at_once = None  # as many as come
 
     def __init__(self, site, database, roles, sink_port):
         self.site, self.database, self.roles = site, database, roles

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-import time
+from statistics import median
 
 from processes import note, processor_seconds, step, wait_until
 from surroundings import DOMAIN
@@ -38,31 +38,60 @@ def smtp(site, server, messages, *options, connections=50, size=10000, logins=ra
     return result
 
 
-def measure(site, server, sink, messages, *options, delivered=False, **more):
+def measure(site, server, sink, messages, *options, delivered=False, at_once=None, **more):
     """A run with its processor time by group, in microseconds for each message accepted. With `delivered` the run goes
-    on until the sink has every recipient, and the rate is the sink's."""
+    on until the sink has every recipient, and the rate is the sink's.
+
+    With `at_once` a server is given no more than so many, and the next ones when its queue is empty again: for one that
+    refuses what its queue cannot hold. The time between counts for no rate, which is in its favour; the processor's does
+    count. Latencies are the middle ones of these parts."""
     groups = {"server": server.roots, "postgresql": [site.database.pid], "sink": [sink.child.pid]}
-    sink.reset()
     before = {name: processor_seconds(roots) for name, roots in groups.items()}
+    parts = []
+    while messages > 0:
+        count = min(messages, at_once or messages)
+        # What is left over would be a part too short to be measured.
+        if at_once and parts and count < at_once:
+            break
+        parts.append(portion(site, server, sink, count, *options, delivered=delivered, **more))
+        messages -= count
+        if at_once:
+            server.between_rounds()
+    spent = {name: processor_seconds(roots) - before[name] for name, roots in groups.items()}
+    accepted = sum(part["accepted"] for part in parts)
+    refusals = {}
+    for part in parts:
+        for code, number in part["refusals"].items():
+            refusals[code] = refusals.get(code, 0) + number
+
+    def rate(elapsed):
+        return accepted * 1e6 / max(sum(map(elapsed, parts)), 1)
+
+    return {
+        "rate": rate(lambda part: part["sink"]["elapsed_us"] if delivered else part["elapsed_us"]),
+        "accepted_rate": rate(lambda part: part["elapsed_us"]),
+        **{f"{name}_ms": median(part["latency_us"][name] for part in parts) / 1000
+           for name in ("p50", "p90", "p99", "p999", "max")},
+        "setup_p99_ms": median(part["setup_us"]["p99"] for part in parts) / 1000,
+        "cpu_us": {name: seconds * 1e6 / max(accepted, 1) for name, seconds in spent.items()}
+        | {"client": median(part["client_cpu_us_per_message"] for part in parts)},
+        "offered": sum(part["accepted"] + part["refused"] + part["unanswered"] for part in parts),
+        "accepted": accepted, "refused": sum(part["refused"] for part in parts),
+        "unanswered": sum(part["unanswered"] for part in parts), "refusals": refusals,
+        "at_once": at_once, "parts": len(parts), "sink": parts[-1]["sink"],
+    }
+
+
+def portion(site, server, sink, messages, *options, delivered, **more):
+    """What the client printed, and what the sink counted."""
+    sink.reset()
     result = smtp(site, server, messages, *options, **more)
-    rate = result["accepted"] * 1e6 / max(result["elapsed_us"], 1)
-    accepted = max(result["accepted"], 1)
     counts = None
     if delivered:
         wanted = result["accepted"] * result["recipients"]
         wait_until(f"{server.name} to deliver {wanted}", lambda: sink.counts()["recipients"] >= wanted, SECONDS)
         counts = sink.counts()
-        rate = result["accepted"] * 1e6 / max(counts["elapsed_us"], 1)
-    spent = {name: processor_seconds(roots) - before[name] for name, roots in groups.items()}
-    return {
-        "rate": rate, "accepted_rate": result["accepted"] * 1e6 / max(result["elapsed_us"], 1),
-        **{f"{name}_ms": result["latency_us"][name] / 1000 for name in ("p50", "p90", "p99", "p999", "max")},
-        "setup_p99_ms": result["setup_us"]["p99"] / 1000,
-        "cpu_us": {name: seconds * 1e6 / accepted for name, seconds in spent.items()}
-        | {"client": result["client_cpu_us_per_message"]},
-        "accepted": result["accepted"], "refused": result["refused"], "unanswered": result["unanswered"],
-        "refusals": result["refusals"], "sink": counts,
-    }
+    return result | {"sink": counts}
 
 
 class Idle:

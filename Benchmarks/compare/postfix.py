@@ -256,6 +256,7 @@ class PostfixService:
     """One of its services, as a server to be compared."""
 
     has_processes = True  # one for each session
+    most_at_once = None  # as many as come
 
     def __init__(self, postfix, quota, held):
         self.postfix, self.has_quota, self.held = postfix, quota, held

@@ -63,8 +63,14 @@ def whole(heading, works, results, found):
     refused = [f"{letter} {name}: {sum(each['refused'] for each in rounds)} refused, {', '.join(sorted(codes))}"
                for letter, by_name in results.items() for name, rounds in by_name.items()
                if (codes := {code for each in rounds for code in each["refusals"]})]
+    limited = [f"{letter} {name}: {rounds[0]['at_once']}" for letter, by_name in results.items()
+               for name, rounds in by_name.items() if rounds[0].get("at_once")]
     if found:
         parts.append(memory(found))
+    if limited:
+        parts.append("given no more than so many messages at a time, for its queue holds no more; the next ones when it is "
+                     "empty, and the time between counts\nfor no rate (latencies: the middle ones of these parts; CPU: all of "
+                     "it, delivery too):\n" + "\n".join(limited) + "\n")
     if refused:
         parts.append("refused meanwhile (not counted):\n" + "\n".join(refused) + "\n")
     return "\n\n".join(parts)
