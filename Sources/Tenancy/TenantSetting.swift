@@ -44,6 +44,9 @@ package enum TenantSetting: String, Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// Whether it proposes a cap, which is watched and not in force.
+    package var isProposal: Bool { if case .proposal = kind { true } else { false } }
+
     /// The limit that it sets, or proposes.
     package var limit: LimitDescription? {
         LimitCatalogue.limit(named: rawValue.hasPrefix("shadow_") ? String(rawValue.dropFirst(7)) : rawValue)

@@ -39,6 +39,30 @@ import Testing
         #expect(refused.status == 64 && refused.errors.contains("revoked"))
     }
 
+    @Test func `set a tenant's limits, and say what was set, proposed caps apart from those in force`() async throws {
+        let office = try await Office()
+        let usual = "daily 300, monthly unlimited, rate unlimited, sessions 50, pool default"
+        #expect(
+            try office.run("tenant create acme --daily 300 --policy reject").output
+                == "tenant acme created: \(usual), policy reject\n")
+        for (line, said) in [
+            ("--shadow-daily 200", "changed: \(usual); proposed: daily 200"),
+            ("--shadow-daily 200", "unchanged: \(usual); proposed: daily 200"),
+            (
+                "--shadow-bytes-daily 3MiB --message-size 1MiB",
+                "changed: \(usual), message_size 1MiB; proposed: daily 200, bytes_daily 3MiB"
+            ),
+            ("--shadow-daily none", "changed: \(usual); proposed: daily none, bytes_daily 3MiB"),
+            ("--time-zone Europe/Brussels", "changed: \(usual), time zone Europe/Brussels; proposed: bytes_daily 3MiB"),
+        ] {
+            #expect(try office.run("tenant set acme \(line)").output == "tenant acme \(said)\n", "\(line)")
+        }
+        let answered = try office.json("tenant set acme --shadow-monthly 4000")
+        #expect(answered["daily"] as? Int == 300 && answered["monthly"] is NSNull)
+        #expect(answered["shadow_monthly"] as? Int == 4000 && answered["shadow_daily"] is NSNull)
+        #expect(answered["shadow_bytes_daily"] as? Int == 3 << 20)
+    }
+
     @Test func `delete a tenant with what waits, keep its name and its ledger`() async throws {
         let office = try await Office()
         _ = try office.json("tenant create acme")

@@ -44,9 +44,10 @@ struct TenantCommands: ParsableCommand {
 
         func run() async throws {
             try await Desk.sit(common, about: .tenant(tenant)) { desk in
-                try await desk.administration.createTenant(tenant, own.changes(with: limits))
+                let changes = own.changes(with: limits)
+                try await desk.administration.createTenant(tenant, changes)
                 let record = try await desk.administration.tenant(tenant)
-                desk.output.show(record.json, "tenant \(record.slug) created: \(record.summary)\n")
+                desk.output.show(record.json, "tenant \(record.slug) created: \(record.summary(of: changes))\n")
                 desk.output.note("next: gatepost domain add \(tenant) DOMAIN --trust")
             }
         }
@@ -105,10 +106,12 @@ struct TenantCommands: ParsableCommand {
 
         func run() async throws {
             try await Desk.sit(common, about: .tenant(tenant)) { desk in
-                let changed = try await desk.administration.setTenant(tenant, own.changes(with: limits))
+                let changes = own.changes(with: limits)
+                let isChanged = try await desk.administration.setTenant(tenant, changes)
                 let record = try await desk.administration.tenant(tenant)
                 desk.output.show(
-                    record.json, "tenant \(record.slug) \(changed ? "changed" : "unchanged"): \(record.summary)\n")
+                    record.json,
+                    "tenant \(record.slug) \(isChanged ? "changed" : "unchanged"): \(record.summary(of: changes))\n")
             }
         }
     }

@@ -26,10 +26,20 @@ extension TenantRecord {
         ]
     }
 
-    /// The limits that matter most, in a sentence.
-    var summary: String {
-        (plan.map { "plan \($0), " } ?? "") + "daily \(Show.limit(daily)), monthly \(Show.limit(monthly)), "
-            + "rate \(Show.limit(rate)), sessions \(Show.limit(sessions)), pool \(pool)"
+    /// The limits that matter most, and what else was just changed, in a sentence; behind it the caps that are proposed.
+    func summary(of changes: TenantChanges) -> String {
+        var first: [TenantSetting] = [.daily, .monthly, .rate, .sessions, .pool]
+        if plan != nil { first.insert(.plan, at: 0) }
+        let changed = TenantSetting.allCases.filter { changes[$0] != nil && !first.contains($0) && !$0.isProposal }
+        let proposed = TenantSetting.allCases.filter {
+            $0.isProposal && (changes[$0] != nil || value(of: $0) != .none)
+        }
+        let sentence = (first + changed).map {
+            "\($0 == .zone ? "time zone" : $0.rawValue) \(Show.value(value(of: $0), of: $0))"
+        }
+        let proposals = proposed.map { "\($0.limit?.name ?? $0.rawValue) \(Show.value(value(of: $0), of: $0))" }
+        return sentence.joined(separator: ", ")
+            + (proposals.isEmpty ? "" : "; proposed: \(proposals.joined(separator: ", "))")
     }
 
     /// What is no limit above, then each limit with its unit and where it is from.
@@ -44,7 +54,7 @@ extension TenantRecord {
         for setting in TenantSetting.allCases where setting.isInheritable {
             let value = value(of: setting)
             // Proposals that nobody made are no news.
-            if case .proposal = setting.kind, value == .none { continue }
+            if setting.isProposal, value == .none { continue }
             table.add([
                 setting.rawValue, Show.value(value, of: setting), Self.counted(setting), origin(of: setting).word,
             ])
