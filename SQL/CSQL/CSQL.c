@@ -25,6 +25,9 @@ static const char migrations_0005_history[] = {
 static const char migrations_0006_lease[] = {
 #embed "../migrations/0006_lease.sql" suffix(, 0)
 };
+static const char migrations_0007_unreadable[] = {
+#embed "../migrations/0007_unreadable.sql" suffix(, 0)
+};
 
 static const struct sql_file migrations[] = {
     {"0001_schema", migrations_0001_schema},
@@ -33,6 +36,7 @@ static const struct sql_file migrations[] = {
     {"0004_suppression", migrations_0004_suppression},
     {"0005_history", migrations_0005_history},
     {"0006_lease", migrations_0006_lease},
+    {"0007_unreadable", migrations_0007_unreadable},
     {0, 0},
 };
 

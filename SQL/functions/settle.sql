@@ -1,8 +1,9 @@
 -- ledger.settle: record what became of recipients, many at a time.
 --   In     owner; parallel arrays, one element per recipient, any order, none twice: tenant_ids, message_ids, numbers;
---          states 'delivered' | 'bounced' | 'deferred' | 'released' (given back untried, its attempts not counted);
---          reply_codes, reply_enhanceds ('4.7.1'), replies (the remote's text, raw), next_attempts: read for 'deferred'
---          and 'released' (null: at once)
+--          states 'delivered' | 'bounced' | 'deferred' | 'released' (given back untried, its attempts not counted) |
+--          'unreadable' (the same, for its message cannot be sent as it is stored; the reply is ours, and says why);
+--          reply_codes, reply_enhanceds ('4.7.1'), replies (the remote's text, raw), next_attempts: read for 'deferred',
+--          'released' and 'unreadable' (null: at once)
 --          Reports (RFC 3464) on some of it, null for none: report_places says for each recipient which report tells of
 --          it (0: none), by its place in the arrays report_addresses, report_domains (to whom), report_bodies,
 --          report_body_types, report_smtputf8s. All recipients of one report are of one message. A report is mail of
@@ -45,7 +46,7 @@ BEGIN
         OR cardinality(settle.states) <> v_count OR cardinality(settle.reply_codes) <> v_count
         OR cardinality(settle.reply_enhanceds) <> v_count OR cardinality(settle.replies) <> v_count
         OR cardinality(settle.next_attempts) <> v_count OR cardinality(settle.leases) <> v_count
-        OR NOT settle.states <@ ARRAY['delivered', 'bounced', 'deferred', 'released']
+        OR NOT settle.states <@ ARRAY['delivered', 'bounced', 'deferred', 'released', 'unreadable']
     THEN
         RAISE EXCEPTION 'ledger.settle: arrays of different lengths, or an unknown state'
             USING ERRCODE = 'invalid_parameter_value';
@@ -70,11 +71,11 @@ BEGIN
     WITH done AS (
         UPDATE gatepost.recipient r
         SET owner_id = NULL,
-            state = CASE WHEN n.state = 'released' THEN r.state ELSE n.state END,
-            attempts = CASE WHEN n.state = 'released' THEN r.attempts ELSE r.attempts + 1 END,
-            last_attempt = CASE WHEN n.state = 'released' THEN r.last_attempt ELSE v_now END,
-            next_attempt = CASE WHEN n.state IN ('deferred', 'released') THEN coalesce(n.next_attempt, v_now)
-                                ELSE r.next_attempt END,
+            state = CASE WHEN n.state IN ('released', 'unreadable') THEN r.state ELSE n.state END,
+            attempts = CASE WHEN n.state IN ('released', 'unreadable') THEN r.attempts ELSE r.attempts + 1 END,
+            last_attempt = CASE WHEN n.state IN ('released', 'unreadable') THEN r.last_attempt ELSE v_now END,
+            next_attempt = CASE WHEN n.state IN ('delivered', 'bounced') THEN r.next_attempt
+                                ELSE coalesce(n.next_attempt, v_now) END,
             final_at = CASE WHEN n.state IN ('delivered', 'bounced') THEN v_now END,
             reply_code = CASE WHEN n.state = 'released' THEN r.reply_code ELSE n.reply_code END,
             reply_enhanced = CASE WHEN n.state = 'released' THEN r.reply_enhanced ELSE n.reply_enhanced END,
@@ -101,11 +102,11 @@ BEGIN
         WITH done AS (
             UPDATE gatepost.recipient_straggler r
             SET owner_id = NULL,
-                state = CASE WHEN n.state = 'released' THEN r.state ELSE n.state END,
-                attempts = CASE WHEN n.state = 'released' THEN r.attempts ELSE r.attempts + 1 END,
-                last_attempt = CASE WHEN n.state = 'released' THEN r.last_attempt ELSE v_now END,
-                next_attempt = CASE WHEN n.state IN ('deferred', 'released') THEN coalesce(n.next_attempt, v_now)
-                                    ELSE r.next_attempt END,
+                state = CASE WHEN n.state IN ('released', 'unreadable') THEN r.state ELSE n.state END,
+                attempts = CASE WHEN n.state IN ('released', 'unreadable') THEN r.attempts ELSE r.attempts + 1 END,
+                last_attempt = CASE WHEN n.state IN ('released', 'unreadable') THEN r.last_attempt ELSE v_now END,
+                next_attempt = CASE WHEN n.state IN ('delivered', 'bounced') THEN r.next_attempt
+                                    ELSE coalesce(n.next_attempt, v_now) END,
                 final_at = CASE WHEN n.state IN ('delivered', 'bounced') THEN v_now END,
                 reply_code = CASE WHEN n.state = 'released' THEN r.reply_code ELSE n.reply_code END,
                 reply_enhanced = CASE WHEN n.state = 'released' THEN r.reply_enhanced ELSE n.reply_enhanced END,
@@ -143,12 +144,28 @@ BEGIN
             SELECT q.credential_id FROM gatepost.message_straggler q
             WHERE q.tenant_id = n.tenant_id AND q.id = n.message_id AND m.credential_id IS NULL OFFSET 0
         ) AS s ON true
-        WHERE n.ord = ANY (v_settled) AND n.state <> 'released';
+        WHERE n.ord = ANY (v_settled) AND n.state IN ('delivered', 'bounced', 'deferred');
+        IF 'unreadable' = ANY (settle.states) THEN
+            -- Of the message, not of each of its recipients: none of them is sent to.
+            INSERT INTO gatepost.event (tenant_id, id, at, kind, message_id, credential_id, detail)
+            SELECT n.tenant_id, gatepost.uuid_new(v_now), v_now, 'unreadable', n.message_id,
+                   nullif(coalesce(m.credential_id, s.credential_id), 0),
+                   jsonb_strip_nulls(jsonb_build_object('reason', encode(n.reply, 'escape'), 'until', n.next_attempt))
+            FROM (SELECT DISTINCT ON (x.tenant_id, x.message_id) x.*
+                  FROM unnest(settle.tenant_ids, settle.message_ids, settle.states, settle.replies,
+                              settle.next_attempts)
+                      WITH ORDINALITY AS x (tenant_id, message_id, state, reply, next_attempt, ord)
+                  WHERE x.ord = ANY (v_settled) AND x.state = 'unreadable'
+                  ORDER BY x.tenant_id, x.message_id, x.ord) AS n
+            LEFT JOIN gatepost.message m
+                ON m.tenant_id = n.tenant_id AND m.id = n.message_id AND m.id BETWEEN v_low AND v_high
+            LEFT JOIN gatepost.message_straggler s ON s.tenant_id = n.tenant_id AND s.id = n.message_id;
+        END IF;
         INSERT INTO gatepost.outcome_hour AS h (tenant_id, starts, delivered, deferred, bounced)
         SELECT n.tenant_id, date_trunc('hour', v_now, 'UTC'), count(*) FILTER (WHERE n.state = 'delivered'),
                count(*) FILTER (WHERE n.state = 'deferred'), count(*) FILTER (WHERE n.state = 'bounced')
         FROM unnest(settle.tenant_ids, settle.states) WITH ORDINALITY AS n (tenant_id, state, ord)
-        WHERE n.ord = ANY (v_settled) AND n.state <> 'released'
+        WHERE n.ord = ANY (v_settled) AND n.state IN ('delivered', 'bounced', 'deferred')
         GROUP BY n.tenant_id ORDER BY n.tenant_id
         ON CONFLICT ON CONSTRAINT outcome_hour_pkey DO UPDATE
             SET delivered = h.delivered + excluded.delivered, deferred = h.deferred + excluded.deferred,

@@ -66,6 +66,7 @@ extension Forwarder {
             case .bounced: ("bounced", .notice)
             case .deferred: ("deferred", .info)
             case .released: ("waiting for a relay", .info)
+            case .unreadable: ("unreadable", .error)
             }
         logger.log(
             level: level, "\(word)",

@@ -47,7 +47,7 @@ struct SenderReport {
             return DeliveryNotice.Recipient(
                 recipient.envelope, .delayed, status: status ?? EnhancedCode(4, 0, 0), remote: remote, reply: reply,
                 retriedUntil: expiresAt.unixSeconds)
-        case .deferred(nil), .released(nil):
+        case .deferred(nil), .released(nil), .unreadable:
             return nil
         }
     }

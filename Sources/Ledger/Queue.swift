@@ -22,8 +22,8 @@ package final class Queue: Sendable {
 
     /// Leases due messages to this node's owner; empty when there are none or the lease is not held just now.
     ///
-    /// A message with an address that cannot be read is set apart for an hour, with an error in the log: it keeps nobody
-    /// else waiting, and what can read it one day still finds it.
+    /// A message with an address that cannot be read is set apart for an hour, with an error in the log and an event: it
+    /// keeps nobody else waiting, and what can read it one day still finds it.
     ///
     /// A claim in doubt may have leased rows that nobody knows of: the owner then starts again under a new id, which
     /// frees them.
@@ -109,7 +109,7 @@ private struct ClaimAnswer {
     private(set) var messages: [QueuedMessage] = []
     /// What gives back those that cannot be read.
     private(set) var returned: [Settlement] = []
-    private(set) var unreadable: [(MessageID, any Error)] = []
+    private(set) var unreadable: [(MessageID, String)] = []
 
     init(_ rows: Rows, owner: MessageID, setApartUntil: Instant) throws(DatabaseError) {
         messages.reserveCapacity(rows.count)
@@ -130,6 +130,7 @@ private struct ClaimAnswer {
             let tenant = try row.int64("tenant_id")
             let numbers = try row.int64s("numbers")
             let leases = try row.int64s("leases")
+            var place = "the sender"
             do {
                 sender = try ReversePath(parsing: try row.string("sender"))
                 let addresses = try row.strings("addresses")
@@ -143,6 +144,7 @@ private struct ClaimAnswer {
                     throw DatabaseError(.unexpected, "claim's arrays differ in length")
                 }
                 for index in numbers.indices {
+                    place = "recipient \(numbers[index])"
                     recipients.append(
                         QueuedMessage.Recipient(
                             number: Int32(clamping: numbers[index]),
@@ -156,11 +158,14 @@ private struct ClaimAnswer {
             } catch {
                 // What is wrong with the answer is wrong with all of it; an address is one message's.
                 if let error = error as? DatabaseError { throw error }
-                unreadable.append((id, error))
+                let reason = "the address of \(place) cannot be read: \(error)"
+                unreadable.append((id, reason))
                 returned += zip(numbers, leases).map { number, lease in
                     let one = Owner.LeasedRecipient(
                         messageID: id, number: Int32(clamping: number), lease: Int32(clamping: lease))
-                    return Settlement(releasing: one, tenant: tenant, owner: owner, until: setApartUntil)
+                    return Settlement(
+                        releasing: one, tenant: tenant, owner: owner, as: .unreadable(until: setApartUntil),
+                        reply: Array(reason.utf8))
                 }
                 continue
             }

@@ -92,6 +92,8 @@ package struct Settlement: Sendable {
         case deferred(until: Instant?)
         /// Given back untried: not counted as an attempt.
         case released(until: Instant?)
+        /// The same, for the message cannot be sent as it is stored: an event says so, and `reply` why.
+        case unreadable(until: Instant)
     }
 
     package var owner: MessageID
@@ -122,14 +124,18 @@ package struct Settlement: Sendable {
     }
 
     /// Gives a recipient back that is leased here and in no memory.
+    ///
+    /// - Parameter outcome: what is said of it.
     package init(
-        releasing recipient: Owner.LeasedRecipient, tenant: Int64, owner: MessageID, until: Instant? = nil
+        releasing recipient: Owner.LeasedRecipient, tenant: Int64, owner: MessageID,
+        as outcome: Outcome = .released(until: nil), reply: [UInt8]? = nil
     ) {
         self.owner = owner
         tenantID = tenant
         messageID = recipient.messageID
         number = recipient.number
         lease = recipient.lease
-        outcome = .released(until: until)
+        self.outcome = outcome
+        self.reply = reply
     }
 }

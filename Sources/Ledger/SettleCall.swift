@@ -92,6 +92,7 @@ extension Settlement.Outcome {
         case .bounced: "bounced"
         case .deferred: "deferred"
         case .released: "released"
+        case .unreadable: "unreadable"
         }
     }
 
@@ -99,6 +100,7 @@ extension Settlement.Outcome {
         switch self {
         case .delivered, .bounced: nil
         case .deferred(let until), .released(let until): until
+        case .unreadable(let until): until
         }
     }
 }

@@ -194,6 +194,11 @@ import Testing
         #expect(try office.lines("event list --since 1h --limit 1").count == 1)
         #expect(try office.lines("event list --until 2020-01-01").isEmpty)
         #expect(try office.run("event list --message \(two)").output.contains("450 4.2.0 busy"))
+        try await event(
+            office, "unreadable", of: two, detail: #"{"reason": "the address of recipient 1 cannot be read"}"#)
+        for line in ["event list --tenant acme --kind unreadable", "explain \(two)"] {
+            #expect(try office.run(line).output.contains("the address of recipient 1 cannot be read"), "\(line)")
+        }
         #expect(try office.run("event list --tenant nobody").status == 1)
 
         let begin = "0:00000000-0000-0000-0000-000000000000"

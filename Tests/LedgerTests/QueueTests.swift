@@ -77,6 +77,19 @@ extension LedgerSuite {
                 """)
             #expect(try rows.map { try $0.string("id") } == [bad])
             #expect(try rows.map { try $0.int64("attempts") } == [0] && rows.map { try $0.bool("waits") } == [true])
+            let told = try await fixture.operation.query(
+                """
+                SELECT e.message_id::text AS id, e.tenant_id = m.tenant_id AND e.credential_id = m.credential_id AS theirs,
+                       e.detail ->> 'reason' AS reason, (e.detail ->> 'until')::timestamptz = r.next_attempt AS ends,
+                       convert_from(r.reply, 'UTF8') AS reply
+                FROM gatepost.event e JOIN gatepost.message m ON m.id = e.message_id
+                JOIN gatepost.recipient r ON r.message_id = m.id WHERE e.kind = 'unreadable'
+                """)
+            let reason = "the address of recipient 1 cannot be read: malformed"
+            #expect(try told.map { try $0.string("id") } == [bad])
+            #expect(try told.map { try $0.bool("theirs") } == [true] && told.map { try $0.bool("ends") } == [true])
+            #expect(try told.map { try $0.string("reason") } == [reason])
+            #expect(try told.map { try $0.string("reply") } == [reason])
             await acceptor.shutdown()
             await queue.shutdown()
             await owner.shutdown()

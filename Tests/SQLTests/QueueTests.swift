@@ -100,6 +100,29 @@ import Testing
         #expect(try await fixture.number("SELECT count(*) FROM gatepost.event WHERE number IS NOT NULL") == 3)
     }
 
+    @Test func `what cannot be sent as it is stored waits untried, and its message has one event`() async throws {
+        let fixture = try await fixture()
+        try await fixture.clock("2026-06-01 10:00:00+00")
+        let sent = try await fixture.send([Mail(recipients: 3)])[0]
+        #expect(try await claim(fixture) == [[1, 2, 3]])
+        let outcomes = ["unreadable", "unreadable", "unreadable"]
+        #expect(
+            try await settle(fixture, outcomes, next: "'2026-06-01 11:00Z'") == ["settled", "settled", "settled"])
+        #expect(
+            try await settle(fixture, outcomes, next: "'2026-06-01 11:00Z'")
+                == ["lease_lost", "lease_lost", "lease_lost"])
+        #expect(try await states(fixture) == "queued queued queued")
+        #expect(try await fixture.number("SELECT sum(attempts) FROM gatepost.recipient") == 0)
+        #expect(
+            try await fixture.text(
+                "SELECT string_agg(message_id || ' ' || (detail ->> 'until'), ', ') FROM gatepost.event "
+                    + "WHERE kind = 'unreadable'") == "\(sent.id) 2026-06-01T11:00:00+00:00")
+        #expect(try await fixture.number("SELECT count(*) FROM gatepost.outcome_hour WHERE deferred > 0") == 0)
+        #expect(try await claim(fixture).isEmpty)
+        try await fixture.clock("2026-06-01 11:00:00+00")
+        #expect(try await claim(fixture) == [[1, 2, 3]])
+    }
+
     @Test func `a settle that finds nothing to do writes all the same`() async throws {
         let fixture = try await fixture()
         _ = try await fixture.send([Mail()])

@@ -37,6 +37,7 @@ extension ModelLedger.Contents {
                 row.attempts += 1
                 row.next = until.map { Calendar.moment($0) } ?? now
             case .released(let until): row.next = until.map { Calendar.moment($0) } ?? now
+            case .unreadable(let until): row.next = Calendar.moment(until)
             }
             messages[place].recipients[index] = row
         }

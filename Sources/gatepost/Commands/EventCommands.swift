@@ -9,8 +9,9 @@ struct EventCommands: ParsableCommand {
         commandName: "event", abstract: "What happened: accepted, refused, delivered, deferred, bounced, changed.",
         discussion: """
             Kinds: accepted, refused, resubmitted (answered with the first one's id), suppressed (a recipient that was \
-            dropped), would_refuse (a proposed cap), delivered, deferred, bounced, cancelled, reported, limit_warning, credential_changed, tenant_changed. Kept \
-            for 30 days.
+            dropped), would_refuse (a proposed cap), delivered, deferred, bounced, cancelled, unreadable (a queued \
+            message that cannot be sent as it is stored: tried again after an hour), reported, limit_warning, \
+            credential_changed, tenant_changed. Kept for 30 days.
 
             Examples:
               gatepost event list --tenant acme --since 1h
@@ -144,7 +145,7 @@ struct EventCommands: ParsableCommand {
 enum EventKind {
     static let all = [
         "accepted", "refused", "resubmitted", "suppressed", "would_refuse", "delivered", "deferred", "bounced",
-        "cancelled", "reported", "limit_warning", "credential_changed", "tenant_changed",
+        "cancelled", "unreadable", "reported", "limit_warning", "credential_changed", "tenant_changed",
     ]
 
     static func known(_ text: String) throws -> String {
