@@ -762,6 +762,15 @@ CREATE FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[
     SET enable_mergejoin TO 'off'
     AS ...;
 
+CREATE FUNCTION ledger.suppressed(tenant_id bigint, addresses text[]) RETURNS integer[]
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
 CREATE FUNCTION ledger.upkeep_cancelled(at_most integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2221,6 +2230,9 @@ GRANT ALL ON FUNCTION ledger.secret(name text) TO gatepost_node;
 
 REVOKE ALL ON FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[], report_places integer[], report_addresses text[], report_domains text[], report_bodies bytea[], report_body_types text[], report_smtputf8s boolean[], leases integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.settle(owner uuid, tenant_ids bigint[], message_ids uuid[], numbers integer[], states text[], reply_codes integer[], reply_enhanceds text[], replies bytea[], next_attempts timestamp with time zone[], report_places integer[], report_addresses text[], report_domains text[], report_bodies bytea[], report_body_types text[], report_smtputf8s boolean[], leases integer[]) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.suppressed(tenant_id bigint, addresses text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.suppressed(tenant_id bigint, addresses text[]) TO gatepost_node;
 
 REVOKE ALL ON FUNCTION ledger.upkeep_cancelled(at_most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.upkeep_cancelled(at_most integer) TO gatepost_node;

@@ -336,6 +336,9 @@ static const char functions_secret[] = {
 static const char functions_settle[] = {
 #embed "../functions/settle.sql" suffix(, 0)
 };
+static const char functions_suppressed[] = {
+#embed "../functions/suppressed.sql" suffix(, 0)
+};
 static const char functions_tenant_changed[] = {
 #embed "../functions/tenant_changed.sql" suffix(, 0)
 };
@@ -472,6 +475,7 @@ static const struct sql_file functions[] = {
     {"rolling", functions_rolling},
     {"secret", functions_secret},
     {"settle", functions_settle},
+    {"suppressed", functions_suppressed},
     {"tenant_changed", functions_tenant_changed},
     {"tenant_id", functions_tenant_id},
     {"tenant_remains", functions_tenant_remains},

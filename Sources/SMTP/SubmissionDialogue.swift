@@ -252,6 +252,12 @@ package struct SubmissionDialogue {
         state = .reading(.identified(Identity(hello: hello)))
     }
 
+    /// The transaction's recipients while one of them is asked about, which is the last; else none.
+    package var recipientsInQuestion: [Mailbox] {
+        guard case .deciding(.recipient(_, let draft, let recipient)) = state else { return [] }
+        return draft.recipients.all.map(\.mailbox) + [recipient.mailbox]
+    }
+
     /// An operator has changed what the client may send: the next command is judged by it.
     package mutating func change(limits: SessionLimits) { self.limits = limits }
 

@@ -4,6 +4,12 @@ import Tenancy
 
 // What is known here of what accept would say, before it is asked.
 
+/// Of a transaction's recipients, in their order: how many were asked about, and how many of these are suppressed.
+struct SparedRecipients {
+    var asked = 0
+    var found = 0
+}
+
 extension AcceptRefusal {
     /// What accept would say to a message of so many octets; nil where it fits or nothing is known.
     init?(_ room: Login.Room, octets: Int, policy: CapPolicy) {

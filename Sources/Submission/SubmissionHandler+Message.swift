@@ -15,6 +15,7 @@ extension SubmissionHandler {
     func judge(sender: ReversePath, declaredSize: Int?, into output: inout ByteBuffer) {
         guard let login else { return dialogue.refuse(.credentialsInvalid, into: &output) }
         refusals.sender = sender
+        spared = SparedRecipients()
         if let (reply, limit) = refusal(of: sender, declaredSize: declaredSize, login) {
             refusals.limit = limit
             dialogue.refuse(reply, into: &output)
@@ -51,17 +52,67 @@ extension SubmissionHandler {
         guard shared.acceptor.isAvailable else {
             return dialogue.refuse(.notStored, failsTransaction: true, into: &output)
         }
-        let rooms = shared.directory.rooms(for: login, at: shared.acceptor.clock.now)
-        if let room = rooms?.recipients, let refusal = AcceptRefusal(room, recipients: count, policy: login.policy) {
-            refusals.limit = refusal.figures
-            // A partial message is a tenant's own choice: common client libraries drop refused recipients in silence.
-            dialogue.refuse(Reply(refusal), failsTransaction: !login.partial, into: &output)
-        } else if let room = rooms?.octets, let refusal = AcceptRefusal(room, octets: 1, policy: login.policy) {
+        guard let refusal = refusal(ofRecipients: count - spared.found, login) else {
+            return allow(login, into: &output)
+        }
+        if shared.directory.suppressions.isNobody(of: login.tenantID) { return refuse(refusal, login, into: &output) }
+        judgeWithoutSuppressed(count, login)
+    }
+
+    private func refusal(ofRecipients count: Int, _ login: Login) -> AcceptRefusal? {
+        guard let rooms = shared.directory.rooms(for: login, at: shared.acceptor.clock.now) else { return nil }
+        return AcceptRefusal(rooms.recipients, recipients: count, policy: login.policy)
+    }
+
+    private func refuse(_ refusal: AcceptRefusal, _ login: Login, into output: inout ByteBuffer) {
+        refusals.limit = refusal.figures
+        // A partial message is a tenant's own choice: common client libraries drop refused recipients in silence.
+        dialogue.refuse(Reply(refusal), failsTransaction: !login.partial, into: &output)
+    }
+
+    private func allow(_ login: Login, into output: inout ByteBuffer) {
+        if let room = shared.directory.rooms(for: login, at: shared.acceptor.clock.now)?.octets,
+            let refusal = AcceptRefusal(room, octets: 1, policy: login.policy)
+        {
             // No message is so small that it fits.
             refusals.limit = refusal.figures
             dialogue.refuse(Reply(refusal), failsTransaction: true, into: &output)
         } else {
             dialogue.allow(into: &output)
+        }
+    }
+
+    /// Asks which of the recipients are suppressed: accept neither stores nor charges these. Where that cannot be known
+    /// just now, accept is to decide.
+    private func judgeWithoutSuppressed(_ count: Int, _ login: Login) {
+        guard let eventLoop = context?.eventLoop else { return }
+        let unknown = dialogue.recipientsInQuestion.dropFirst(spared.asked).map(\.description)
+        let suppressions = shared.directory.suppressions
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        Task {
+            let places = try? await suppressions.places(of: unknown, tenant: login.tenantID)
+            eventLoop.execute {
+                bound.value.judge(recipients: count, unknown: unknown.count, suppressed: places, login)
+            }
+        }
+    }
+
+    private func judge(recipients count: Int, unknown: Int, suppressed places: [Int]?, _ login: Login) {
+        answer { output in
+            guard let places else { return allow(login, into: &output) }
+            var free = spared
+            free.asked += unknown
+            free.found += places.count
+            if let refusal = refusal(ofRecipients: count - free.found, login) {
+                // The last one is none of the transaction's now.
+                free.asked -= 1
+                if places.last == unknown { free.found -= 1 }
+                spared = free
+                refuse(refusal, login, into: &output)
+            } else {
+                spared = free
+                allow(login, into: &output)
+            }
         }
     }
 

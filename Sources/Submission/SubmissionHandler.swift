@@ -40,6 +40,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
     var exchange: SASLExchange?
     var mechanism = ""
     var failedAuthentications = 0
+    /// Which of the transaction's recipients cost nothing, as far as was asked.
+    var spared = SparedRecipients()
     /// Why the session must end as soon as the answer it waits for has been given.
     private var ending: Reply?
     private var deadline: Deadline?

@@ -49,6 +49,7 @@ package final class Directory: Sendable {
 
     /// Who came in, for the operators' eyes.
     package let uses: CredentialUses
+    package let suppressions: Suppressions
     private let state = Mutex(State())
     private let lookUp: @Sendable (String, @escaping LoginReader.Completion) -> Void
     private let lookUpCertificate: @Sendable ([UInt8]) async throws -> String?
@@ -71,7 +72,7 @@ package final class Directory: Sendable {
                 }
                 return key
             },
-            now: { .now }, uses: CredentialUses(pool))
+            now: { .now }, uses: CredentialUses(pool), suppressions: Suppressions(pool))
     }
 
     init(
@@ -79,9 +80,11 @@ package final class Directory: Sendable {
         lookUpCertificate: @escaping @Sendable ([UInt8]) async throws -> String? = { _ in nil },
         readKey: @escaping @Sendable () async throws -> [UInt8],
         now: @escaping @Sendable () -> ContinuousClock.Instant,
-        uses: CredentialUses = CredentialUses(write: { _ in })
+        uses: CredentialUses = CredentialUses(write: { _ in }),
+        suppressions: Suppressions = Suppressions(lookUp: { _, _ in nil })
     ) {
         self.uses = uses
+        self.suppressions = suppressions
         self.lookUp = lookUp
         self.lookUpCertificate = lookUpCertificate
         self.readKey = readKey

@@ -47,6 +47,40 @@ extension EndToEnd {
             try site.gatepost("usage", "verify", "--tenant", "acme")
         }
 
+        @Test func `a nearly full cap is not filled at RCPT by those who are suppressed`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme", "--daily", "2")
+            let server = try await site.serve()
+            try site.gatepost("suppression", "add", "acme", "gone@x.example", "away@x.example", "--reason", "bounced")
+            let talk = try await Talk(site, credential, port: server.port)
+            #expect(try await talk.say("MAIL FROM:<a@acme.example>").hasPrefix("250"))
+            for name in ["b", "gone", "c", "Away"] {
+                let reply = try await talk.say("RCPT TO:<\(name)@x.example>")
+                #expect(reply.hasPrefix("250"), "\(name): \(reply)")
+            }
+            #expect(try await talk.say("DATA").hasPrefix("354"))
+            talk.put("From: a@acme.example", "Subject: two of four", "")
+            let queued = try await talk.say(".")
+            #expect(queued.hasPrefix("250"), "\(queued)")
+            #expect(try await figures(site)[0] == 2)
+
+            // Nothing is left now: suppressed ones cost nothing still, the first other one is over the cap.
+            #expect(try await talk.say("MAIL FROM:<a@acme.example>").hasPrefix("250"))
+            #expect(try await talk.say("RCPT TO:<gone@x.example>").hasPrefix("250"))
+            #expect(try await talk.say("RCPT TO:<away@x.example>").hasPrefix("250"))
+            let refused = try await talk.say("RCPT TO:<d@x.example>")
+            #expect(refused.hasPrefix("450 4.7.1 Daily cap of 2 recipients reached (2 used)"), "\(refused)")
+            #expect(try await talk.say("DATA").hasPrefix("450 4.7.1 Daily cap of 2"))
+            #expect(try await talk.say("RSET").hasPrefix("250"))
+            // Nobody of these at all: the ledger has its own word for it.
+            #expect(try await talk.say("MAIL FROM:<a@acme.example>").hasPrefix("250"))
+            #expect(try await talk.say("RCPT TO:<gone@x.example>").hasPrefix("250"))
+            #expect(try await talk.say("DATA").hasPrefix("354"))
+            talk.put("From: a@acme.example", "Subject: nobody", "")
+            #expect(try await talk.say(".").hasPrefix("550 5.7.1 The recipient is suppressed"))
+            try site.gatepost("usage", "verify", "--tenant", "acme")
+        }
+
         private static func swaks(
             _ server: Site.Server, _ credential: Site.Credential, to: String, _ subject: String
         ) -> [String] {

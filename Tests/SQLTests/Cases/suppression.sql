@@ -1,6 +1,6 @@
 -- Whom a tenant does not write to any more: the list, and what accept makes of it.
 \ir begin.psql
-SELECT plan(49);
+SELECT plan(54);
 SELECT test.at('2026-06-01 10:00:00+00');
 UPDATE gatepost.tenant t SET daily_cap = 1000, warn_percents = '{}';
 
@@ -53,6 +53,22 @@ SELECT is(admin.suppression_remove('u', 'acme', '{nobody@remote.example, X@REMOT
     'admin.suppression_remove: in any case; what is not there is not counted');
 SELECT throws_ok('SELECT admin.suppression_remove($$u$$, $$nobody$$, $${a@b}$$)', 'GP002', NULL,
     'admin.suppression_remove: no such tenant');
+
+-- As RCPT asks for it.
+SELECT is(ledger.suppressed(t.id, '{a@remote.example, R2@Remote.example, x@remote.example, r2@remote.example}'),
+    '{2,4}', 'ledger.suppressed: by their places, in any case; removed ones are not') FROM gatepost.tenant t
+WHERE t.slug = 'acme';
+SELECT is(ledger.suppressed(t.id, '{a@remote.example}'), '{}', 'ledger.suppressed: none of them') FROM gatepost.tenant t
+WHERE t.slug = 'acme';
+SELECT is(ledger.suppressed(0, '{r2@remote.example}'), NULL, 'ledger.suppressed: a tenant that suppresses nobody');
+SELECT admin.suppression_add('u', 'acme', '{soon@remote.example}', 'r', '2026-06-01 10:00:01Z');
+SELECT is(ledger.suppressed(t.id, '{soon@remote.example}'), '{1}', 'ledger.suppressed: until then') FROM gatepost.tenant t
+WHERE t.slug = 'acme';
+SELECT test.at('2026-06-01 10:00:01+00');
+SELECT is(ledger.suppressed(t.id, '{soon@remote.example}'), '{}', 'ledger.suppressed: not from then on')
+FROM gatepost.tenant t WHERE t.slug = 'acme';
+SELECT test.at('2026-06-01 10:00:00+00');
+SELECT admin.suppression_remove('u', 'acme', '{soon@remote.example}');
 
 -- Dropped at the commit: r2 of r1 and r2.
 SELECT is(pg_temp.said('[{}]'), 'accepted suppressed 2', 'ledger.accept: a suppressed recipient is dropped');

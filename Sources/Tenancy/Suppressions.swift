@@ -1,0 +1,49 @@
+package import Postgres
+internal import Synchronization
+
+/// Whom tenants do not write to any more, asked for where a cap seems to be reached: accept neither stores nor charges
+/// them, so that a session must not count them either.
+///
+/// Remembers for a while only which tenants suppress nobody, as most do: these are refused without a question. accept
+/// decides again anyway.
+package final class Suppressions: Sendable {
+    private static let patience = Duration.seconds(2)
+    private static let capacity = 100_000
+
+    private let nobody = Mutex<[Int64: ContinuousClock.Instant]>([:])
+    private let lookUp: @Sendable (Int64, [String]) async throws -> [Int64]?
+
+    package convenience init(_ pool: DatabasePool) {
+        self.init { tenant, addresses in
+            let rows = try await pool.query(
+                "SELECT ledger.suppressed($1, $2) AS places", [.int64(tenant), .textArray(addresses)],
+                within: Self.patience)
+            guard let row = rows.first, try !row.isNull("places") else { return nil }
+            return try row.int64s("places")
+        }
+    }
+
+    /// - Parameter lookUp: the places, from 1, of those suppressed; nil: the tenant suppresses nobody.
+    init(lookUp: @escaping @Sendable (Int64, [String]) async throws -> [Int64]?) { self.lookUp = lookUp }
+
+    /// Whether the tenant suppresses nobody, as was heard a moment ago.
+    package func isNobody(of tenant: Int64) -> Bool {
+        nobody.withLock { nobody in
+            guard let until = nobody[tenant] else { return false }
+            if until > .now { return true }
+            nobody[tenant] = nil
+            return false
+        }
+    }
+
+    /// - Parameter addresses: as accept is given them.
+    /// - Returns: which of them are suppressed, by their places from 1, in order.
+    package func places(of addresses: [String], tenant: Int64) async throws -> [Int] {
+        if let places = try await lookUp(tenant, addresses) { return places.map { Int($0) } }
+        nobody.withLock { nobody in
+            if nobody.count >= Self.capacity { nobody = [:] }
+            nobody[tenant] = .now + Directory.lifetime
+        }
+        return []
+    }
+}
