@@ -55,8 +55,9 @@ final class AcceptMailbox: Sendable {
         }
     }
 
-    /// Everything that waits, within the limits; blocks until this thread is wanted.
-    func take(_ worker: Int) -> Taken {
+    /// Everything that waits, within the limits; blocks until this thread is wanted, or `patience` has passed: then nil.
+    func take(_ worker: Int, atMost patience: Duration? = nil) -> Taken? {
+        let end = patience.map { ContinuousClock.now + $0 }
         while true {
             let now = ContinuousClock.now
             let next = monitor.withLock { state in
@@ -66,7 +67,10 @@ final class AcceptMailbox: Sendable {
             }
             switch next {
             case .take(let taken): return taken
-            case .sleep: _ = monitor.wait(on: worker) { $0.line.isWoken(worker) ? true : nil }
+            case .sleep:
+                let left = end.map { now.duration(to: $0) }
+                if let left, left <= .zero { return nil }
+                _ = monitor.wait(on: worker, atMost: left) { $0.line.isWoken(worker) ? true : nil }
             case .pause(let until):
                 _ = monitor.wait(on: worker, atMost: now.duration(to: until)) { $0.line.isWoken(worker) ? true : nil }
             }

@@ -21,8 +21,8 @@ package struct AcceptProcedure {
         case pauseInDoubt
         /// A connection is there that could not be used just now.
         case sleep(Duration)
-        /// ``took(_:)``
-        case take
+        /// ``took(_:)``: what there is to do; after so long nothing, where it says how long.
+        case take(atMost: Duration?)
         /// ``decided(_:)`` or ``failed(_:)``
         case execute(AcceptCall, deadline: ContinuousClock.Instant)
         /// `ledger.resolve`: ``fenced(_:)`` or ``failed(_:)``. Without a deadline: nobody waits for it.
@@ -69,7 +69,7 @@ package struct AcceptProcedure {
         case answered
         /// Under new ids: the old were stale, fenced, or the victim of something that passes.
         case again
-        /// The same on another connection: this one's server is read-only now, or its statements are outdated.
+        /// The same on another connection.
         case reconnect
         /// Something in it cannot be stored: find out which.
         case apart
@@ -84,10 +84,12 @@ package struct AcceptProcedure {
     private var parts = Parts([])
     /// Calls nobody waits for any more and whose outcome still decides whether rows are leased to this node.
     private var unresolved: [AcceptCall] = []
-    /// Fences in a row that nobody waits for and that failed. Without another try, their rows would stay leased to this
-    /// node, and sent by nobody, until the next message happens to come.
+    /// Fences in a row that nobody waits for and that failed.
     private var releaseFailures = 0
     private static let maxReleaseFailures = 20
+    /// Then messages go first, and where none comes it is tried again after so long: without that, rows would stay leased
+    /// to this node, and sent by nobody, until the next message happens to come to this thread.
+    private static let releasePause = Duration.seconds(10)
 
     /// - Parameter makeCall: gives messages a batch, ids and an owner, new ones each time.
     package init(makeCall: @escaping ([AcceptItem]) -> AcceptCall) { self.makeCall = makeCall }
@@ -103,7 +105,7 @@ package struct AcceptProcedure {
             case .releasing:
                 if let call = unresolved.first { return .fence(call, deadline: nil) }
                 state = .waiting
-            case .waiting: return .take
+            case .waiting: return .take(atMost: unresolved.isEmpty ? nil : Self.releasePause)
             case .working:
                 guard let part = parts.next() else {
                     state = .arriving
@@ -169,9 +171,14 @@ package struct AcceptProcedure {
         }
     }
 
-    package mutating func took(_ taken: AcceptLine.Taken) {
+    /// - Parameter taken: nil: nothing came for as long as was said.
+    package mutating func took(_ taken: AcceptLine.Taken?) {
         guard case .waiting = state else { preconditionFailure("nobody was asked to take") }
         switch taken {
+        case nil:
+            // Once: a message may come while it is tried.
+            releaseFailures = Self.maxReleaseFailures - 1
+            state = .arriving
         case .closed: state = .ended
         case .batch(let items):
             parts = Parts(items)
@@ -220,13 +227,15 @@ package struct AcceptProcedure {
             }
         case .fencing(let part, let call, let deadline):
             pending.append(.report(.fenceInDoubt(call, error)))
+            if Self.needsAnotherConnection(error) { pending.append(.drop) }
             if error.kind == .refused || error.kind == .unexpected { pending.append(.sleep(.milliseconds(200))) }
             state = .doubting(part, call, deadline)
         case .releasing:
             if let call = unresolved.first { pending.append(.report(.fenceInDoubt(call, error))) }
+            if Self.needsAnotherConnection(error) { pending.append(.drop) }
             releaseFailures += 1
             guard releaseFailures < Self.maxReleaseFailures else {
-                // It goes on behind the next batch: whoever waits has waited long enough.
+                // It goes on behind the next batch, or after a while: whoever waits has waited long enough.
                 releaseFailures = 0
                 state = .waiting
                 return
@@ -261,16 +270,24 @@ package struct AcceptProcedure {
 
     /// PostgreSQL's refusal of a call: it had no effect, so what follows is free to choose.
     private static func judge(_ error: DatabaseError, _ items: [AcceptItem]) -> Outcome {
+        if needsAnotherConnection(error) { return .reconnect }
         switch error.sqlState {
         case "23505" where error.constraint == "batch_pkey": return .again
         case "40001", "40P01": return .again
-        case "25006", "26000", "0A000": return .reconnect
         case "55P03": return isOfOneTenant(items) ? .failed(error) : .byTenant
         default: break
         }
         switch error.sqlStateClass {
         case "22", "23", "54": return items.count > 1 ? .apart : .failed(error)
         default: return .failed(error)
+        }
+    }
+
+    /// This one's server is read-only now, or its statements are outdated.
+    private static func needsAnotherConnection(_ error: DatabaseError) -> Bool {
+        switch error.sqlState {
+        case "25006", "26000", "0A000": error.kind == .refused
+        default: false
         }
     }
 

@@ -51,7 +51,7 @@ final class AcceptWorker {
                 if isClosing { link.sleep(min(link.pause, .milliseconds(200))) }
                 procedure.paused(isClosing: isClosing)
             case .sleep(let duration): link.sleep(duration)
-            case .take: procedure.took(mailbox.take(index))
+            case .take(let patience): procedure.took(mailbox.take(index, atMost: patience))
             case .execute(let call, let deadline): execute(call, deadline)
             case .fence(let call, let deadline): fence(call, deadline ?? .now + .seconds(60))
             case .drop: link.drop()

@@ -15,8 +15,12 @@ import Testing
             eventLoop: MultiThreadedEventLoopGroup.singleton.any(), completion: { _ in }, deadline: .now + .seconds(60))
     }
 
-    private func count(_ taken: AcceptMailbox.Taken) -> Int {
-        if case .batch(let items) = taken { items.count } else { -1 }
+    private func count(_ taken: AcceptMailbox.Taken?) -> Int {
+        switch taken {
+        case .batch(let items): items.count
+        case .closed: -1
+        case nil: 0
+        }
     }
 
     @Test func `a free thread takes everything that waits`() throws {
@@ -48,6 +52,13 @@ import Testing
         #expect(mailbox.leave(1).isEmpty)  // the other one has no database
         #expect(mailbox.put(try item()))
         #expect(count(await first) == 1)
+    }
+
+    @Test func `a thread that waits for so long only is told of nothing, and of the next message`() throws {
+        let mailbox = AcceptMailbox(workers: 1, limits: .init())
+        #expect(count(mailbox.take(0, atMost: .milliseconds(20))) == 0)
+        #expect(mailbox.put(try item()))
+        #expect(count(mailbox.take(0, atMost: .seconds(20))) == 1)
     }
 
     @Test func `with every thread away nothing is taken, and what waited is given back`() throws {

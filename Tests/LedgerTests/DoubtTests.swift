@@ -146,6 +146,35 @@ extension LedgerSuite {
             proxy.release()
         }
 
+        @Test func `what nobody waits for is given back however long the fence fails, though no message comes`()
+            async throws
+        {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let owner = fixture.owner()
+            try await owner.start()
+            let isFirst = Atomic<Bool>(true)
+            let proxy = CuttingProxy(to: fixture.database.cluster.port) { statement in
+                statement == "accept" && isFirst.exchange(false, ordering: .relaxed) ? .holdReply : nil
+            }
+            let acceptor = fixture.acceptor(through: proxy.port, owner: owner) { $0.patience = .seconds(2) }
+            try await fixture.operation.script("REVOKE EXECUTE ON FUNCTION ledger.resolve(uuid) FROM gatepost_node")
+            let tally = await acceptor.submit([try acme.request()])
+            #expect(tally.unknown == 1)
+            // Longer than it is tried at once.
+            try await Task.sleep(for: .seconds(6))
+            try await fixture.operation.script("GRANT EXECUTE ON FUNCTION ledger.resolve(uuid) TO gatepost_node")
+            #expect(
+                await eventually(within: .seconds(30)) {
+                    (try? await fixture.operation.query("SELECT FROM gatepost.recipient WHERE owner_id IS NULL"))?.count
+                        == 1
+                })
+            try await fixture.expectExact(acme, tally)
+            await acceptor.shutdown()
+            await owner.shutdown()
+            proxy.release()
+        }
+
         @Test func `what was in doubt is not forwarded from memory but claimed`() async throws {
             let fixture = try await Fixture()
             let acme = try await fixture.tenant()

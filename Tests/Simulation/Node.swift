@@ -9,6 +9,7 @@ final class Node {
         var connection: ModelConnection?
         var failures = 0
         var isAsleep = false
+        var sleeps = 0
 
         init(_ procedure: AcceptProcedure) { self.procedure = procedure }
     }
@@ -87,6 +88,17 @@ final class Node {
         machine.after(Moment(world.chance.within(1...50))) { self.run(index) }
     }
 
+    /// Where nobody woke it before.
+    private func wake(_ index: Int, after patience: Duration, of sleep: Int) {
+        machine.after(patience.inMicroseconds) { [unowned self] in
+            let worker = workers[index]
+            guard worker.isAsleep, worker.sleeps == sleep else { return }
+            worker.isAsleep = false
+            worker.procedure.took(nil)
+            run(index)
+        }
+    }
+
     // MARK: A thread
 
     private func makeCall(_ items: [AcceptItem]) -> AcceptCall {
@@ -130,16 +142,19 @@ final class Node {
                 }
             case .sleep(let duration):
                 return machine.after(duration.inMicroseconds) { self.run(index) }
-            case .take:
+            case .take(let patience):
                 let (next, waking) = line.take(index, at: world.continuous)
                 if let waking { wake(waking) }
                 switch next {
                 case .take(let taken): worker.procedure.took(taken)
                 case .sleep:
                     worker.isAsleep = true
+                    worker.sleeps += 1
+                    if let patience { wake(index, after: patience, of: worker.sleeps) }
                     return
                 case .pause(let until):
                     worker.isAsleep = true
+                    worker.sleeps += 1
                     return machine.after(max(1, world.continuous.duration(to: until).inMicroseconds)) {
                         // Woken or not: whoever is woken while awake only looks once more.
                         if worker.isAsleep { self.wake(index) }
