@@ -93,8 +93,14 @@ BEGIN
         WITH summed AS (
             SELECT n.tenant_id, n.message_id, m.size, n.place, sum(m.size) OVER (ORDER BY n.place) AS total
             FROM unnest(v_tenants, v_ids) WITH ORDINALITY AS n (tenant_id, message_id, place)
-            JOIN gatepost.message m ON m.tenant_id = n.tenant_id AND m.id = n.message_id
-                AND m.id BETWEEN v_ids[1] AND v_ids[cardinality(v_ids)]
+            -- (OFFSET 0: the look-up of one row that it is. With statistics of a table that was small, each of the claimed
+            -- was compared with everything between the first and the last of them.)
+            CROSS JOIN LATERAL (
+                SELECT m.size FROM gatepost.message m
+                WHERE m.tenant_id = n.tenant_id AND m.id = n.message_id
+                  AND m.id BETWEEN v_ids[1] AND v_ids[cardinality(v_ids)]
+                OFFSET 0
+            ) AS m
         )
         SELECT array_agg(s.tenant_id ORDER BY s.message_id), array_agg(s.message_id ORDER BY s.message_id),
                sum(s.size), count(*) INTO v_tenants, v_ids, v_size, v_taken
@@ -134,12 +140,23 @@ BEGIN
                    m.message_id_header, host(m.client), g.numbers, g.addresses, g.domains, g.attempts, b.content,
                    m.body_type, m.smtputf8, m.ret, m.envid, g.notifies, g.orcpts, g.leases
             FROM grouped g
-            JOIN gatepost.message m ON m.tenant_id = g.tenant_id AND m.id = g.message_id
-                AND m.id BETWEEN v_ids[1] AND v_ids[v_taken]
-            JOIN gatepost.tenant t ON t.id = g.tenant_id
-            LEFT JOIN gatepost.credential c ON c.tenant_id = g.tenant_id AND c.id = m.credential_id
-            LEFT JOIN gatepost.body b ON b.tenant_id = g.tenant_id AND b.message_id = g.message_id
-                AND b.message_id BETWEEN v_ids[1] AND v_ids[v_taken]
+            CROSS JOIN LATERAL (
+                SELECT m.* FROM gatepost.message m
+                WHERE m.tenant_id = g.tenant_id AND m.id = g.message_id
+                  AND m.id BETWEEN v_ids[1] AND v_ids[v_taken]
+                OFFSET 0
+            ) AS m
+            CROSS JOIN LATERAL (SELECT t.* FROM gatepost.tenant t WHERE t.id = g.tenant_id OFFSET 0) AS t
+            LEFT JOIN LATERAL (
+                SELECT c.name FROM gatepost.credential c
+                WHERE c.tenant_id = g.tenant_id AND c.id = m.credential_id OFFSET 0
+            ) AS c ON true
+            LEFT JOIN LATERAL (
+                SELECT b.content FROM gatepost.body b
+                WHERE b.tenant_id = g.tenant_id AND b.message_id = g.message_id
+                  AND b.message_id BETWEEN v_ids[1] AND v_ids[v_taken]
+                OFFSET 0
+            ) AS b ON true
             ORDER BY t.pool_id, m.id;
     END LOOP;
     IF NOT v_all THEN
@@ -225,10 +242,19 @@ BEGIN
                    m.message_id_header, host(m.client), g.numbers, g.addresses, g.domains, g.attempts, b.content,
                    m.body_type, m.smtputf8, m.ret, m.envid, g.notifies, g.orcpts, g.leases
             FROM grouped g
-            JOIN gatepost.message_straggler m ON m.tenant_id = g.tenant_id AND m.id = g.message_id
-            JOIN gatepost.tenant t ON t.id = g.tenant_id
-            LEFT JOIN gatepost.credential c ON c.tenant_id = g.tenant_id AND c.id = m.credential_id
-            LEFT JOIN gatepost.body_straggler b ON b.tenant_id = g.tenant_id AND b.message_id = g.message_id
+            CROSS JOIN LATERAL (
+                SELECT m.* FROM gatepost.message_straggler m
+                WHERE m.tenant_id = g.tenant_id AND m.id = g.message_id OFFSET 0
+            ) AS m
+            CROSS JOIN LATERAL (SELECT t.* FROM gatepost.tenant t WHERE t.id = g.tenant_id OFFSET 0) AS t
+            LEFT JOIN LATERAL (
+                SELECT c.name FROM gatepost.credential c
+                WHERE c.tenant_id = g.tenant_id AND c.id = m.credential_id OFFSET 0
+            ) AS c ON true
+            LEFT JOIN LATERAL (
+                SELECT b.content FROM gatepost.body_straggler b
+                WHERE b.tenant_id = g.tenant_id AND b.message_id = g.message_id OFFSET 0
+            ) AS b ON true
             ORDER BY t.pool_id, m.id;
     END LOOP;
 END

@@ -9,12 +9,12 @@ package struct AcceptLine {
         package var messages = 100
         package var bytes = 4_000_000
         /// How many must wait before another thread joins a busy one.
-        package var join = 16
+        package var join = 32
         /// Between the beginnings of two calls, at most, where more messages are to be expected: see ``company``.
         package var pace = Duration.milliseconds(5)
 
         package init(
-            messages: Int = 100, bytes: Int = 4_000_000, join: Int = 16, pace: Duration = .milliseconds(5)
+            messages: Int = 100, bytes: Int = 4_000_000, join: Int = 32, pace: Duration = .milliseconds(5)
         ) {
             (self.messages, self.bytes, self.join, self.pace) = (messages, bytes, join, pace)
         }
@@ -74,7 +74,7 @@ package struct AcceptLine {
     }
 
     /// So many are worth a call at once.
-    private var enough: Int { min(Int(company * 0.75), limits.join) }
+    private var enough: Int { min(Int(company * 0.75), 16) }
 
     /// Everything that waits, within the limits.
     package mutating func take(_ worker: Int, at now: ContinuousClock.Instant) -> (next: Next, waking: Int?) {

@@ -18,7 +18,7 @@ package final class Acceptor: Sendable {
         /// needs more. Beyond some dozen messages a larger call gains nothing.
         package var bytesPerCall = 4_000_000
         /// A second connection joins a busy one only when so many wait.
-        package var joinThreshold = 16
+        package var joinThreshold = 32
         /// After so long without an answer a client is closed without one.
         package var patience = Duration.seconds(60)
         /// The server's identity in messages it cannot answer for.

@@ -39,11 +39,11 @@ import Testing
         #expect(count(mailbox.take(0)) == 1)
     }
 
-    @Test func `a second thread joins a busy one only when sixteen wait`() async throws {
+    @Test func `a second thread joins a busy one only when many wait`() async throws {
         let mailbox = AcceptMailbox(workers: 2, limits: .init())  // thread 0 is busy: it never takes
         async let joined = Self.onThread { mailbox.take(1) }
-        for _ in 0..<16 { #expect(mailbox.put(try item())) }
-        #expect(count(await joined) == 16)
+        for _ in 0..<32 { #expect(mailbox.put(try item())) }
+        #expect(count(await joined) == 32)
     }
 
     @Test func `a lone message wakes an idle thread at once`() async throws {

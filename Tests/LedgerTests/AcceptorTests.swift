@@ -82,7 +82,7 @@ extension LedgerSuite {
             await acceptor.shutdown()
         }
 
-        @Test func `what comes while a call is under way goes together; a second connection joins at sixteen`()
+        @Test func `what comes while a call is under way goes together; a second connection joins where many wait`()
             async throws
         {
             let fixture = try await Fixture()
@@ -96,13 +96,13 @@ extension LedgerSuite {
             let request = try acme.request()
             async let first = acceptor.submit(request)
             #expect(await eventually { proxy.count("accept") == 1 })
-            let sixteen = try (0..<16).map { _ in try acme.request() }
-            async let others = acceptor.submit(sixteen)
-            // Only when all sixteen wait does the idle connection take them, and takes all of them.
-            #expect(await others.acknowledged.count == 16)
+            let many = try (0..<32).map { _ in try acme.request() }
+            async let others = acceptor.submit(many)
+            // Only when all of them wait does the idle connection take them, and takes all of them.
+            #expect(await others.acknowledged.count == 32)
             #expect(proxy.count("accept") == 2)
             // The first may commit after them.
-            #expect(await eventually { (try? await fixture.calls()) ?? (0, 0) == (2, 16) })
+            #expect(await eventually { (try? await fixture.calls()) ?? (0, 0) == (2, 32) })
             proxy.release()
             guard case .accepted = await first else {
                 Issue.record("the held one was not accepted")
