@@ -28,16 +28,7 @@ package final class CuttingProxy: Sendable {
     /// - Parameter fault: asked for each statement: its name if it was prepared under one, else its text.
     package init(to target: Int, fault: @escaping @Sendable (_ statement: String) -> Fault? = { _ in nil }) {
         shared = Shared(target: target, fault: fault)
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = loopback(port: 0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let listens = withUnsafeMutablePointer(to: &address) { [listener] pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, length) == 0 && getsockname(listener, $0, &length) == 0 && listen(listener, 64) == 0
-            }
-        }
-        precondition(listens, "the proxy cannot listen")
-        port = Int(UInt16(bigEndian: address.sin_port))
+        (listener, port) = Loopback.listen(backlog: 64)
         startThread(name: "proxy") { [listener, shared] in
             while case let client = accept(listener, nil, nil), client >= 0 { shared.serve(client) }
         }
@@ -94,24 +85,13 @@ private final class Shared: Sendable {
     }
 
     func serve(_ client: Int32) {
-        let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = loopback(port: target)
-        let isConnected =
-            state.withLock { $0.isOpen }
-            && withUnsafeMutablePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-                }
-            }
-        guard isConnected else {
+        let server = Loopback.stream()
+        guard state.withLock({ $0.isOpen }), Loopback.connect(server, to: target) else {
             close(server)
             close(client)
             return
         }
-        var one: Int32 = 1
-        for end in [client, server] {
-            setsockopt(end, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
-        }
+        Loopback.sendAtOnce(client, server)
         let link = Link(client: client, server: server, shared: self)
         state.withLock { $0.links.append(link) }
         startThread(name: "proxy up") { link.carryRequests() }
@@ -148,7 +128,7 @@ private final class Link: Sendable {
             while let message = messages.next() {
                 if message.type == UInt8(ascii: "P") { text = message.strings(2).last ?? "" }
                 guard message.type == UInt8(ascii: "B") else {
-                    guard send(server, message.octets) else { break reading }
+                    guard Loopback.send(message.octets, over: server) else { break reading }
                     let isEnd = message.type == UInt8(ascii: "S")
                     if isEnd, pending.withLock({ $0?.fault == .cutAfterRequest }) {
                         countCut()
@@ -166,12 +146,12 @@ private final class Link: Sendable {
                     break reading
                 case .cutInRequest:
                     countCut()
-                    _ = send(server, Array(message.octets.prefix(message.octets.count / 2)))
+                    _ = Loopback.send(message.octets.prefix(message.octets.count / 2), over: server)
                     break reading
                 case .cutAfterRequest, .cutBeforeReply, .cutInReply, .holdReply, nil:
                     let generation = shared.state.withLock { $0.generation }
                     pending.withLock { $0 = fault.map { ($0, generation) } }
-                    guard send(server, message.octets) else { break reading }
+                    guard Loopback.send(message.octets, over: server) else { break reading }
                 }
             }
         }
@@ -183,7 +163,7 @@ private final class Link: Sendable {
         var answer: [UInt8] = []
         reading: while let chunk = receive(server) {
             guard let (fault, generation) = pending.withLock({ $0 }), fault != .cutAfterRequest else {
-                guard send(client, chunk) else { break }
+                guard Loopback.send(chunk, over: client) else { break }
                 continue
             }
             messages.append(chunk)
@@ -194,11 +174,11 @@ private final class Link: Sendable {
                 case .holdReply:
                     while shared.state.withLock({ $0.generation == generation && $0.isOpen }) { usleep(1000) }
                     pending.withLock { $0 = nil }
-                    guard send(client, answer) else { break reading }
+                    guard Loopback.send(answer, over: client) else { break reading }
                     answer = []
                 case .cutInReply:
                     countCut()
-                    _ = send(client, Array(answer.prefix(answer.count / 2)))
+                    _ = Loopback.send(answer.prefix(answer.count / 2), over: client)
                     break reading
                 case .cutBeforeReply, .cutBeforeRequest, .cutInRequest, .cutAfterRequest:
                     countCut()
@@ -275,16 +255,4 @@ private func receive(_ socket: Int32) -> [UInt8]? {
     var chunk = [UInt8](repeating: 0, count: 65536)
     let count = recv(socket, &chunk, chunk.count, 0)
     return count > 0 ? Array(chunk[..<count]) : nil
-}
-
-private func send(_ socket: Int32, _ octets: [UInt8]) -> Bool {
-    var sent = 0
-    while sent < octets.count {
-        let count = octets[sent...].withUnsafeBytes {
-            Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-        }
-        guard count > 0 else { return false }
-        sent += count
-    }
-    return true
 }

@@ -88,15 +88,10 @@ package final class PrivatePostfix: Sendable {
     }
 
     private static func listens(_ port: Int) -> Bool {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let descriptor = Loopback.stream()
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
-        var address = loopback(port: port)
-        return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
+        return Loopback.connect(descriptor, to: port)
     }
 
     private static var asRoot: [String] { geteuid() == 0 ? [] : ["sudo", "-n"] }

@@ -104,21 +104,13 @@ final class Node: Sendable {
 /// A server's first words on loopback.
 private enum Greeting {
     static func isHeard(at port: Int) -> Bool {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let descriptor = Loopback.stream()
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
         var patience = timeval(tv_sec: 1, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = UInt16(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let isConnected = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
         var octet: UInt8 = 0
-        return isConnected && recv(descriptor, &octet, 1, 0) == 1 && octet == UInt8(ascii: "2")
+        return Loopback.connect(descriptor, to: port) && recv(descriptor, &octet, 1, 0) == 1
+            && octet == UInt8(ascii: "2")
     }
 }

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Postgres
 internal import Synchronization
+internal import TestSupport
 
 /// A stretch of network on loopback that can be cut: carries TCP connections to a port, or does not.
 final class Wire: Sendable {
@@ -17,16 +18,7 @@ final class Wire: Sendable {
     private let shared: Shared
 
     init(to target: Int) {
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = Self.loopback(0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let listens = withUnsafeMutablePointer(to: &address) { [listener] pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, length) == 0 && getsockname(listener, $0, &length) == 0 && listen(listener, 128) == 0
-            }
-        }
-        precondition(listens, "a wire cannot listen")
-        port = Int(UInt16(bigEndian: address.sin_port))
+        (listener, port) = Loopback.listen()
         shared = Shared(target: target)
         startThread(name: "wire") { [listener, shared] in
             while case let client = accept(listener, nil, nil), client >= 0 { shared.take(client) }
@@ -40,14 +32,6 @@ final class Wire: Sendable {
     }
 
     func change(to state: State) { shared.change(to: state) }
-
-    fileprivate static func loopback(_ port: Int) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = UInt16(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        return address
-    }
 }
 
 /// What a wire's threads share.
@@ -78,24 +62,13 @@ private final class Shared: Sendable {
     /// A new connection, on a thread of its own: while the wire is silent it must not hold up the next.
     func take(_ client: Int32) {
         startThread(name: "wire link") { [self] in
-            let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            var address = Wire.loopback(target)
-            let isThrough =
-                passes()
-                && withUnsafeMutablePointer(to: &address) { pointer in
-                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                        connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-                    }
-                }
-            guard isThrough else {
+            let server = Loopback.stream()
+            guard passes(), Loopback.connect(server, to: target) else {
                 close(server)
                 close(client)
                 return
             }
-            var one: Int32 = 1
-            for end in [client, server] {
-                setsockopt(end, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
-            }
+            Loopback.sendAtOnce(client, server)
             let number = links.withLock { links in
                 links.made += 1
                 links.open[links.made] = (client, server)
@@ -127,15 +100,8 @@ private final class Shared: Sendable {
 
     private func carry(from source: Int32, to target: Int32) {
         var chunk = [UInt8](repeating: 0, count: 65536)
-        reading: while case let count = recv(source, &chunk, chunk.count, 0), count > 0, passes() {
-            var sent = 0
-            while sent < count {
-                let more = chunk[sent..<count].withUnsafeBytes {
-                    send(target, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-                }
-                guard more > 0 else { break reading }
-                sent += more
-            }
+        while case let count = recv(source, &chunk, chunk.count, 0), count > 0, passes() {
+            guard Loopback.send(chunk[..<count], over: target) else { break }
         }
         shutdown(source, Int32(SHUT_RDWR))
         shutdown(target, Int32(SHUT_RDWR))

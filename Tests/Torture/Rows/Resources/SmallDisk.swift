@@ -87,18 +87,10 @@ final class Crowd {
         getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &own)
         own.rlim_cur = min(own.rlim_max, 65_536)
         setrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &own)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = UInt16(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         for _ in 0..<count {
             let one = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
             guard one >= 0 else { break }
-            withUnsafePointer(to: &address) { pointer in
-                _ = pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    connect(one, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
+            Loopback.connect(one, to: port)
             sockets.append(one)
         }
     }
