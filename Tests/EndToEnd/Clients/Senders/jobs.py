@@ -31,6 +31,19 @@ class Job(NamedTuple):
     def subject(self):
         return "matrix " + self.id
 
+    @property
+    def parameters(self):
+        """MAIL's and RCPT's, by the flags."""
+        mail, recipient = [], []
+        if "8bit" in self.flags:
+            mail.append("BODY=8BITMIME")
+        if "utf8" in self.flags:
+            mail.append("SMTPUTF8")
+        if "dsn" in self.flags:
+            mail += ["RET=HDRS", f"ENVID={self.id}"]
+            recipient += ["NOTIFY=SUCCESS,FAILURE"]
+        return mail, recipient
+
     def tabbed(self):
         values = self._replace(recipients=",".join(self.recipients), flags=",".join(sorted(self.flags)) or "-")
         return "\t".join(str(value) for value in values) + "\n"

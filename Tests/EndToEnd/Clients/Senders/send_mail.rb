@@ -1,6 +1,6 @@
 # Ruby's mail, of which Action Mailer is made.
 require "mail"
-$stdout.sync = true
+require_relative "jobs"
 
 def send_one(id, door, port, mechanism, user, secret, sender, recipients, ca, eml, text, attachment, flags)
   mail = Mail.new(charset: "UTF-8") do
@@ -18,12 +18,4 @@ def send_one(id, door, port, mechanism, user, secret, sender, recipients, ca, em
   mail.deliver!
 end
 
-STDIN.each_line(chomp: true) do |line|
-  job = line.split("\t")
-  begin
-    send_one(*job)
-    puts "#{job[0]}\tok"
-  rescue StandardError => error
-    puts "#{job[0]}\tfailed\t#{error.class}: #{error.message.gsub(/[\r\n\t]+/, ' ')}"
-  end
-end
+each_job(&method(:send_one))

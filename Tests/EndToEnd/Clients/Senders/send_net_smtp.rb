@@ -1,6 +1,6 @@
 # Ruby's net-smtp.
 require "net/smtp"
-$stdout.sync = true
+require_relative "jobs"
 
 def send_one(id, door, port, mechanism, user, secret, sender, recipients, ca, eml, text, attachment, flags)
   client = Net::SMTP.new("localhost", port.to_i)
@@ -20,12 +20,4 @@ def send_one(id, door, port, mechanism, user, secret, sender, recipients, ca, em
   end
 end
 
-STDIN.each_line(chomp: true) do |line|
-  job = line.split("\t")
-  begin
-    send_one(*job)
-    puts "#{job[0]}\tok"
-  rescue StandardError => error
-    puts "#{job[0]}\tfailed\t#{error.class}: #{error.message.gsub(/[\r\n\t]+/, ' ')}"
-  end
-end
+each_job(&method(:send_one))

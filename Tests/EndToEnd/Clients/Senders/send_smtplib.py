@@ -16,14 +16,7 @@ def send(job):
     client.ehlo()
     client.user, client.password = job.user, job.secret
     client.auth(job.mechanism, {"PLAIN": client.auth_plain, "LOGIN": client.auth_login}[job.mechanism])
-    mail, recipient = [], []
-    if "8bit" in job.flags:
-        mail.append("BODY=8BITMIME")
-    if "utf8" in job.flags:
-        mail.append("SMTPUTF8")
-    if "dsn" in job.flags:
-        mail += ["RET=HDRS", f"ENVID={job.id}"]
-        recipient += ["NOTIFY=SUCCESS,FAILURE"]
+    mail, recipient = job.parameters
     refused = client.sendmail(
         job.sender, job.recipients, open(job.eml, "rb").read(), mail_options=mail, rcpt_options=recipient)
     if refused:
