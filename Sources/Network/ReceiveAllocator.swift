@@ -6,7 +6,8 @@ internal import Synchronization
 /// NIO reuses the buffers of a channel for the channel's life; `nextBufferSize()` stays nil and `record` answers
 /// true, so that only the first, small one is kept. Together with `maxMessagesPerRead = 1`.
 package struct ReceiveAllocator: RecvByteBufferAllocator {
-    private static let smallest = 256
+    /// (A TLS client's first words are some 300 octets.)
+    private static let smallest = 512
     private static let largest = 16 * 1024
     /// A full TLS record and what is around it, so that it is there with one read.
     private static let record = largest + 512

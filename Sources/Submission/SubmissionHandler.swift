@@ -235,8 +235,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
             case .message(let envelope, let content):
                 submit(envelope, content, into: &output)
             case .close:
-                write(&output)
-                close()
+                close(saying: &output)
                 return
             }
             if isAwaitingAnswer { break }
@@ -335,8 +334,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
         }
         var output = context.channel.allocator.buffer(capacity: 128)
         dialogue.terminate(reply, into: &output)
-        write(&output)
-        close()
+        close(saying: &output)
     }
 
     private func endWhenIdle(with reply: Reply) {
@@ -349,9 +347,12 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     /// Closes so that the last reply is seen and not a reset: the sending side first, what still comes is drained
     /// for a moment, then all of it.
-    private func close() {
+    private func close(saying lastWords: inout ByteBuffer) {
         guard let context, !isClosing else { return }
         isClosing = true
+        // (TLS sends it together with its own goodbye.)
+        context.write(wrapOutboundOut(lastWords), promise: nil)
+        if session == nil { context.flush() }
         context.channel.close(mode: .output, promise: nil)
         deadline?.cancel()
         drainEnd = .now() + Self.drainTime

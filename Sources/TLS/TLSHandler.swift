@@ -4,7 +4,7 @@ package import NIOCore
 ///
 /// Add it in front of everything else. On a channel that is active already (STARTTLS) it starts at once, else when the
 /// channel becomes active. Writes wait for the handshake. What fails comes as `errorCaught(TLSError)`, then the channel
-/// closes. Closing the channel sends `close_notify`.
+/// closes. Closing the channel sends `close_notify`; closing its output sends what was written and not flushed with it.
 package final class TLSHandler: ChannelDuplexHandler {
     package typealias InboundIn = ByteBuffer
     package typealias InboundOut = ByteBuffer
@@ -37,6 +37,11 @@ package final class TLSHandler: ChannelDuplexHandler {
     private var flushed = 0
     /// Someone asked for a read and has not been given anything since.
     private var isReadOutstanding = false
+
+    /// Octets of session tickets that wait for a reply to go along with: a segment of its own would cost both ends as much as
+    /// a reply does. Nobody waits for one; a client that says nothing gets it after ``ticketPatience``.
+    private var heldOctets = 0
+    private static let ticketPatience = TimeAmount.milliseconds(500)
 
     /// What the handshake settled, once it is complete.
     package private(set) var session: TLSSession?
@@ -108,6 +113,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     /// Lets go of OpenSSL's memory now, not when the channel's last reference goes.
     private func end(_ error: any Error) {
         state = .ended
+        heldOctets = 0
         let unsent = writes
         writes = []
         flushed = 0
@@ -162,13 +168,29 @@ package final class TLSHandler: ChannelDuplexHandler {
             state = .open(connection)
             let session = connection.makeSession()
             self.session = session
-            send(connection, promise: nil, context)
             context.fireUserInboundEventTriggered(TLSEvent.handshakeCompleted(session))
             // Whoever was told may have closed the channel.
             guard case .open = state else { return }
             encrypt(connection, context)
             guard case .open = state else { return }
+            // A client's last word goes now, with whatever there is to say behind it; a server's tickets have time.
+            if mode == .server, session.version == "TLSv1.3" {
+                holdTickets(connection, context)
+            } else {
+                send(connection, promise: nil, context)
+            }
             decrypt(connection, context)
+        }
+    }
+
+    private func holdTickets(_ connection: TLSConnection, _ context: ChannelHandlerContext) {
+        heldOctets = connection.ciphertextOut.readableBytes
+        guard heldOctets > 0 else { return }
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: Self.ticketPatience) {
+            let (handler, context) = bound.value
+            guard handler.heldOctets > 0, case .open(let connection) = handler.state else { return }
+            handler.send(connection, promise: nil, context)
         }
     }
 
@@ -177,7 +199,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         var plaintext = context.channel.allocator.buffer(capacity: connection.ciphertextIn.readableBytes)
         let outcome = connection.decrypt(into: &plaintext)
         releaseInput(connection)
-        send(connection, promise: nil, context)
+        if connection.ciphertextOut.readableBytes > heldOctets { send(connection, promise: nil, context) }
         if plaintext.readableBytes > 0 {
             isReadOutstanding = false
             context.fireChannelRead(wrapInboundOut(plaintext))
@@ -229,8 +251,10 @@ package final class TLSHandler: ChannelDuplexHandler {
     }
 
     /// Encrypts everything that was flushed and writes it as one.
-    private func encrypt(_ connection: TLSConnection, _ context: ChannelHandlerContext) {
-        guard flushed > 0 else { return }
+    ///
+    /// - Parameter ends: nothing will follow, which is said as well.
+    private func encrypt(_ connection: TLSConnection, _ context: ChannelHandlerContext, ends: Bool = false) {
+        guard flushed > 0 || ends else { return }
         var ready: [Write] = []
         if flushed == writes.count {
             swap(&ready, &writes)
@@ -249,6 +273,7 @@ package final class TLSHandler: ChannelDuplexHandler {
                 return fail(error, connection, context)
             }
         }
+        if ends { connection.shutdown() }
         send(connection, promise: joined(ready.lazy.compactMap(\.promise), context), context)
     }
 
@@ -263,6 +288,7 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     /// Hands what OpenSSL has to say to the network.
     private func send(_ connection: TLSConnection, promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext) {
+        heldOctets = 0
         guard connection.ciphertextOut.readableBytes > 0 else {
             connection.ciphertextOut = ByteBuffer()
             promise?.succeed()
@@ -276,9 +302,16 @@ package final class TLSHandler: ChannelDuplexHandler {
     package func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         switch (state, mode) {
         case (.open(let connection), .all), (.open(let connection), .output):
-            connection.shutdown()
-            send(connection, promise: nil, context)
-            if mode == .all { end(ChannelError.ioOnClosedChannel) }
+            // Last words that were not flushed go with the goodbye: one segment, and one look at it by the peer.
+            if mode == .output {
+                flushed = writes.count
+                encrypt(connection, context, ends: true)
+                guard case .open = state else { break }
+            } else {
+                connection.shutdown()
+                send(connection, promise: nil, context)
+                end(ChannelError.ioOnClosedChannel)
+            }
         case (.handshaking, .all): end(ChannelError.ioOnClosedChannel)
         case (.idle, .all), (.ended, _), (_, .input), (.idle, .output), (.handshaking, .output): break
         }

@@ -34,6 +34,41 @@ import Testing
         #expect(pair.clientEnd.received == megabyte)
     }
 
+    @Test func `the session's ticket goes with the server's first words, or half a second later`() throws {
+        for speaks in [true, false] {
+            let pair = try Pair(certificates.server(), certificates.client())
+            pair.run()
+            let handshake = pair.serverOctets
+            if speaks {
+                pair.say("220 server.example\r\n", from: pair.server)
+            } else {
+                pair.server.embeddedEventLoop.advanceTime(by: .milliseconds(499))
+                pair.run()
+                #expect(pair.serverOctets == handshake)
+                pair.server.embeddedEventLoop.advanceTime(by: .milliseconds(1))
+                pair.run()
+            }
+            #expect(pair.serverOctets > handshake + 150, "a ticket has some 200 octets")
+            let settled = pair.serverOctets
+            pair.say("250 2.0.0 Ok\r\n", from: pair.server)
+            #expect(pair.serverOctets < settled + 64)
+            #expect(pair.clientEnd.text == (speaks ? "220 server.example\r\n" : "") + "250 2.0.0 Ok\r\n")
+        }
+    }
+
+    @Test func `last words and the goodbye are one write`() throws {
+        let pair = try Pair(certificates.server(), certificates.client())
+        pair.run()
+        pair.say("250 2.0.0 Ok\r\n", from: pair.server)
+        pair.server.write(ByteBuffer(string: "221 2.0.0 Bye\r\n"), promise: nil)
+        pair.server.close(mode: .output, promise: nil)
+        let wire = try #require(try pair.server.readOutbound(as: ByteBuffer.self))
+        #expect(try pair.server.readOutbound(as: ByteBuffer.self) == nil)
+        pair.client.pipeline.fireChannelRead(wire)
+        #expect(pair.clientEnd.text.hasSuffix("221 2.0.0 Bye\r\n"))
+        #expect(pair.clientEnd.events.contains { if case .closedCleanly = $0 { true } else { false } })
+    }
+
     @Test func `what is written before the handshake is complete is sent after it, in order`() throws {
         let pair = try Pair(certificates.server(), certificates.client())
         let done = pair.client.eventLoop.makePromise(of: Void.self)
