@@ -37,6 +37,23 @@ extension [UInt8] {
     }
 }
 
+extension ArraySlice<UInt8> {
+    /// Whether it begins with `word`, capital letters in either case. Not the product's way of asking, which is generic and
+    /// not specialised for another module: it was most of what an execution took.
+    func begins(withLetters word: StaticString) -> Bool {
+        word.withUTF8Buffer { letters in
+            guard count >= letters.count else { return false }
+            var index = startIndex
+            for letter in letters {
+                let octet = self[index]
+                guard octet == letter || octet == letter | 0x20 else { return false }
+                index += 1
+            }
+            return true
+        }
+    }
+}
+
 extension Collection<UInt8> {
     /// A CR or LF without the other.
     var hasBareLineEnd: Bool {
