@@ -34,6 +34,10 @@ extension KnownKey {
     /// Every setting, in the order of the file.
     static let all: [KnownKey] = first + submission + further
 
+    private static let byPath = Dictionary(uniqueKeysWithValues: all.map { ($0.path, $0) })
+
+    static func named(_ path: String) -> KnownKey? { byPath[path] }
+
     private static let first: [KnownKey] = [
         KnownKey(
             "node.name", .text, example: "gate-1",

@@ -110,10 +110,6 @@ struct SettingsValues: Sendable {
 }
 
 extension KnownKey {
-    private static let byPath = Dictionary(uniqueKeysWithValues: all.map { ($0.path, $0) })
-
-    static func named(_ path: String) -> KnownKey? { byPath[path] }
-
     /// The default as a list of items.
     var standardItems: [String]? {
         guard let standard else { return nil }
