@@ -47,7 +47,8 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
         return .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
     }
     let settingsReader = [
-        "SettingsFile", "SettingsFault", "KnownKey", "KnownKey+Submission", "SettingKind", "Quantities", "YAMLShorthand",
+        "KnownKey", "KnownKey+Submission", "Quantities", "SettingKind", "SettingsFault", "SettingsFile",
+        "YAMLShorthand",
     ].map { "Settings/\($0).swift" }
     return .target(
         name: name, dependencies: ["SMTP", "Tenancy", "Yams"],

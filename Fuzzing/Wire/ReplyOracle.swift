@@ -79,7 +79,8 @@ struct ReplyOracle {
         var expectsResponse = false
 
         func isText(_ reply: Said) -> Bool {
-            reply.line.elementsEqual(Self.messageAsCommands) || reply.line.elementsEqual(Self.unknownCommand)
+            // Behind the sentence there may be an id.
+            reply.line.starts(with: Self.messageAsCommands) || reply.line.starts(with: Self.unknownCommand)
         }
         /// The replies at the end of content, and whether its message was stored.
         func finish(_ content: [UInt8]?, isOwed: Bool, times: Int) throws(Violation) {
@@ -120,7 +121,7 @@ struct ReplyOracle {
                 guard chunk.size <= sent.count - behind else {
                     // In a message sent as commands, its line may be the one error too many.
                     let isLastError =
-                        isClosed && next + 1 == replies.count && replies[next].line.elementsEqual(Self.tooManyErrors)
+                        isClosed && next + 1 == replies.count && replies[next].line.starts(with: Self.tooManyErrors)
                     try demand(isOver || isLastError, "a chunk has its reply before it has come")
                     return
                 }
@@ -144,7 +145,9 @@ struct ReplyOracle {
             if reply.code == 334 { expectsResponse = true }
             if reply.code < 300 {
                 if line.begins(withLetters: "RCPT") { recipients += 1 }
-                if line.begins(withLetters: "RSET") || line.begins(withLetters: "EHLO")
+                // With MAIL, too: a chunk that was refused before it was no transaction's.
+                if line.begins(withLetters: "MAIL") || line.begins(withLetters: "RSET")
+                    || line.begins(withLetters: "EHLO")
                     || line.begins(withLetters: "HELO") || line.begins(withLetters: "LHLO")
                 {
                     recipients = 0
