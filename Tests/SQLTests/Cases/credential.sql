@@ -1,6 +1,6 @@
 -- Credentials, their logins, and the domains they send from.
 \ir begin.psql
-SELECT plan(49);
+SELECT plan(51);
 CREATE TEMP TABLE words AS SELECT 'SCRAM-SHA-256$4096:c2FsdA==$a:b' AS one, 'SCRAM-SHA-256$4096:c2FsdA==$c:d' AS two;
 GRANT SELECT ON words TO public;
 
@@ -77,6 +77,11 @@ SELECT is_empty('SELECT * FROM ledger.login(''nobody'')', 'ledger.login: unknown
 SELECT is_empty('SELECT * FROM ledger.login(''ACME.A'')', 'ledger.login: the name is canonical, or unknown');
 SELECT ok(l.credential_revoked_at IS NOT NULL, 'ledger.login: a status as stored') FROM ledger.login('acme.b') l;
 SELECT is(l.limit_name || ' ' || l.remaining, 'daily 999', 'ledger.login: the cap with the least left')
+FROM ledger.login('acme.a') l;
+SELECT ok(l.resets_at IS NOT NULL AND l.resets_text IS NOT NULL, 'ledger.login: when it resets, while little is left')
+FROM ledger.login('acme.a') l;
+SELECT admin.tenant_set('me', 'acme', '{"daily": 20000}');
+SELECT ok(l.remaining = 19999 AND l.resets_at IS NULL, 'ledger.login: not so while much is left')
 FROM ledger.login('acme.a') l;
 SELECT is(length(ledger.secret('verifier')), 32, 'ledger.secret: verifier');
 SELECT is(length(ledger.secret('ticket')), 96, 'ledger.secret: ticket');
