@@ -11,6 +11,9 @@ package struct SettleLine {
 
     package var isEmpty: Bool { waiting.isEmpty }
 
+    /// How many outcomes or reported groups of them wait.
+    package var count: Int { waiting.count }
+
     /// - Parameter report: tells of these outcomes, which are then one owner's; stored with the first that counts.
     package mutating func add(_ settlements: [Settlement], report: DeliveryReport? = nil) {
         guard !settlements.isEmpty else { return }

@@ -2,7 +2,11 @@ internal import Logging
 internal import NIOCore
 internal import Postgres
 
-/// Writes outcomes to the ledger, batched without timers: while one call is under way, the next ones gather.
+/// Writes outcomes to the ledger in batches: while one call is under way, and for a moment after it began, the next ones
+/// gather.
+///
+/// A lone outcome is written at once. Nobody waits for one; but what is not written when a node dies is sent twice, so the
+/// moment is short.
 ///
 /// A call in doubt is simply sent again: what was settled before answers `lease_lost`, which changes nothing. Whichever
 /// of the two arrives last, and however late, ends no lease but the one it is about, which is over by then. Outcomes are
@@ -12,11 +16,18 @@ final class Settler: Sendable {
         var line = SettleLine()
         var unsettled = 0
         var isClosing = false
+        /// When the last call began.
+        var begun: ContinuousClock.Instant?
+        /// The thread waits for more, and is woken by many only.
+        var isPausing = false
         var drainers: [CheckedContinuation<Void, Never>] = []
     }
 
     private let monitor = Monitor(State(), conditions: 1)
     private let group = Group()
+    /// Between the beginnings of two calls, unless `crowd` wait: a call of one costs what ten cost in a larger one.
+    private static let pace = Duration.milliseconds(10)
+    private static let crowd = 50
 
     init(_ database: DatabaseConfiguration, logger: Logger) {
         group.enter()
@@ -32,11 +43,12 @@ final class Settler: Sendable {
     /// - Parameter report: tells of these outcomes, which are then one owner's; stored with the first that counts.
     func settle(_ settlements: [Settlement], report: DeliveryReport? = nil) {
         guard !settlements.isEmpty else { return }
-        monitor.withLock { state in
+        let isWanted = monitor.withLock { state in
             state.line.add(settlements, report: report)
             state.unsettled += settlements.count
+            return !state.isPausing || state.line.count >= Self.crowd
         }
-        monitor.signal(0)
+        if isWanted { monitor.signal(0) }
     }
 
     /// Returns when everything given so far is committed.
@@ -60,11 +72,20 @@ final class Settler: Sendable {
 
     /// Nil when closing and empty.
     private static func next(_ monitor: Monitor<State>) -> SettleCall? {
-        let call = monitor.wait(on: 0) { (state) -> SettleCall?? in
-            if let call = state.line.next() { return .some(call) }
-            return state.isClosing ? .some(nil) : nil
+        let earliest = monitor.wait(on: 0) { (state) -> ContinuousClock.Instant? in
+            guard !state.line.isEmpty || state.isClosing else { return nil }
+            state.isPausing = true
+            return state.begun.map { $0 + Self.pace } ?? .now
         }
-        return call ?? nil
+        let left = ContinuousClock.now.duration(to: earliest ?? .now)
+        if left > .zero {
+            _ = monitor.wait(on: 0, atMost: left) { $0.line.count >= Self.crowd || $0.isClosing ? true : nil }
+        }
+        return monitor.withLock { state in
+            state.isPausing = false
+            state.begun = .now
+            return state.line.next()
+        }
     }
 
     private static func isClosing(_ monitor: Monitor<State>) -> Bool { monitor.withLock { $0.isClosing } }
