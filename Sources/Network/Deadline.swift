@@ -7,6 +7,8 @@ package final class Deadline {
     private let eventLoop: any EventLoop
     private let expired: () -> Void
     private var expiry: NIODeadline
+    /// When the timer fires: not after `expiry`.
+    private var armed: NIODeadline
     private var timer: Scheduled<Void>?
 
     /// Calls `expired` once, on the loop, when the deadline has passed without having been moved.
@@ -14,15 +16,15 @@ package final class Deadline {
         self.eventLoop = eventLoop
         self.expired = expired
         expiry = .now() + interval
+        armed = expiry
         schedule()
     }
 
     /// Moves the deadline; a later one is noticed when the running timer fires.
     package func move(to interval: TimeAmount) {
         let moved = NIODeadline.now() + interval
-        let isEarlier = moved < expiry
         expiry = moved
-        if isEarlier {
+        if moved < armed {
             timer?.cancel()
             schedule()
         }
@@ -34,6 +36,7 @@ package final class Deadline {
     }
 
     private func schedule() {
+        armed = expiry
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         timer = eventLoop.scheduleTask(deadline: expiry) { bound.value.fired() }
     }
