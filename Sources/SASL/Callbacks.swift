@@ -35,6 +35,7 @@ private let options: [String: ImmortalText] = [
     "auxprop_plugin": ImmortalText(auxpropName),
     "mech_list": ImmortalText("SCRAM-SHA-256 PLAIN LOGIN \(randomnessMechanismName)"),
 ]
+let applicationNameText = ImmortalText("gatepost")
 let pluginFolderText = ImmortalText(pluginFolder)
 private let auxpropNameText = ImmortalText(auxpropName)
 let randomnessMechanismNameText = ImmortalText(randomnessMechanismName)

@@ -54,7 +54,8 @@ package final class SASLServer: Sendable {
 
     private init() throws(SASLError) {
         try Self.checkVersion()
-        let status = sasl_server_init(globalCallbacks.pointer, "gatepost")
+        // libsasl2 keeps the name's address, and reads there with each exchange.
+        let status = sasl_server_init(globalCallbacks.pointer, applicationNameText.pointer)
         guard status == SASL_OK else {
             throw SASLError(description: "libsasl2 does not start: \(Self.words(for: status))")
         }
