@@ -496,10 +496,11 @@ BEGIN
             END IF;
             RETURN;
         END IF;
-    ELSIF v_authors = 0 THEN
+    ELSIF v_authors = 0 AND cardinality(v_locked) <= 2 + v_count / 8 THEN
         -- The same for several senders, as sessions of many credentials bring them: each tenant once, each credential
         -- once, and written if all of it fits. What few tenants have (see has_more), a percent that is warned of and a
-        -- credential with several logins or domains in one batch are judged below.
+        -- credential with several logins or domains in one batch are judged below. So are many tenants: what is read of
+        -- each is most of the cost then, and the rows of this are joined one by one.
         WITH m AS MATERIALIZED (
             SELECT m.* FROM unnest(ids, tenant_ids, credential_ids, login_ids, sizes, v_sizes, digests, sender_domains,
                                    from_domains, sessions)
