@@ -19,6 +19,9 @@ struct Population: Sendable {
     let doomed: Member
 
     /// Four tenants at the edge of their caps, two without; two credentials each, and one in test mode.
+    ///
+    /// One of the four is warned of its cap: that alone sends a batch of several senders past the statement that decides
+    /// all of it at once, and with all four warned no cap would ever be met there.
     init(_ database: PrivateDatabase, cap: Int64 = 40) async throws {
         let connection = database.connection(as: .admin)
         let administration = Administration(connection, user: "torture")
@@ -34,6 +37,7 @@ struct Population: Sendable {
             var limits = TenantChanges()
             limits.daily = capped.contains(slug) ? .of(cap) : .unlimited
             limits.sessions = .unlimited
+            if capped.dropFirst().contains(slug) { limits[.warn] = .percents([]) }
             try await administration.createTenant(slug, limits)
             _ = try await administration.addDomain("\(slug).example", to: slug, trusted: true)
             for _ in 0..<2 { members.append(try await issue(slug)) }

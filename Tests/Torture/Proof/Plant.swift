@@ -76,6 +76,10 @@ struct Plant: Sendable {
             rounds: 1500, expected: [.overCap, .unauthorised],
             kind: .database { PlantedFault.noRecheckAfterLock.text }),
         Plant(
+            name: "no-lock-for-several", summary: "the meters are not locked for batches of several senders",
+            row: .calm, rounds: 1500, expected: [.overCap, .counterOff, .unauthorised],
+            kind: .database { PlantedFault.noLockForSeveral.text }),
+        Plant(
             name: "lease-ignored", summary: "claim gives out what another forwarder holds", row: .calm, rounds: 600,
             expected: [.duplicate, .strayDelivery], kind: .database(PlantedSQL.leaseIgnored)),
         Plant(
@@ -104,5 +108,10 @@ struct Plant: Sendable {
             name: "interleavings-no-recheck", summary: "decided before the lock, seen by a serial order that is none",
             row: .interleavings, rounds: 24, expected: [.miscounted],
             kind: .database { PlantedFault.noRecheckAfterLock.text }),
+        Plant(
+            name: "interleavings-no-lock-for-several",
+            summary: "no lock for several senders, seen by a serial order that is none", row: .interleavings,
+            rounds: 48,
+            expected: [.miscounted], kind: .database { PlantedFault.noLockForSeveral.text }),
     ]
 }

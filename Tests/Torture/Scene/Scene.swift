@@ -207,6 +207,7 @@ final class Scene: Sendable {
             _ = try await site.retried("SELECT")  // what was connected may have been cut
             try await evidence.read(site.sql)
         }
+        count("batches of several senders", try await batchesOfSeveral(successor ?? site.sql))
         evidence.deliveries = sink.deliveries
         evidence.clockMoves = state.withLock { $0.clockMoves }
         evidence.disturbances = state.withLock { $0.disturbances }
@@ -214,6 +215,22 @@ final class Scene: Sendable {
         var verdict = Judge.examine(journalled, evidence)
         verdict.add(state.withLock { $0.verdict })
         return verdict
+    }
+
+    /// How many batches the statement for several senders has decided: all of such a batch was accepted, and nobody in it
+    /// is warned of a cap.
+    private func batchesOfSeveral(_ sql: DatabaseConnection) async throws -> Int {
+        let rows = try await sql.query(
+            """
+            SELECT count(*) AS n FROM (
+                SELECT FROM gatepost.batch b CROSS JOIN unnest(b.verdicts) AS v
+                LEFT JOIN gatepost.message m ON m.id = v.id LEFT JOIN gatepost.tenant t ON t.id = m.tenant_id
+                GROUP BY b.id
+                HAVING count(DISTINCT m.credential_id) > 1
+                   AND bool_and(v.verdict = 'accepted' AND v.detail IS NULL
+                                AND (t.daily_cap IS NULL OR t.warn_percents = '{}'))) AS x
+            """)
+        return Int(try rows.first?.int64("n") ?? 0)
     }
 
     private var journalled: Journal { Journal("\(site.folder)/journal") }

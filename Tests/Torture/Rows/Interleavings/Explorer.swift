@@ -31,7 +31,7 @@ struct Plan: Sendable, CustomStringConvertible {
     }()
 
     /// The first so many of `all` are all there is of two and of three operations.
-    static let smallCount = 28 + 84
+    static let smallCount = 36 + 120
 }
 
 /// Runs every interleaving of a plan, and says which of them equals no serial order.

@@ -6,6 +6,8 @@ internal import TestSupport
 enum Operation: String, CaseIterable, Sendable, Comparable {
     /// Two recipients: exactly what the cap leaves room for.
     case accept
+    /// The same as two messages of two credentials in one batch.
+    case acceptSeveral
     case revoke
     case suspend
     /// Of the cap, to what is used.
@@ -68,7 +70,7 @@ struct Ground: Sendable {
     private static let functions = """
         CREATE SCHEMA test;
         CREATE TABLE test.play (slug text PRIMARY KEY, tenant_id bigint, credential_id bigint, login_id bigint,
-            free uuid, leased uuid);
+            other_id bigint, other_login_id bigint, free uuid, leased uuid);
         CREATE TABLE test.night (at timestamptz, owner uuid);
         INSERT INTO test.night
         SELECT date_trunc('day', clock_timestamp() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + interval '1 day',
@@ -92,19 +94,37 @@ struct Ground: Sendable {
             RETURN v;
         END
         $$;
+        CREATE FUNCTION test.accept_several(slug text) RETURNS SETOF ledger.verdict LANGUAGE sql AS $$
+            SELECT v.* FROM test.play p, LATERAL (SELECT p.slug || '.example' AS domain) AS d,
+                ledger.accept(gatepost.uuid_new(ledger.clock()), NULL,
+                    ARRAY[gatepost.uuid_new(ledger.clock()), gatepost.uuid_new(ledger.clock())],
+                    ARRAY[p.tenant_id, p.tenant_id], ARRAY[p.credential_id, p.other_id],
+                    ARRAY[p.login_id, p.other_login_id], ARRAY['a@' || d.domain, 'a@' || d.domain],
+                    ARRAY[d.domain, d.domain], ARRAY[d.domain, d.domain], ARRAY['hi'::bytea, 'ho'],
+                    ARRAY[2::bigint, 2], ARRAY[NULL::bytea, NULL], ARRAY[NULL::text, NULL], ARRAY[NULL::bytea, NULL],
+                    ARRAY[NULL::text, NULL], ARRAY[1, 2], ARRAY['r1@remote.example', 'r2@remote.example'],
+                    ARRAY['remote.example', 'remote.example']) AS v
+            WHERE p.slug = accept_several.slug
+        $$;
         CREATE FUNCTION test.begin(slug text) RETURNS void LANGUAGE plpgsql AS $$
         DECLARE
             v_tenant bigint;
             v_credential bigint;
             v_login bigint;
+            v_other bigint;
+            v_other_login bigint;
         BEGIN
             UPDATE gatepost.test_clock SET at = (SELECT n.at FROM test.night n) - interval '10 seconds';
-            SELECT c.id INTO v_tenant FROM admin.tenant_create('tester', begin.slug, '{"daily": 6}') c;
+            SELECT c.id INTO v_tenant FROM admin.tenant_create('tester', begin.slug, '{"daily": 6, "warn": []}') c;
             SELECT c.credential_id, c.login_id INTO v_credential, v_login
             FROM admin.credential_issue('tester', begin.slug, begin.slug || '.a',
                 'SCRAM-SHA-256$4096:c2FsdA==$a:b', sha256('x')) c;
+            SELECT c.credential_id, c.login_id INTO v_other, v_other_login
+            FROM admin.credential_issue('tester', begin.slug, begin.slug || '.b',
+                'SCRAM-SHA-256$4096:c2FsdA==$a:b', sha256('x')) c;
             PERFORM admin.domain_add('tester', begin.slug, begin.slug || '.example', true);
-            INSERT INTO test.play VALUES (begin.slug, v_tenant, v_credential, v_login);
+            INSERT INTO test.play
+            VALUES (begin.slug, v_tenant, v_credential, v_login, v_other, v_other_login);
             UPDATE test.play p SET free = (test.accept(begin.slug, NULL)).id WHERE p.slug = begin.slug;
             UPDATE test.play p SET leased = (test.accept(begin.slug, n.owner)).id
             FROM test.night n WHERE p.slug = begin.slug;
@@ -120,6 +140,9 @@ struct Ground: Sendable {
             WHEN 'accept' THEN
                 v := test.accept(act.slug, NULL);
                 RETURN concat_ws(' ', v.verdict, v.cap, v.used, v.remaining);
+            WHEN 'acceptSeveral' THEN
+                RETURN (SELECT string_agg(concat_ws(' ', a.verdict, a.cap, a.used, a.remaining), ', ' ORDER BY a.ordinality)
+                        FROM test.accept_several(act.slug) WITH ORDINALITY AS a);
             WHEN 'revoke' THEN
                 RETURN admin.credential_revoke('tester', act.slug || '.a', NULL);
             WHEN 'suspend' THEN
@@ -145,10 +168,12 @@ struct Ground: Sendable {
         CREATE FUNCTION test.state(slug text) RETURNS text LANGUAGE sql AS $$
             SELECT concat_ws(E'\\n',
                 (SELECT concat_ws(' ', t.status, t.daily_cap, c.revoked_at IS NOT NULL)
-                 FROM gatepost.tenant t JOIN gatepost.credential c ON c.tenant_id = t.id WHERE t.id = p.tenant_id),
-                (SELECT string_agg(concat_ws(' ', u.period, u.credential_id = 0, u.starts, u.recipients), ', '
-                                   ORDER BY u.period, u.credential_id = 0, u.starts)
-                 FROM gatepost.usage u WHERE u.tenant_id = p.tenant_id AND u.recipients <> 0),
+                 FROM gatepost.tenant t JOIN gatepost.credential c ON c.tenant_id = t.id
+                 WHERE t.id = p.tenant_id AND c.id = p.credential_id),
+                (SELECT string_agg(concat_ws(' ', u.period, u.kind, u.starts, u.recipients), ', '
+                                   ORDER BY u.period, u.kind, u.starts)
+                 FROM (SELECT u.*, CASE u.credential_id WHEN 0 THEN 'tenant' WHEN p.other_id THEN 'b' ELSE 'a' END AS kind
+                       FROM gatepost.usage u) AS u WHERE u.tenant_id = p.tenant_id AND u.recipients <> 0),
                 (SELECT string_agg(concat_ws(' ', l.day, l.n, l.sum), ', ' ORDER BY l.day, l.n)
                  FROM (SELECT l.day, sign(l.recipients) AS n, sum(l.recipients) AS sum FROM gatepost.ledger l
                        WHERE l.tenant_id = p.tenant_id GROUP BY 1, 2) AS l),

@@ -5,7 +5,7 @@ internal import TestSupport
 extension Row {
     static let interleavings = Row(
         name: "interleavings",
-        summary: "every interleaving of accept, revoke, suspend, cap lowered, midnight, refund and settle",
+        summary: "accept (one sender, two), revoke, suspend, cap lowered, midnight, refund, settle: every interleaving",
         unit: "plans", short: 4, full: Plan.all.count, leg: 106
     ) { leg in try await Interleavings.run(leg) }
 }
