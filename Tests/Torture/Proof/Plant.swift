@@ -103,10 +103,10 @@ struct Plant: Sendable {
             rounds: 1, expected: [.lost], kind: .program),
         Plant(
             name: "interleavings-no-lock", summary: "the meters are not locked, seen by a serial order that is none",
-            row: .interleavings, rounds: 24, expected: [.miscounted], kind: .database { PlantedFault.noLock.text }),
+            row: .interleavings, rounds: 48, expected: [.miscounted], kind: .database { PlantedFault.noLock.text }),
         Plant(
             name: "interleavings-no-recheck", summary: "decided before the lock, seen by a serial order that is none",
-            row: .interleavings, rounds: 24, expected: [.miscounted],
+            row: .interleavings, rounds: 48, expected: [.miscounted],
             kind: .database { PlantedFault.noRecheckAfterLock.text }),
         Plant(
             name: "interleavings-no-lock-for-several",
