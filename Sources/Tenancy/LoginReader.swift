@@ -80,8 +80,8 @@ package final class LoginReader: Sendable {
                 continue
             }
             monitor.withLock { $0.awayUntil = nil }
-            read(askers, connection)
-            if !connection.isUsable { link.drop() }
+            // (A statement that is outdated is prepared anew, on another connection.)
+            if !read(askers, connection) || !connection.isUsable { link.drop() }
         }
     }
 
@@ -105,7 +105,8 @@ package final class LoginReader: Sendable {
         }
     }
 
-    private func read(_ askers: [Asker], _ connection: BlockingConnection) {
+    /// False: the connection's statement is no good any more.
+    private func read(_ askers: [Asker], _ connection: BlockingConnection) -> Bool {
         var found: [Result<Login?, any Error>] = Array(repeating: .success(nil), count: askers.count)
         do {
             let writer = ParameterWriter(capacity: 1024)
@@ -117,12 +118,16 @@ package final class LoginReader: Sendable {
                 found[index] = Result { try Login(name: askers[index].name, row) }
             }
         } catch {
-            guard askers.count > 1, connection.isUsable else { return answer(askers, error) }
+            let isOutdated = ["26000", "0A000"].contains(error.sqlState)
+            guard askers.count > 1, connection.isUsable, !isOutdated else {
+                answer(askers, error)
+                return !isOutdated
+            }
             // One name that the database cannot take must not be the others' misfortune.
-            for asker in askers { read([asker], connection) }
-            return
+            return askers.reduce(true) { isGood, asker in read([asker], connection) && isGood }
         }
         for (asker, found) in zip(askers, found) { asker.completion(found) }
+        return true
     }
 
     private func answer(_ askers: [Asker], _ error: any Error) {

@@ -64,6 +64,24 @@ extension Directory {
         await reader.shutdown()
     }
 
+    @Test func `goes on when its function has been exchanged and is back`() async throws {
+        let (database, known) = try await site()
+        let reader = LoginReader(database.configuration(as: .node), logger: Logger(label: "test"))
+        #expect(try await read(reader, known[0]).get()?.name == known[0])
+        // As another version's migration might.
+        try await database.connection().script(
+            """
+            ALTER FUNCTION ledger.login(text) RENAME TO login_before;
+            CREATE FUNCTION ledger.login(name text) RETURNS TABLE (login_id int) LANGUAGE sql AS 'SELECT 1';
+            """)
+        await #expect(throws: DatabaseError.self) { try await read(reader, known[0]).get() }
+        try await database.connection().script(
+            "DROP FUNCTION ledger.login(text); ALTER FUNCTION ledger.login_before(text) RENAME TO login")
+        let isBack = await eventually { (try? await read(reader, known[1]).get()?.name) == known[1] }
+        #expect(isBack)
+        await reader.shutdown()
+    }
+
     @Test func `tells at once where the database is away`() async throws {
         let database = DatabaseConfiguration(url: "host=127.0.0.1 port=1 user=gatepost_node dbname=none")
         let reader = LoginReader(database, logger: Logger(label: "test"))
