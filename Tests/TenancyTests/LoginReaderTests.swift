@@ -64,21 +64,27 @@ extension Directory {
         await reader.shutdown()
     }
 
-    @Test func `goes on when its function has been exchanged and is back`() async throws {
+    @Test func `prepares its statement anew where it is outdated`() async throws {
         let (database, known) = try await site()
         let reader = LoginReader(database.configuration(as: .node), logger: Logger(label: "test"))
         #expect(try await read(reader, known[0]).get()?.name == known[0])
-        // As another version's migration might.
+        // As a later version might: another type in a column, which a prepared statement does not survive.
         try await database.connection().script(
             """
-            ALTER FUNCTION ledger.login(text) RENAME TO login_before;
-            CREATE FUNCTION ledger.login(name text) RETURNS TABLE (login_id int) LANGUAGE sql AS 'SELECT 1';
+            CREATE SCHEMA before;
+            ALTER FUNCTION ledger.login(text) SET SCHEMA before;
+            GRANT USAGE ON SCHEMA before TO PUBLIC;
+            DO $do$ BEGIN
+                EXECUTE format(
+                    'CREATE FUNCTION ledger.login(name text) RETURNS %s LANGUAGE sql SECURITY DEFINER
+                     AS $$ SELECT * FROM before.login(name) $$',
+                    replace(pg_get_function_result('before.login'::regproc), 'tenant text', 'tenant varchar'));
+            END $do$;
+            GRANT EXECUTE ON FUNCTION ledger.login(text) TO gatepost_node;
             """)
-        await #expect(throws: DatabaseError.self) { try await read(reader, known[0]).get() }
-        try await database.connection().script(
-            "DROP FUNCTION ledger.login(text); ALTER FUNCTION ledger.login_before(text) RENAME TO login")
-        let isBack = await eventually { (try? await read(reader, known[1]).get()?.name) == known[1] }
-        #expect(isBack)
+        let answer = await read(reader, known[1])
+        #expect(throws: DatabaseError.self) { try answer.get() }
+        #expect(try await read(reader, known[1]).get()?.name == known[1])
         await reader.shutdown()
     }
 
