@@ -56,7 +56,7 @@ extension Directory {
         try await database.connection().query(
             """
             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE query LIKE '%ledger.login%' AND pid <> pg_backend_pid()
+            WHERE query LIKE '%ledger.login%' AND pid <> pg_backend_pid() AND datname = current_database()
             """
         )
         let isBack = await eventually { (try? await read(reader, known[1]).get()?.name) == known[1] }
