@@ -181,8 +181,10 @@ extension EndToEnd {
             let server = try await site.serve()
             let journal = try await watch(site, credential, server, sessions: 5, "idle")
             try await site.sql.query(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query = 'SELECT 1'"
-            )
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE (query LIKE 'LISTEN%' OR query = 'SELECT 1') AND datname = current_database()
+                """)
             try site.gatepost("credential", "revoke", credential.username, "--yes")
             func ends() -> [Substring] { readFile(journal).split(separator: "\n").filter { $0.hasPrefix("ended") } }
             #expect(await eventually(within: .seconds(30)) { ends().count == 5 }, "\(readFile(journal))")
