@@ -10,11 +10,12 @@ package struct AcceptLine {
         package var bytes = 4_000_000
         /// How many must wait before another thread joins a busy one.
         package var join = 32
-        /// Between the beginnings of two calls, at most, where more messages are to be expected: see ``company``.
-        package var pace = Duration.milliseconds(5)
+        /// Between the beginnings of two calls, at most, where more messages are to be expected (see ``company``) and
+        /// processors are scarce.
+        package var pace = Duration.milliseconds(12)
 
         package init(
-            messages: Int = 100, bytes: Int = 4_000_000, join: Int = 32, pace: Duration = .milliseconds(5)
+            messages: Int = 100, bytes: Int = 4_000_000, join: Int = 32, pace: Duration = .milliseconds(12)
         ) {
             (self.messages, self.bytes, self.join, self.pace) = (messages, bytes, join, pace)
         }
@@ -47,8 +48,9 @@ package struct AcceptLine {
     ///
     /// A call of a single message costs PostgreSQL four times what it costs among ten. Sessions kept open gather while a call
     /// is under way; those that bring a message each come one by one, and would each have a call of its own. So where
-    /// several have been there at a time, a call waits for most of them to be there again, but not for long. Clients that
-    /// send one message after the other never meet, and never wait.
+    /// several have been there at a time, a call waits for most of them to be there again, but not for long; and only where
+    /// processors are scarce: else the calls themselves are the pause, and a longer one is lost (a third of the rate of 16
+    /// sessions kept open). Clients that send one message after the other never meet, and never wait.
     private var company = 0.0
     private let limits: Limits
     package private(set) var isClosing = false
@@ -77,7 +79,11 @@ package struct AcceptLine {
     private var enough: Int { min(Int(company * 0.75), 16) }
 
     /// Everything that waits, within the limits.
-    package mutating func take(_ worker: Int, at now: ContinuousClock.Instant) -> (next: Next, waking: Int?) {
+    ///
+    /// - Parameter processorsAreScarce: ``ProcessorScarcity``
+    package mutating func take(
+        _ worker: Int, at now: ContinuousClock.Instant, processorsAreScarce: Bool
+    ) -> (next: Next, waking: Int?) {
         underWay[worker] = 0
         if pausing == worker { pausing = nil }
         let isAnotherActive = workers.indices.contains { $0 != worker && workers[$0] == .active }
@@ -87,7 +93,7 @@ package struct AcceptLine {
             return (isClosing ? .take(.closed) : .sleep, nil)
         }
         workers[worker] = .active
-        if let lastCall, !isClosing, company >= 4, waiting.count < enough {
+        if processorsAreScarce, let lastCall, !isClosing, company >= 4, waiting.count < enough {
             let begin = lastCall + limits.pace
             if now < begin, pausing == nil {
                 pausing = worker

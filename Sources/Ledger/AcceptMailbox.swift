@@ -27,7 +27,7 @@ package final class AcceptItem: Sendable {
 /// Where sessions leave messages and the acceptor's threads fetch them: group commit.
 ///
 /// A lone message finds an idle thread at once. While one is busy, what comes waits and goes together with its next
-/// call, which waits a moment for those that have come with others lately; a second thread joins only when many wait, for
+/// call, which waits a moment, where processors are scarce, for those that came together lately; a second thread joins only when many wait, for
 /// splitting batches costs more than it gains (FINDINGS §2).
 final class AcceptMailbox: Sendable {
     typealias Limits = AcceptLine.Limits
@@ -56,12 +56,12 @@ final class AcceptMailbox: Sendable {
     }
 
     /// Everything that waits, within the limits; blocks until this thread is wanted, or `patience` has passed: then nil.
-    func take(_ worker: Int, atMost patience: Duration? = nil) -> Taken? {
+    func take(_ worker: Int, atMost patience: Duration? = nil, processorsAreScarce: Bool = false) -> Taken? {
         let end = patience.map { ContinuousClock.now + $0 }
         while true {
             let now = ContinuousClock.now
             let next = monitor.withLock { state in
-                let (next, waking) = state.line.take(worker, at: now)
+                let (next, waking) = state.line.take(worker, at: now, processorsAreScarce: processorsAreScarce)
                 if let waking { monitor.signal(waking) }
                 return next
             }

@@ -36,6 +36,7 @@ final class AcceptWorker {
 
     /// Until the mailbox closes.
     func run() {
+        var processors = ProcessorScarcity.ofThisThread()
         while true {
             switch procedure.next(now: .now) {
             case .connect(probing: false): procedure.connected(link.isUsable || link.connect())
@@ -51,7 +52,9 @@ final class AcceptWorker {
                 if isClosing { link.sleep(min(link.pause, .milliseconds(200))) }
                 procedure.paused(isClosing: isClosing)
             case .sleep(let duration): link.sleep(duration)
-            case .take(let patience): procedure.took(mailbox.take(index, atMost: patience))
+            case .take(let patience):
+                let areScarce = processors.isScarce(at: .now)
+                procedure.took(mailbox.take(index, atMost: patience, processorsAreScarce: areScarce))
             case .execute(let call, let deadline): execute(call, deadline)
             case .fence(let call, let deadline): fence(call, deadline ?? .now + .seconds(60))
             case .drop: link.drop()

@@ -12,6 +12,8 @@ package final class LoginReader: Sendable {
 
     /// Between the beginnings of two calls: little beside a TLS handshake.
     static let pace = Duration.milliseconds(4)
+    /// The same where processors are scarce: it is spent in their queues anyway.
+    private static let longPace = Duration.milliseconds(12)
     /// So many that wait are read without regard to `pace`; one call takes four times as many.
     static let crowd = 16
     /// While the database is known to be away, askers are told at once.
@@ -68,8 +70,10 @@ package final class LoginReader: Sendable {
             try connection.prepare("logins", Self.statement, deadline: .now + Directory.patience)
         }
         var earliest = ContinuousClock.now
+        var processors = ProcessorScarcity.ofThisThread()
         while let askers = next(earliest) {
-            earliest = .now + Self.pace
+            let now = ContinuousClock.now
+            earliest = now + (processors.isScarce(at: now) ? Self.longPace : Self.pace)
             guard link.isAlive() || link.connect(), let connection = link.connection else {
                 let waiting = monitor.withLock { state in
                     state.awayUntil = .now + Self.outage

@@ -115,36 +115,51 @@ import Testing
             try (0..<count).compactMap { _ in line.put(try item()).waking }
         }
         func taken(_ next: AcceptLine.Next) -> Int { if case .take(let taken) = next { count(taken) } else { 0 } }
-        #expect(taken(line.take(1, at: start).next) == 0, "nothing is there: it sleeps")
+        #expect(taken(line.take(1, at: start, processorsAreScarce: true).next) == 0, "nothing is there: it sleeps")
         _ = try put(8)
-        #expect(taken(line.take(0, at: start).next) == 8)
+        #expect(taken(line.take(0, at: start, processorsAreScarce: true).next) == 8)
         line.decided(0)
 
         // Two are back at once: the others are about to come.
         _ = try put(2)
-        guard case .pause(let until) = line.take(0, at: start + .milliseconds(1)).next else {
+        guard case .pause(let until) = line.take(0, at: start + .milliseconds(1), processorsAreScarce: true).next else {
             Issue.record("does not wait for company")
             return
         }
-        #expect(until == start + .milliseconds(5) && !line.isWoken(0))
+        #expect(until == start + .milliseconds(12) && !line.isWoken(0))
         // The fourth is no reason to wake it; the fifth is.
         #expect(try put(2) == [] && !line.isWoken(0))
         #expect(try put(1) == [0] && line.isWoken(0))
-        #expect(taken(line.take(0, at: start + .milliseconds(2)).next) == 5)
+        #expect(taken(line.take(0, at: start + .milliseconds(2), processorsAreScarce: true).next) == 5)
         line.decided(0)
 
         // Nobody else comes: it goes when its time has come, and soon expects nobody.
         var now = start + .milliseconds(2)
         for round in 0..<12 {
             _ = try put(1)
-            var next = line.take(0, at: now).next
+            var next = line.take(0, at: now, processorsAreScarce: true).next
             if case .pause(let until) = next {
-                #expect(until <= now + .milliseconds(5) && round < 8)
+                #expect(until <= now + .milliseconds(12) && round < 8)
                 now = until
-                next = line.take(0, at: now).next
+                next = line.take(0, at: now, processorsAreScarce: true).next
             }
             #expect(taken(next) == 1)
             line.decided(0)
+        }
+    }
+
+    @Test func `where processors are there a call waits for nobody`() throws {
+        var line = AcceptLine(workers: 1, limits: .init())
+        let now = ContinuousClock.now
+        for _ in 0..<8 { _ = line.put(try item()) }
+        for expected in [8, 1, 1] {
+            guard case .take(.batch(let items)) = line.take(0, at: now, processorsAreScarce: false).next else {
+                Issue.record("waits")
+                return
+            }
+            #expect(items.count == expected)
+            line.decided(0)
+            _ = line.put(try item())
         }
     }
 
@@ -153,12 +168,12 @@ import Testing
         let now = ContinuousClock.now
         for _ in 0..<50 {
             _ = line.put(try item())
-            guard case .take(.batch(let items)) = line.take(0, at: now).next else {
+            guard case .take(.batch(let items)) = line.take(0, at: now, processorsAreScarce: true).next else {
                 Issue.record("waits")
                 return
             }
             #expect(items.count == 1)
-            guard case .sleep = line.take(0, at: now).next else {
+            guard case .sleep = line.take(0, at: now, processorsAreScarce: true).next else {
                 Issue.record("takes what is not there")
                 return
             }
@@ -169,15 +184,15 @@ import Testing
         var line = AcceptLine(workers: 1, limits: .init())
         let now = ContinuousClock.now
         for _ in 0..<8 { _ = line.put(try item()) }
-        guard case .take = line.take(0, at: now).next else { return }
+        guard case .take = line.take(0, at: now, processorsAreScarce: true).next else { return }
         _ = line.put(try item())
-        guard case .pause = line.take(0, at: now).next else {
+        guard case .pause = line.take(0, at: now, processorsAreScarce: true).next else {
             Issue.record("does not wait for company")
             return
         }
         line.close()
         #expect(line.isWoken(0))
-        guard case .take(.batch(let rest)) = line.take(0, at: now).next else {
+        guard case .take(.batch(let rest)) = line.take(0, at: now, processorsAreScarce: true).next else {
             Issue.record("waits although it closes")
             return
         }

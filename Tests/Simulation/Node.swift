@@ -143,7 +143,8 @@ final class Node {
             case .sleep(let duration):
                 return machine.after(duration.inMicroseconds) { self.run(index) }
             case .take(let patience):
-                let (next, waking) = line.take(index, at: world.continuous)
+                let (next, waking) = line.take(
+                    index, at: world.continuous, processorsAreScarce: world.chance.permille(500))
                 if let waking { wake(waking) }
                 switch next {
                 case .take(let taken): worker.procedure.took(taken)
