@@ -164,9 +164,12 @@ struct Failover: Sendable {
             if isLossy {
                 // As over a network that is slow for a second: what is taken now is on the primary alone.
                 primary.wire.change(to: .silent)
-                try await Task.sleep(for: .seconds(1))
+                let before = load.acknowledged
+                _ = await eventually(within: .seconds(2), every: .milliseconds(20)) { load.acknowledged > before + 10 }
             }
             cluster.killAll(primary)
+            // What was on its way is gone with it: let through now, it would still reach the standby.
+            if isLossy { primary.wire.change(to: .cut) }
             primary.wire.change(to: .whole)
         case .frozen: cluster.signalAll(primary, SIGSTOP)
         case .switched:
