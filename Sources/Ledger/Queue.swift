@@ -158,7 +158,8 @@ private struct ClaimAnswer {
             } catch {
                 // What is wrong with the answer is wrong with all of it; an address is one message's.
                 if let error = error as? DatabaseError { throw error }
-                let reason = "the address of \(place) cannot be read: \(error)"
+                let what = (error as? AddressError)?.reason ?? "\(error)"
+                let reason = "the address of \(place) cannot be read: \(what)"
                 unreadable.append((id, reason))
                 returned += zip(numbers, leases).map { number, lease in
                     let one = Owner.LeasedRecipient(

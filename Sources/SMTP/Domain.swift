@@ -12,6 +12,18 @@ package enum AddressError: Error, Hashable, Sendable, CaseIterable {
     case sourceRoute
     /// No `@` at all, as in `<Postmaster>`.
     case withoutDomain
+
+    /// What is wrong with it, for operators.
+    package var reason: String {
+        switch self {
+        case .malformed: "it is no mailbox (RFC 5321)"
+        case .tooLong: "it is too long"
+        case .addressLiteral: "it has an address literal for a domain"
+        case .internationalized: "it needs SMTPUTF8"
+        case .sourceRoute: "it has a source route"
+        case .withoutDomain: "it has no @ and domain"
+        }
+    }
 }
 
 /// A valid DNS name in lower case, its labels as they are in the DNS (A-labels for internationalised ones).

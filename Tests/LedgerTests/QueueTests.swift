@@ -85,7 +85,7 @@ extension LedgerSuite {
                 FROM gatepost.event e JOIN gatepost.message m ON m.id = e.message_id
                 JOIN gatepost.recipient r ON r.message_id = m.id WHERE e.kind = 'unreadable'
                 """)
-            let reason = "the address of recipient 1 cannot be read: malformed"
+            let reason = "the address of recipient 1 cannot be read: it is no mailbox (RFC 5321)"
             #expect(try told.map { try $0.string("id") } == [bad])
             #expect(try told.map { try $0.bool("theirs") } == [true] && told.map { try $0.bool("ends") } == [true])
             #expect(try told.map { try $0.string("reason") } == [reason])
