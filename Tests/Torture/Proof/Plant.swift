@@ -83,7 +83,7 @@ struct Plant: Sendable {
             name: "lease-ignored", summary: "claim gives out what another forwarder holds", row: .calm, rounds: 600,
             expected: [.duplicate, .strayDelivery], kind: .database(PlantedSQL.leaseIgnored)),
         Plant(
-            name: "refund-twice", summary: "a cancelled recipient is given back twice", row: .calm, rounds: 600,
+            name: "refund-twice", summary: "a cancelled recipient is given back twice", row: .calm, rounds: 2000,
             expected: [.counterOff, .miscounted], kind: .database(PlantedSQL.refundTwice)),
         Plant(
             name: "resubmission-ignored", summary: "what was sent before is stored again", row: .kills, rounds: 12,
