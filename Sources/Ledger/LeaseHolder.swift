@@ -21,6 +21,7 @@ actor LeaseHolder {
     private var isAway = false
     /// Ids given up while the database was away: their rows are still to be freed.
     private var abandoned: [MessageID] = []
+    private var question = ReclaimQuestion()
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
@@ -116,6 +117,7 @@ actor LeaseHolder {
         try query("SELECT * FROM ledger.owner_start($1, $2)", [.uuid(new), .text(node)])
         id = new
         lease = Lease(id: new, renewed: begun)
+        question.isSettled()
     }
 
     private func renew() {
@@ -156,7 +158,8 @@ actor LeaseHolder {
             try connect()
             if isForsaken { giveUp() }
             try connect()
-            if let id, let kept = try reclaim(id, messages) { return .reclaimed(id, kept, of: messages) }
+            let asked = question.messages(inMemory: messages)
+            if let id, let kept = try reclaim(id, asked) { return .reclaimed(id, kept, of: asked) }
             try register()
             isAway = false
             return lease.map { .startedAgain($0.id) }
@@ -188,8 +191,10 @@ actor LeaseHolder {
             }
             lease = Lease(id: id, renewed: begun)
             isAway = false
+            question.isSettled()
             return kept
         } catch {
+            question.failed(error, asked: messages)
             guard error.sqlState == "GP001" else { throw error }
             self.id = nil
             return nil

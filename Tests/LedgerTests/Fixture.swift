@@ -54,10 +54,11 @@ struct Fixture {
         return Acceptor(configuration, owner: owner, logger: .quiet, onAccepted: onAccepted)
     }
 
-    func owner(_ node: String = "node") -> Owner {
+    func owner(_ node: String = "node", through proxy: CuttingProxy? = nil) -> Owner {
         Owner(
-            database.configuration(as: .node), node: node, clock: DatabaseClock(), renewEvery: .milliseconds(50),
-            logger: .quiet)
+            proxy.map { DatabaseConfiguration(url: database.tcpURL(as: .node, port: $0.port)) }
+                ?? database.configuration(as: .node), node: node, clock: DatabaseClock(),
+            renewEvery: .milliseconds(50), logger: .quiet)
     }
 
     func queue(_ owner: Owner) -> Queue {

@@ -88,6 +88,55 @@ extension LedgerSuite {
             for owner in [one, two] { await owner.shutdown() }
         }
 
+        @Test func `what a reclaim of unknown outcome has leased is asked for again, though it is in no memory`()
+            async throws
+        {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let isFirst = Atomic(true)
+            let proxy = CuttingProxy(to: fixture.database.cluster.port) { statement in
+                statement.contains("owner_reclaim") && isFirst.exchange(false, ordering: .relaxed)
+                    ? .cutBeforeReply : nil
+            }
+            let owner = fixture.owner(through: proxy)
+            let memory = Mutex<[Owner.LeasedMessage]>([])
+            let reclaimed = Mutex<[(kept: Set<MessageID>, asked: Set<MessageID>)]>([])
+            try await owner.start {
+                // As a forwarder that gives back what it holds while the question is on its way.
+                let asked = memory.withLock { memory -> [Owner.LeasedMessage] in
+                    defer { memory = [] }
+                    return memory
+                }
+                if !asked.isEmpty {
+                    _ = try? await fixture.operation.query("UPDATE gatepost.recipient SET owner_id = NULL")
+                }
+                return asked
+            } onEvent: { event in
+                guard case .reclaimed(_, let kept, let asked) = event else { return }
+                reclaimed.withLock { $0.append((Set(kept.map(\.messageID)), Set(asked.map(\.messageID)))) }
+            }
+            let acceptor = fixture.acceptor(
+                owner: owner,
+                onAccepted: { messages in
+                    memory.withLock {
+                        $0 += messages.map { Owner.LeasedMessage(tenantID: $0.tenantID, messageID: $0.id) }
+                    }
+                })
+            _ = await acceptor.submit(try (0..<2).map { _ in try acme.request() })
+            let sent = Set(memory.withLock { $0.map(\.messageID) })
+            try await Self.killSession(fixture)
+            #expect(await eventually { owner.mayFinish && !reclaimed.withLock { $0 }.isEmpty })
+            #expect(proxy.cuts == 1 && sent.count == 2)
+            #expect(reclaimed.withLock { $0.map(\.kept) } == [sent])
+            #expect(reclaimed.withLock { $0.map(\.asked) } == [sent])
+            // Once it is answered, it is asked no more.
+            try await Self.killSession(fixture)
+            #expect(await eventually { reclaimed.withLock { $0.count } == 2 })
+            #expect(reclaimed.withLock { $0.last?.asked } == [])
+            await acceptor.shutdown()
+            await owner.shutdown()
+        }
+
         @Test func `an owner freed by another node starts again under a new id, and its rows are anybody's`()
             async throws
         {

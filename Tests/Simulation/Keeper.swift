@@ -19,6 +19,7 @@ final class Keeper {
     private let inMemory: () -> [Owner.LeasedMessage]
     private let onEvent: (Owner.Event) -> Void
     private var isRegaining = false
+    private var question = ReclaimQuestion()
 
     init(
         _ machine: Machine, _ ledger: ModelLedger, renewEvery: Moment, inMemory: @escaping () -> [Owner.LeasedMessage],
@@ -100,19 +101,24 @@ final class Keeper {
         guard let id, let session else { return register() }
         let begun = world.continuous
         let (now, incarnation) = (world.now, ledger.incarnation)
+        let asked = question.messages(inMemory: memory)
         perform(
             "owner_reclaim",
             { contents throws(DatabaseError) in
-                try contents.reclaim(id, memory, session, incarnation: incarnation, at: now)
+                try contents.reclaim(id, asked, session, incarnation: incarnation, at: now)
             }
         ) { [self] result in
             switch result {
             case .success(.kept(let kept)):
-                hold(id, begun, .reclaimed(id, kept, of: memory))
+                question.isSettled()
+                hold(id, begun, .reclaimed(id, kept, of: asked))
             case .failure(let error) where error.sqlState == "GP001":
                 self.id = nil
                 register()
-            case .success, .failure: failed()
+            case .failure(let error):
+                question.failed(error, asked: asked)
+                failed()
+            case .success: failed()
             }
         }
     }
@@ -132,6 +138,7 @@ final class Keeper {
         perform("owner_start", { $0.start(new, session, incarnation: incarnation) }) { [self] result in
             guard case .success = result else { return failed() }
             id = new
+            question.isSettled()
             hold(new, begun, .startedAgain(new))
         }
     }
