@@ -137,6 +137,29 @@ extension LedgerSuite {
             await owner.shutdown()
         }
 
+        @Test func `a lease that is given up while it is being reclaimed is given up then`() async throws {
+            let fixture = try await Fixture()
+            let isFirst = Atomic(true)
+            let proxy = CuttingProxy(to: fixture.database.cluster.port) { statement in
+                statement.contains("owner_reclaim") && isFirst.exchange(false, ordering: .relaxed)
+                    ? .holdReply : nil
+            }
+            let owner = fixture.owner(through: proxy)
+            let events = Mutex<[String]>([])
+            try await owner.start(onEvent: { event in
+                if case .startedAgain = event { events.withLock { $0.append("started again") } }
+            })
+            let id = try #require(owner.holdingID)
+            try await Self.killSession(fixture)
+            #expect(await eventually { proxy.count("owner_reclaim") == 1 })
+            owner.startAgain(id)
+            proxy.release()
+            #expect(await eventually { events.withLock { $0 } == ["started again"] && owner.mayFinish })
+            #expect(owner.holdingID != id)
+            #expect(await Self.renewals(fixture, id) == nil)
+            await owner.shutdown()
+        }
+
         @Test func `an owner freed by another node starts again under a new id, and its rows are anybody's`()
             async throws
         {

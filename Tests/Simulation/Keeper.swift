@@ -154,6 +154,8 @@ final class Keeper {
         onEvent(event)
         lease = Lease(id: id, renewed: begun)
         onEvent(.resumed)
+        // Said while the reclaim was under way: what woke the lease's thread is still there.
+        guard id != forsaken else { return lose("given up") }
         watch(id)
     }
 
