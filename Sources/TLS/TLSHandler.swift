@@ -39,7 +39,9 @@ package final class TLSHandler: ChannelDuplexHandler {
     private var isReadOutstanding = false
 
     /// Octets of session tickets that wait for a reply to go along with: a segment of its own would cost both ends as much as
-    /// a reply does. Nobody waits for one; a client that says nothing gets it after ``ticketPatience``.
+    /// a reply does. Only where the client's first words came with its Finished, so that there is one to come: else many a
+    /// client (Python's, whose sockets have Nagle's algorithm) holds those back until the Finished is acknowledged, and
+    /// without anything to send we acknowledge after 40 ms. Half a record of words waits no longer than ``ticketPatience``.
     private var heldOctets = 0
     private static let ticketPatience = TimeAmount.milliseconds(500)
 
@@ -173,8 +175,8 @@ package final class TLSHandler: ChannelDuplexHandler {
             guard case .open = state else { return }
             encrypt(connection, context)
             guard case .open = state else { return }
-            // A client's last word goes now, with whatever there is to say behind it; a server's tickets have time.
-            if mode == .server, session.version == "TLSv1.3" {
+            // A client's last word goes now, with whatever there is to say behind it; a server's tickets may have time.
+            if mode == .server, session.version == "TLSv1.3", connection.ciphertextIn.readableBytes > 0 {
                 holdTickets(connection, context)
             } else {
                 send(connection, promise: nil, context)
