@@ -34,6 +34,15 @@ extension EndToEnd {
             #expect(log.contains("\"client\":\"2001:db8::7\""))
         }
 
+        @Test func `whoever waits for an acknowledgement with his next words gets it at once`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            let server = try await site.serve()
+            // The first words inside TLS, a command in three pieces, a message of more than one TLS record.
+            let least = try door("nagle", site, server.port, credential).compactMap { Int($0) }
+            #expect(least.count == 3 && least.allSatisfy { $0 < 40 }, "\(least) ms")
+        }
+
         @Test func `a real HAProxy says whom it speaks for, and the example's configuration is sound`() async throws {
             let site = try await Site()
             let credential = try site.tenant("acme")

@@ -11,6 +11,7 @@ import socket
 import ssl
 import struct
 import sys
+import time
 
 from lines import Lines
 
@@ -146,3 +147,35 @@ elif case == "login":
     session = Session()
     session.starttls()
     print(session.plain(secret)[:3])
+elif case == "nagle":
+    # The least of several, in milliseconds: a socket as Python makes it holds a small segment back until what it sent
+    # before is acknowledged, which a kernel that has nothing to send does after 40 ms, and never earlier.
+    first, pieces, long = [], [], []
+    for _ in range(5):
+        session = Session()
+        session.reply()
+        session.say("EHLO client.example")
+        session.say("STARTTLS")
+        session.wrap()
+        session.file = session.socket.makefile("rb")
+        begun = time.monotonic()
+        session.say("EHLO client.example")
+        first.append(time.monotonic() - begun)
+    session.plain(secret)
+    text = b"From: a@" + username.split(".")[0].encode() + b".example\r\n\r\n" + b"x" * 76 + b"\r\n" + b"y\r\n" * 5600
+    for _ in range(5):
+        begun = time.monotonic()
+        for piece in (b"NO", b"OP", b"\r\n"):
+            session.socket.sendall(piece)
+        session.reply()
+        pieces.append(time.monotonic() - begun)
+        session.say(f"MAIL FROM:<a@{username.split('.')[0]}.example>")
+        session.say("RCPT TO:<b@remote.example>")
+        session.say("DATA")
+        begun = time.monotonic()
+        session.socket.sendall(text + b".\r\n")
+        answer = session.reply()
+        assert answer.startswith("250"), answer
+        long.append(time.monotonic() - begun)
+    for durations in (first, pieces, long):
+        print(round(min(durations) * 1000))
