@@ -117,7 +117,7 @@ actor LeaseHolder {
         try query("SELECT * FROM ledger.owner_start($1, $2)", [.uuid(new), .text(node)])
         id = new
         lease = Lease(id: new, renewed: begun)
-        question.isSettled()
+        question.settled()
     }
 
     private func renew() {
@@ -191,7 +191,7 @@ actor LeaseHolder {
             }
             lease = Lease(id: id, renewed: begun)
             isAway = false
-            question.isSettled()
+            question.settled()
             return kept
         } catch {
             question.failed(error, asked: messages)

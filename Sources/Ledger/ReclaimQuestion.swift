@@ -24,5 +24,5 @@ package struct ReclaimQuestion {
     }
 
     /// It was answered, or the id is given up and with it all that is leased to it.
-    package mutating func isSettled() { doubtful = [:] }
+    package mutating func settled() { doubtful = [:] }
 }

@@ -110,7 +110,7 @@ final class Keeper {
         ) { [self] result in
             switch result {
             case .success(.kept(let kept)):
-                question.isSettled()
+                question.settled()
                 hold(id, begun, .reclaimed(id, kept, of: asked))
             case .failure(let error) where error.sqlState == "GP001":
                 self.id = nil
@@ -138,7 +138,7 @@ final class Keeper {
         perform("owner_start", { $0.start(new, session, incarnation: incarnation) }) { [self] result in
             guard case .success = result else { return failed() }
             id = new
-            question.isSettled()
+            question.settled()
             hold(new, begun, .startedAgain(new))
         }
     }
