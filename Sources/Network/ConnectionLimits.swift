@@ -1,4 +1,4 @@
-/// Who may come in: connections of a node, those of one address, and handshakes under way. Pure counts.
+/// Who may come in: connections of a node, and those of one address. Pure counts.
 ///
 /// The limit for one address is for those on whom nobody has logged in yet: a customer's hundred workers behind one
 /// address are let in as they log in, and one that floods is stopped. A part of all is kept for addresses from which
@@ -7,17 +7,14 @@ package struct ConnectionLimits: Sendable {
     package struct Figures: Sendable, Hashable {
         package var connections: Int
         package var perAddress: Int
-        package var handshakes: Int
 
-        package init(connections: Int, perAddress: Int, handshakes: Int) {
+        package init(connections: Int, perAddress: Int) {
             self.connections = connections
             self.perAddress = perAddress
-            self.handshakes = handshakes
         }
 
         /// What strangers may take of `connections`.
         var forStrangers: Int { connections - connections / 10 }
-        var handshakesForStrangers: Int { handshakes - handshakes / 4 }
     }
 
     package enum Verdict: Sendable, Hashable {
@@ -28,7 +25,6 @@ package struct ConnectionLimits: Sendable {
 
     package var figures: Figures
     package private(set) var connections = 0
-    package private(set) var handshakes = 0
     private var waiting: [AddressGroup: Int] = [:]
 
     package init(_ figures: Figures) { self.figures = figures }
@@ -52,14 +48,6 @@ package struct ConnectionLimits: Sendable {
         connections -= 1
         if !wasAuthenticated { authenticated(from: address) }
     }
-
-    package mutating func beginHandshake(isKnown: Bool) -> Bool {
-        guard handshakes < (isKnown ? figures.handshakes : figures.handshakesForStrangers) else { return false }
-        handshakes += 1
-        return true
-    }
-
-    package mutating func endHandshake() { handshakes -= 1 }
 
     /// How many addresses are counted just now. For tests: what has left must not be remembered.
     package var countedAddresses: Int { waiting.count }

@@ -44,6 +44,21 @@ package struct LeastRecentlyUsed<Key: Hashable & Sendable, Value: Sendable>: Sen
         }
     }
 
+    /// What was touched longest ago.
+    package var oldestEntry: (key: Key, value: Value)? { oldest >= 0 ? (slots[oldest].key, slots[oldest].value) : nil }
+
+    package mutating func remove(_ key: Key) {
+        guard let place = places.removeValue(forKey: key) else { return }
+        unlink(place)
+        // The last slot moves into the gap.
+        let last = slots.removeLast()
+        guard place < slots.count else { return }
+        slots[place] = last
+        places[last.key] = place
+        if last.newer >= 0 { slots[last.newer].older = place } else { newest = place }
+        if last.older >= 0 { slots[last.older].newer = place } else { oldest = place }
+    }
+
     private mutating func unlink(_ place: Int) {
         let (newer, older) = (slots[place].newer, slots[place].older)
         if newer >= 0 { slots[newer].older = older } else { newest = older }

@@ -124,10 +124,6 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
     private func hello(_ context: ChannelHandlerContext) {
         guard let first = received.getInteger(at: received.readerIndex, as: UInt8.self) else { return }
         guard first == 0x16 else { return clearText("clear text on a port that begins with TLS") }
-        guard visit?.beginHandshake(shared.doorkeeper) == true else {
-            logger.info("handshake refused: too many are under way", metadata: ["client": "\(clientAddress)"])
-            return close(nil)
-        }
         open(context, tls: true)
     }
 
@@ -156,7 +152,7 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
         do {
             let pipeline = context.pipeline.syncOperations
             let handler = SubmissionHandler(shared: shared, visit: visit, port: port, isImplicitTLS: isImplicitTLS)
-            if tls { try pipeline.addHandler(TLSHandler(context: shared.tls.current, mode: .server)) }
+            if tls { try pipeline.addHandler(handler.makeTLSHandler()) }
             try pipeline.addHandler(handler)
             if received.readableBytes > 0 {
                 let bytes = received
@@ -208,16 +204,15 @@ final class Visit {
     }
 
     /// False: too many are under way.
-    func beginHandshake(_ doorkeeper: Doorkeeper) -> Bool {
-        guard doorkeeper.beginHandshake(from: group) else { return false }
-        isInHandshake = true
-        return true
+    func beginHandshake(on channel: any Channel, _ doorkeeper: Doorkeeper) -> Bool {
+        isInHandshake = doorkeeper.beginHandshake(of: session, from: group, on: channel)
+        return isInHandshake
     }
 
     func endHandshake(_ doorkeeper: Doorkeeper) {
         guard isInHandshake else { return }
         isInHandshake = false
-        doorkeeper.endHandshake()
+        doorkeeper.endHandshake(of: session)
     }
 
     func authenticated(as login: String, _ doorkeeper: Doorkeeper) {

@@ -1,5 +1,6 @@
 import NIOCore
 import Network
+import Postgres
 import Synchronization
 
 /// Failed logins, counted for each address (IPv6: its /64) and each canonical login name, so that guessing gets slower
@@ -126,18 +127,25 @@ package final class Doorkeeper: Sendable {
     private struct State {
         var guesses: GuessLedger
         var limits: ConnectionLimits
+        var handshakes: HandshakeLimits<MessageID>
+        /// Of the handshakes under way.
+        var channels: [MessageID: any Channel] = [:]
     }
 
     private let state: Mutex<State>
 
-    init(_ guesses: GuessLedger.Figures, _ limits: ConnectionLimits.Figures) {
-        state = Mutex(State(guesses: GuessLedger(guesses), limits: ConnectionLimits(limits)))
+    init(_ configuration: SubmissionConfiguration) {
+        state = Mutex(
+            State(
+                guesses: GuessLedger(configuration.guesses), limits: ConnectionLimits(configuration.connectionLimits),
+                handshakes: HandshakeLimits(limit: configuration.maxHandshakes)))
     }
 
-    func change(_ guesses: GuessLedger.Figures, _ limits: ConnectionLimits.Figures) {
+    func change(_ configuration: SubmissionConfiguration) {
         state.withLock {
-            $0.guesses.figures = guesses
-            $0.limits.figures = limits
+            $0.guesses.figures = configuration.guesses
+            $0.limits.figures = configuration.connectionLimits
+            $0.handshakes.limit = configuration.maxHandshakes
         }
     }
 
@@ -166,11 +174,29 @@ package final class Doorkeeper: Sendable {
         state.withLock { $0.limits.leave(from: address, wasAuthenticated: wasAuthenticated) }
     }
 
-    func beginHandshake(from address: AddressGroup) -> Bool {
-        state.withLock { $0.limits.beginHandshake(isKnown: $0.guesses.knows(address)) }
+    /// - Returns: false where too many are under way, and none of them long enough to give way.
+    func beginHandshake(of session: MessageID, from address: AddressGroup, on channel: any Channel) -> Bool {
+        let (isBegun, displaced) = state.withLock { state -> (Bool, (any Channel)?) in
+            let isKnown = state.guesses.knows(address)
+            let verdict = state.handshakes.begin(session, isKnown: isKnown, now: .now())
+            if verdict == .tooMany { return (false, nil) }
+            state.channels[session] = channel
+            guard case .begunInsteadOf(let other) = verdict else { return (true, nil) }
+            return (true, state.channels.removeValue(forKey: other))
+        }
+        displaced?.pipeline.fireUserInboundEventTriggered(HandshakeDisplaced())
+        return isBegun
     }
 
-    func endHandshake() { state.withLock { $0.limits.endHandshake() } }
+    func endHandshake(of session: MessageID) {
+        state.withLock {
+            $0.handshakes.end(session)
+            $0.channels[session] = nil
+        }
+    }
 
     var connections: Int { state.withLock { $0.limits.connections } }
 }
+
+/// Sent to a channel whose handshake has given way to another.
+struct HandshakeDisplaced: Sendable {}

@@ -50,6 +50,6 @@ package struct SubmissionConfiguration: Sendable {
 
     var connectionLimits: ConnectionLimits.Figures {
         ConnectionLimits.Figures(
-            connections: maxConnections, perAddress: maxConnectionsPerAddress, handshakes: maxHandshakes)
+            connections: maxConnections, perAddress: maxConnectionsPerAddress)
     }
 }

@@ -190,6 +190,11 @@ final class SubmissionHandler: ChannelDuplexHandler {
             visit.endHandshake(shared.doorkeeper)
             shared.churn.add(Self.handshakeChurn, ordering: .relaxed)
             secured(context)
+        case is HandshakeDisplaced where session == nil:
+            logger.info(
+                "handshake ended: it has lasted long, and too many are under way",
+                metadata: ["client": "\(clientAddress)"])
+            context.close(promise: nil)
         case is ShutdownRequested:
             endWhenIdle(with: .shuttingDown)
         default:
@@ -301,16 +306,23 @@ final class SubmissionHandler: ChannelDuplexHandler {
     private func startTLS(_ context: ChannelHandlerContext) {
         // Nothing read in the clear may be acted on inside TLS (CVE-2011-0411).
         dialogue.discardInput()
-        guard visit.beginHandshake(shared.doorkeeper) else {
-            logger.info("handshake refused: too many are under way", metadata: ["client": "\(clientAddress)"])
-            return context.close(promise: nil)
-        }
         watchHandshake(context)
         do {
-            try context.pipeline.syncOperations.addHandler(
-                TLSHandler(context: shared.tls.current, mode: .server), position: .first)
+            try context.pipeline.syncOperations.addHandler(makeTLSHandler(), position: .first)
         } catch {
             errorCaught(context: context, error: error)
+        }
+    }
+
+    /// What it takes counts from the client's whole hello on: one that comes an octet at a time keeps nobody out.
+    func makeTLSHandler() -> TLSHandler {
+        TLSHandler(context: shared.tls.current, mode: .server) { [weak self] in
+            guard let self, let context else { return false }
+            let isBegun = visit.beginHandshake(on: context.channel, shared.doorkeeper)
+            if !isBegun {
+                logger.info("handshake refused: too many are under way", metadata: ["client": "\(clientAddress)"])
+            }
+            return isBegun
         }
     }
 

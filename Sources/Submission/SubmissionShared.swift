@@ -46,7 +46,7 @@ final class SubmissionShared: Sendable {
         open = OpenSessions(logger: logger) { try await directory.login(named: $0) }
         self.threads = threads
         self.logger = logger
-        doorkeeper = Doorkeeper(configuration.guesses, configuration.connectionLimits)
+        doorkeeper = Doorkeeper(configuration)
         live = Mutex(Snapshot(configuration))
     }
 
@@ -68,7 +68,7 @@ final class SubmissionShared: Sendable {
 
     func reconfigure(_ configuration: SubmissionConfiguration) {
         live.withLock { $0 = Snapshot(configuration) }
-        doorkeeper.change(configuration.guesses, configuration.connectionLimits)
+        doorkeeper.change(configuration)
     }
 
     /// Whether connections from there begin with a PROXY header.

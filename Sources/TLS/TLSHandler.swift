@@ -18,7 +18,9 @@ package final class TLSHandler: ChannelDuplexHandler {
     }
 
     private enum State {
-        case idle  // → handshaking, ended
+        case idle  // → awaitingHello, handshaking, ended
+        /// A server's, for which nothing is spent before its client's hello is there.
+        case awaitingHello(ByteBuffer)  // → handshaking, ended
         case handshaking(TLSConnection)  // → open, ended
         case open(TLSConnection)  // → ended
         case ended
@@ -31,6 +33,7 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     private let context: TLSContext
     private let mode: Mode
+    private let admission: () -> Bool
     private var state = State.idle
     private var writes: [Write] = []
     /// How many of `writes` may go: those written before the last flush.
@@ -48,9 +51,12 @@ package final class TLSHandler: ChannelDuplexHandler {
     /// What the handshake settled, once it is complete.
     package private(set) var session: TLSSession?
 
-    package init(context: TLSContext, mode: Mode) {
+    /// - Parameter admission: whether a server's handshake may begin, asked on the event loop when the client's hello is there.
+    ///   The connection is closed where it may not.
+    package init(context: TLSContext, mode: Mode, admission: @escaping () -> Bool = { true }) {
         self.context = context
         self.mode = mode
+        self.admission = admission
     }
 
     /// RFC 5705, RFC 8446 §7.5, with an empty context.
@@ -93,9 +99,11 @@ package final class TLSHandler: ChannelDuplexHandler {
     }
 
     package func channelInactive(context: ChannelHandlerContext) {
-        if case .handshaking = state {
+        switch state {
+        case .awaitingHello, .handshaking:
             end(ChannelError.ioOnClosedChannel)
             context.fireErrorCaught(TLSError.handshake(reason: "the peer closed the connection before it was complete"))
+        case .idle, .open, .ended: break
         }
         end(ChannelError.ioOnClosedChannel)
         context.fireChannelInactive()
@@ -103,8 +111,17 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     private func start(_ context: ChannelHandlerContext) {
         guard case .idle = state else { return }
+        if mode == .server {
+            state = .awaitingHello(ByteBuffer())
+        } else {
+            begin(with: ByteBuffer(), context)
+        }
+    }
+
+    private func begin(with received: ByteBuffer, _ context: ChannelHandlerContext) {
         do throws(TLSError) {
             let connection = try TLSConnection(context: self.context, mode: mode)
+            connection.ciphertextIn = received
             state = .handshaking(connection)
             continueHandshake(connection, context)
         } catch {
@@ -134,30 +151,39 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let ciphertext = unwrapInboundIn(data)
+        if case .idle = state { start(context) }
         switch state {
-        case .idle:
-            start(context)
-            guard case .handshaking(let connection) = state else { return }
-            take(ciphertext, connection)
-            continueHandshake(connection, context)
+        case .awaitingHello(var received):
+            state = .awaitingHello(ByteBuffer())
+            received.append(ciphertext)
+            guard Self.isWholeRecord(received) else {
+                state = .awaitingHello(received)
+                return
+            }
+            guard admission() else {
+                end(ChannelError.ioOnClosedChannel)
+                return context.close(promise: nil)
+            }
+            begin(with: received, context)
+        case .idle: break
         case .handshaking(let connection):
-            take(ciphertext, connection)
+            connection.ciphertextIn.append(ciphertext)
             continueHandshake(connection, context)
         case .open(let connection):
-            take(ciphertext, connection)
+            connection.ciphertextIn.append(ciphertext)
             decrypt(connection, context)
         case .ended: break
         }
     }
 
-    private func take(_ ciphertext: ByteBuffer, _ connection: TLSConnection) {
-        if connection.ciphertextIn.readableBytes == 0 {
-            connection.ciphertextIn = ciphertext
-        } else {
-            // Room for the rest of a record, rather than a larger buffer.
-            connection.ciphertextIn.discardReadBytes()
-            connection.ciphertextIn.writeImmutableBuffer(ciphertext)
-        }
+    /// Whether the first record has come (RFC 8446 §5.1), or what can be none, about which OpenSSL then says what there is to
+    /// say. A hello of more than one record is rare: its rest comes to a handshake under way.
+    private static func isWholeRecord(_ received: ByteBuffer) -> Bool {
+        let start = received.readerIndex
+        guard let type = received.getInteger(at: start, as: UInt8.self) else { return false }
+        guard type == 0x16 else { return true }
+        guard let length = received.getInteger(at: start + 3, as: UInt16.self) else { return false }
+        return length > 16_384 || received.readableBytes >= 5 + Int(length)
     }
 
     private func continueHandshake(_ connection: TLSConnection, _ context: ChannelHandlerContext) {
@@ -225,7 +251,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         context.fireChannelReadComplete()
         // A read that brought half a record or a handshake message has brought nobody anything yet.
         switch state {
-        case .handshaking: context.read()
+        case .awaitingHello, .handshaking: context.read()
         case .open: if isReadOutstanding { context.read() }
         case .idle, .ended: break
         }
@@ -314,9 +340,21 @@ package final class TLSHandler: ChannelDuplexHandler {
                 send(connection, promise: nil, context)
                 end(ChannelError.ioOnClosedChannel)
             }
-        case (.handshaking, .all): end(ChannelError.ioOnClosedChannel)
-        case (.idle, .all), (.ended, _), (_, .input), (.idle, .output), (.handshaking, .output): break
+        case (.awaitingHello, .all), (.handshaking, .all): end(ChannelError.ioOnClosedChannel)
+        case (.idle, _), (.ended, _), (_, .input), (.awaitingHello, .output), (.handshaking, .output): break
         }
         context.close(mode: mode, promise: promise)
+    }
+}
+
+extension ByteBuffer {
+    /// Puts more behind what is unread, in room for the rest of a record rather than in a larger buffer.
+    fileprivate mutating func append(_ more: ByteBuffer) {
+        if readableBytes == 0 {
+            self = more
+        } else {
+            discardReadBytes()
+            writeImmutableBuffer(more)
+        }
     }
 }

@@ -110,6 +110,21 @@ extension EndToEnd {
             #expect(answers[2...] == ["235", "220"])
         }
 
+        @Test func `handshakes that stall keep nobody out`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            let server = try await site.serve(environment: ["GATEPOST_SUBMISSION_MAX_HANDSHAKES=4"])
+            // Half a hello is no handshake yet. Of whole ones four are under way, for the address is known by then; each has
+            // a second, and would be given ten.
+            let answers = try door("stall", site, server.tlsPort, credential)
+            try #require(answers.count == 3)
+            #expect(answers[0] == "235 0" && Int(answers[1]).map { (4..<20).contains($0) } == true, "\(answers)")
+            let served = answers[2].split(separator: " ").compactMap { Int($0) }
+            #expect(served.count == 2 && served[0] == 235 && (0...5).contains(served[1]), "\(answers)")
+            #expect(server.log.contains("handshake ended: it has lasted long, and too many are under way"))
+            #expect(server.log.contains("handshake refused: too many are under way"))
+        }
+
         @Test func `guessing ends a connection with 421, and the right secret still works`() async throws {
             let (site, server) = try await SharedSite.instance.site()
             let answers = try door("guess", site, server.port, site.tenant("guessed"))

@@ -5,7 +5,7 @@ import Testing
 /// THREATS §7: one address, many addresses, one octet a minute.
 @Suite struct LimitTests {
     @Test func `an address has so many connections until somebody logs in on them`() {
-        var limits = ConnectionLimits(.init(connections: 100, perAddress: 2, handshakes: 8))
+        var limits = ConnectionLimits(.init(connections: 100, perAddress: 2))
         let address = AddressGroup("192.0.2.1")
         #expect(limits.enter(from: address, isKnown: false) == .admitted)
         #expect(limits.enter(from: address, isKnown: false) == .admitted)
@@ -20,18 +20,34 @@ import Testing
     }
 
     @Test func `strangers cannot fill the house`() {
-        var limits = ConnectionLimits(.init(connections: 10, perAddress: 100, handshakes: 4))
+        var limits = ConnectionLimits(.init(connections: 10, perAddress: 100))
         let (stranger, known) = (AddressGroup("192.0.2.1"), AddressGroup("192.0.2.2"))
         for _ in 0..<9 { #expect(limits.enter(from: stranger, isKnown: false) == .admitted) }
         #expect(limits.enter(from: stranger, isKnown: false) == .tooMany)
         #expect(limits.enter(from: known, isKnown: true) == .admitted)
         #expect(limits.enter(from: known, isKnown: true) == .tooMany)
-        for _ in 0..<3 { #expect(limits.beginHandshake(isKnown: false) == true) }
-        #expect(limits.beginHandshake(isKnown: false) == false)
-        #expect(limits.beginHandshake(isKnown: true) == true)
-        limits.endHandshake()
-        limits.endHandshake()
-        #expect(limits.beginHandshake(isKnown: false) == true)
+    }
+
+    @Test func `strangers' handshakes leave a quarter, and make room for one another`() {
+        let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
+        var limits = HandshakeLimits<Int>(limit: 4)
+        for id in 1...3 { #expect(limits.begin(id, isKnown: false, now: start + .milliseconds(Int64(id))) == .begun) }
+        #expect(limits.begin(4, isKnown: false, now: start + .seconds(1)) == .tooMany)
+        #expect(limits.begin(5, isKnown: true, now: start + .milliseconds(900)) == .begun)
+        #expect(limits.begin(6, isKnown: true, now: start + .milliseconds(1_000)) == .tooMany)
+        // 1 has had a second, then 2 and 3; nobody else's is theirs to end.
+        #expect(limits.begin(7, isKnown: true, now: start + .milliseconds(1_001)) == .begunInsteadOf(1))
+        #expect(limits.begin(8, isKnown: false, now: start + .milliseconds(1_002)) == .begunInsteadOf(2))
+        limits.end(1)
+        limits.end(2)
+        #expect(limits.count == 4, "what gave way has ended before")
+        limits.end(8)
+        #expect(limits.begin(9, isKnown: true, now: start + .milliseconds(1_002)) == .begun)
+        #expect(limits.begin(10, isKnown: true, now: start + .milliseconds(1_500)) == .begunInsteadOf(3))
+        #expect(limits.begin(11, isKnown: false, now: start + .seconds(9)) == .tooMany)
+        #expect(limits.begin(12, isKnown: true, now: start + .seconds(9)) == .begunInsteadOf(5))
+        for id in [7, 9, 10, 12] { limits.end(id) }
+        #expect(limits.count == 0)
     }
 
     @Test func `an IPv6 network of 64 bits is one address, and IPv4 in IPv6 is IPv4`() {
@@ -65,5 +81,34 @@ import Testing
         for number in 5...1000 { memory.set(number, "") }
         #expect(memory.count == 3)
         #expect(memory.peek(1000) != nil)
+        #expect(memory.oldestEntry?.key == 998)
+        for key in [999, 0, 998, 1000] {
+            memory.remove(key)
+            #expect(memory.peek(key) == nil)
+        }
+        #expect(memory.oldestEntry == nil && memory.count == 0)
+    }
+
+    @Test func `what is removed leaves the order of the rest as it is`() {
+        var memory = LeastRecentlyUsed<Int, Int>(capacity: 100)
+        var expected: [Int] = []
+        var seed: UInt64 = 1
+        for _ in 0..<10_000 {
+            seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            let key = Int(seed >> 33) % 40
+            expected.removeAll { $0 == key }
+            if seed >> 62 == 0 {
+                memory.remove(key)
+            } else {
+                memory.set(key, key)
+                expected.append(key)
+            }
+            #expect(memory.count == expected.count && memory.oldestEntry?.key == expected.first)
+        }
+        while let oldest = memory.oldestEntry {
+            #expect(oldest.key == expected.removeFirst())
+            memory.remove(oldest.key)
+        }
+        #expect(expected.isEmpty)
     }
 }

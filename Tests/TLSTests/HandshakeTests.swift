@@ -238,6 +238,34 @@ import Testing
         #expect(handler.session == nil)
     }
 
+    @Test func `a handshake begins with the whole hello, and only where it is admitted`() throws {
+        let client = EmbeddedChannel()
+        try client.pipeline.syncOperations.addHandler(
+            TLSHandler(context: certificates.client(), mode: .client(serverName: "localhost")))
+        try client.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        let hello = try #require(try client.readOutbound(as: ByteBuffer.self))
+        for isAdmitted in [true, false] {
+            var asked = 0
+            let server = EmbeddedChannel()
+            let end = Collector()
+            let handler = TLSHandler(context: try certificates.server(), mode: .server) {
+                asked += 1
+                return isAdmitted
+            }
+            try server.pipeline.syncOperations.addHandlers([handler, end])
+            try server.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+            for index in 0..<hello.readableBytes {
+                #expect(asked == 0, "asked after \(index) octets")
+                server.pipeline.fireChannelRead(try #require(hello.getSlice(at: hello.readerIndex + index, length: 1)))
+                server.pipeline.fireChannelReadComplete()
+            }
+            #expect(asked == 1)
+            #expect(server.isActive == isAdmitted)
+            #expect((try server.readOutbound(as: ByteBuffer.self) != nil) == isAdmitted)
+            #expect(end.errors.isEmpty)
+        }
+    }
+
     @Test func `a peer that leaves in mid-handshake is an error, not a silence`() throws {
         let pair = try Pair(certificates.server(), certificates.client())
         pair.server.pipeline.fireChannelInactive()

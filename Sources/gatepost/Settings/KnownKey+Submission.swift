@@ -40,7 +40,8 @@ extension KnownKey {
             "Connections at a time from one address (IPv6: one /64) on which nobody has logged in yet."),
         KnownKey(
             "submission.max-handshakes", .count(1...100_000), "500",
-            "TLS handshakes under way at a time; the next connection is closed. A quarter is kept as above."),
+            "TLS handshakes under way at a time, from the client's whole hello on; the next one ends "
+                + "the oldest, if that has lasted a second, or is closed. A quarter is kept as above."),
         KnownKey(
             "submission.handshake-timeout", .duration, "10s",
             "How long a TLS handshake, or a PROXY header, may take (ms, s, m, h, d)."),

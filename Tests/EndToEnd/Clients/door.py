@@ -147,6 +147,35 @@ elif case == "login":
     session = Session()
     session.starttls()
     print(session.plain(secret)[:3])
+elif case == "stall":
+    # Handshakes that stall, and how long a session that begins then takes to be served, in seconds.
+    def stalled(octets):
+        connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+        connection.sendall(octets)
+        return connection
+
+    outgoing = ssl.MemoryBIO()
+    try:
+        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost").do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    hello = outgoing.read()
+    for octets in (hello[:100], hello):
+        held = [stalled(octets) for _ in range(20)]
+        if octets is hello:
+            # As many as may be are under way, and the rest were turned away.
+            print(sum(1 for connection in held if connection.recv(1)))
+        begun = time.monotonic()
+        while True:
+            try:
+                session = Session(implicit=True)
+                break
+            except OSError:
+                assert time.monotonic() < begun + 9
+                time.sleep(0.05)
+        session.reply()
+        session.say("EHLO client.example")
+        print(session.plain(secret)[:3], round(time.monotonic() - begun))
 elif case == "nagle":
     # The least of several, in milliseconds: a socket as Python makes it holds a small segment back until what it sent
     # before is acknowledged, which a kernel that has nothing to send does after 40 ms, and never earlier.
