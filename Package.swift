@@ -102,8 +102,9 @@ let package = Package(
         module(
             "Submission",
             [
-                "SMTP", "MailMessage", "TLS", "Network", "SASL", "Tenancy", "Ledger", "Cryptography", nioCore,
-                nioPosix, logging,
+                "SMTP", "MailMessage", "TLS", "Network", "SASL", "Tenancy", "Ledger", "Postgres", "Cryptography",
+                nioCore, nioPosix, logging,
+                .product(name: "DequeModule", package: "swift-collections"),
             ]),
         module(
             "Delivery",
@@ -171,7 +172,8 @@ let package = Package(
         tests("TenancyTests", ["Tenancy", "Postgres", "Cryptography", "SASL"]),
         tests("LedgerTests", ["Ledger", "Tenancy", "Postgres", nioCore, nioPosix]),
         tests(
-            "SubmissionTests", ["Submission", "SMTP", "Ledger", "Tenancy", "Postgres", "Network", nioCore, nioPosix]),
+            "SubmissionTests",
+            ["Submission", "SMTP", "Ledger", "Tenancy", "Postgres", "Network", nioCore, nioPosix, nioEmbedded]),
         tests(
             "DeliveryTests",
             ["Delivery", "SMTP", "MailMessage", "SASL", "TLS", "Cryptography", nioCore, nioPosix], exclude: ["Peers"]),

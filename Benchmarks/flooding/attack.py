@@ -22,7 +22,7 @@ sender = os.environ["FLOOD_SENDER"].encode()
 username, secret = os.environ["FLOOD_USERNAME"], open(os.environ["FLOOD_SECRET_FILE"]).read().strip()
 PLAIN = b"AUTH PLAIN " + base64.b64encode(f"\0{username}\0{secret}".encode()) + b"\r\n"
 context = ssl.create_default_context(cafile=os.environ["FLOOD_CA"])
-dice = random.Random(seed)
+dice = random.Random(f"{kind} {seed}")
 ended = threading.Event()
 numbers = {"done": 0, "turned away": 0}
 

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Whether processors are what this machine lacks, as a thread sees it: it waits for one longer than it has one.
+/// Whether processors are what this machine lacks, as a thread sees it: of its time it waits for one too large a part.
 ///
 /// Gathering work costs latency and saves processor time. Where processors stand idle that is a loss twice over, for
 /// clients that wait send nothing; where they are all taken, waiting costs nothing. For one thread alone.
@@ -23,16 +23,19 @@ package struct ProcessorScarcity {
     /// Between two looks: one costs some microseconds.
     private static let interval = Duration.milliseconds(100)
     private let read: () -> Reading?
+    private let ratio: Double
     private var last: (reading: Reading, at: ContinuousClock.Instant)?
     private var isScarce = false
 
-    /// - Parameter read: nil where it cannot be known: then they are never scarce.
-    package init(_ read: @escaping () -> Reading?) { self.read = read }
+    /// - Parameters:
+    ///   - ratio: they are scarce where the thread waits so many times as long for one as it has one.
+    ///   - read: nil where it cannot be known: then they are never scarce.
+    package init(ratio: Double = 2, _ read: @escaping () -> Reading?) { (self.ratio, self.read) = (ratio, read) }
 
     /// Of the calling thread. Where the kernel does not tell (`CONFIG_SCHED_INFO`), they are never scarce.
-    package static func ofThisThread() -> ProcessorScarcity {
+    package static func ofThisThread(ratio: Double = 2) -> ProcessorScarcity {
         let file = ScheduleFile()
-        return ProcessorScarcity { file?.reading() }
+        return ProcessorScarcity(ratio: ratio) { file?.reading() }
     }
 
     package mutating func isScarce(at now: ContinuousClock.Instant) -> Bool {
@@ -43,8 +46,8 @@ package struct ProcessorScarcity {
         let passed = last.at.duration(to: now)
         guard passed >= Self.interval, let reading = read() else { return isScarce }
         let (running, queued) = (reading.running - last.reading.running, reading.queued - last.reading.queued)
-        // Twice as long, and not by the chance of a few times in a quiet second.
-        isScarce = queued >= 2 * running && running + queued >= Int64(passed / .nanoseconds(1)) / 20
+        // So long, and not by the chance of a few times in a quiet second.
+        isScarce = Double(queued) >= ratio * Double(running) && running + queued >= Int64(passed / .nanoseconds(1)) / 20
         self.last = (reading, now)
         return isScarce
     }

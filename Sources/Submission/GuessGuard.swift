@@ -174,6 +174,9 @@ package final class Doorkeeper: Sendable {
         state.withLock { $0.limits.leave(from: address, wasAuthenticated: wasAuthenticated) }
     }
 
+    /// Whether somebody has logged in from there.
+    func knows(_ address: AddressGroup) -> Bool { state.withLock { $0.guesses.knows(address) } }
+
     /// - Returns: false where too many are under way, and none of them long enough to give way.
     func beginHandshake(of session: MessageID, from address: AddressGroup, on channel: any Channel) -> Bool {
         let (isBegun, displaced) = state.withLock { state -> (Bool, (any Channel)?) in

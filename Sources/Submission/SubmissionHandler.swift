@@ -53,6 +53,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
     private var drainEnd = NIODeadline.now()
     private static let drainTime = TimeAmount.seconds(5)
     private static let drainPause = TimeAmount.milliseconds(500)
+    /// Between two reads, of 64 KiB at most each.
+    private static let drainPace = TimeAmount.milliseconds(20)
     /// What a handshake takes of the heap for a moment: OpenSSL's two record buffers and its keys.
     private static let handshakeChurn = 48 * 1024
     private var isReadHeld = false
@@ -158,11 +160,20 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     /// No more is read while an answer is awaited or replies wait unread: memory stays bounded.
     func read(context: ChannelHandlerContext) {
-        if !isClosing, isAwaitingAnswer || body.isHeld || !context.channel.isWritable {
+        if isClosing {
+            readSlowly(context)
+        } else if isAwaitingAnswer || body.isHeld || !context.channel.isWritable {
             isReadHeld = true
         } else {
             context.read()
         }
+    }
+
+    /// What comes after our last word is thrown away, at the pace that suits us: whoever pours it in keeps a processor busy
+    /// otherwise.
+    private func readSlowly(_ context: ChannelHandlerContext) {
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: Self.drainPace) { bound.value.context?.read() }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -316,14 +327,22 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     /// What it takes counts from the client's whole hello on: one that comes an octet at a time keeps nobody out.
     func makeTLSHandler() -> TLSHandler {
-        TLSHandler(context: shared.tls.current, mode: .server) { [weak self] in
-            guard let self, let context else { return false }
-            let isBegun = visit.beginHandshake(on: context.channel, shared.doorkeeper)
-            if !isBegun {
-                logger.info("handshake refused: too many are under way", metadata: ["client": "\(clientAddress)"])
+        TLSHandler(context: shared.tls.current, mode: .server) { [weak self] decide in
+            guard let self, let context else { return decide(false) }
+            let isKnown = shared.doorkeeper.knows(visit.group)
+            shared.pacers.pacer(of: context.eventLoop).take(isKnown: isKnown) { [weak self] in
+                decide(self?.beginHandshake() ?? false)
             }
-            return isBegun
         }
+    }
+
+    private func beginHandshake() -> Bool {
+        guard let context else { return false }
+        let isBegun = visit.beginHandshake(on: context.channel, shared.doorkeeper)
+        if !isBegun {
+            logger.info("handshake refused: too many are under way", metadata: ["client": "\(clientAddress)"])
+        }
+        return isBegun
     }
 
     func moveDeadline() {
@@ -385,6 +404,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
         context.channel.close(mode: .output, promise: nil)
         deadline?.cancel()
         drainEnd = .now() + Self.drainTime
+        try? context.channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
         deadline = Deadline(after: Self.drainPause, on: context.eventLoop) { [weak self] in
             self?.context?.close(promise: nil)
         }

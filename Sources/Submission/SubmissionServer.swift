@@ -33,7 +33,7 @@ package actor SubmissionServer {
         connections = ChannelRegistry(limit: .max)
         shared = SubmissionShared(
             configuration: configuration, tls: tls, budget: budget, sasl: sasl, directory: directory,
-            acceptor: acceptor, refusals: refusals, threads: threads, logger: logger)
+            acceptor: acceptor, refusals: refusals, group: group, threads: threads, logger: logger)
     }
 
     /// Opens the listening sockets and begins to watch the directory for revocations.

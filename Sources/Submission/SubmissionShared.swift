@@ -23,6 +23,7 @@ final class SubmissionShared: Sendable {
     let open: OpenSessions
     let refusals: RefusalJournal
     let doorkeeper: Doorkeeper
+    let pacers: HandshakePacers
     private let live: Mutex<Snapshot>
     /// Octets of heap that handshakes and messages have gone through, roughly.
     let churn = Atomic(0)
@@ -35,7 +36,8 @@ final class SubmissionShared: Sendable {
 
     init(
         configuration: SubmissionConfiguration, tls: TLSContextSource, budget: BodyBudget, sasl: SASLServer,
-        directory: Directory, acceptor: Acceptor, refusals: RefusalJournal, threads: NIOThreadPool, logger: Logger
+        directory: Directory, acceptor: Acceptor, refusals: RefusalJournal, group: any EventLoopGroup,
+        threads: NIOThreadPool, logger: Logger
     ) {
         self.tls = tls
         self.budget = budget
@@ -47,6 +49,7 @@ final class SubmissionShared: Sendable {
         self.threads = threads
         self.logger = logger
         doorkeeper = Doorkeeper(configuration)
+        pacers = HandshakePacers(group)
         live = Mutex(Snapshot(configuration))
     }
 

@@ -20,11 +20,17 @@ package final class TLSHandler: ChannelDuplexHandler {
     private enum State {
         case idle  // → awaitingHello, handshaking, ended
         /// A server's, for which nothing is spent before its client's hello is there.
-        case awaitingHello(ByteBuffer)  // → handshaking, ended
+        case awaitingHello(ByteBuffer)  // → awaitingAdmission, ended
+        /// Nothing more is read.
+        case awaitingAdmission(ByteBuffer)  // → handshaking, ended
         case handshaking(TLSConnection)  // → open, ended
         case open(TLSConnection)  // → ended
         case ended
     }
+
+    /// Is given what to say, at once or later, on the event loop: true, and the handshake begins then and there; false, and
+    /// the connection is closed.
+    package typealias Admission = (_ decide: @escaping (Bool) -> Void) -> Void
 
     private struct Write {
         let data: ByteBuffer
@@ -33,7 +39,7 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     private let context: TLSContext
     private let mode: Mode
-    private let admission: () -> Bool
+    private let admission: Admission
     private var state = State.idle
     private var writes: [Write] = []
     /// How many of `writes` may go: those written before the last flush.
@@ -51,9 +57,8 @@ package final class TLSHandler: ChannelDuplexHandler {
     /// What the handshake settled, once it is complete.
     package private(set) var session: TLSSession?
 
-    /// - Parameter admission: whether a server's handshake may begin, asked on the event loop when the client's hello is there.
-    ///   The connection is closed where it may not.
-    package init(context: TLSContext, mode: Mode, admission: @escaping () -> Bool = { true }) {
+    /// - Parameter admission: whether a server's handshake may begin, asked when the client's hello is there.
+    package init(context: TLSContext, mode: Mode, admission: @escaping Admission = { $0(true) }) {
         self.context = context
         self.mode = mode
         self.admission = admission
@@ -100,7 +105,7 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     package func channelInactive(context: ChannelHandlerContext) {
         switch state {
-        case .awaitingHello, .handshaking:
+        case .awaitingHello, .awaitingAdmission, .handshaking:
             end(ChannelError.ioOnClosedChannel)
             context.fireErrorCaught(TLSError.handshake(reason: "the peer closed the connection before it was complete"))
         case .idle, .open, .ended: break
@@ -160,11 +165,11 @@ package final class TLSHandler: ChannelDuplexHandler {
                 state = .awaitingHello(received)
                 return
             }
-            guard admission() else {
-                end(ChannelError.ioOnClosedChannel)
-                return context.close(promise: nil)
-            }
-            begin(with: received, context)
+            state = .awaitingAdmission(received)
+            admission { [weak self] isAdmitted in self?.decide(isAdmitted, context) }
+        case .awaitingAdmission(var received):
+            received.append(ciphertext)
+            state = .awaitingAdmission(received)
         case .idle: break
         case .handshaking(let connection):
             connection.ciphertextIn.append(ciphertext)
@@ -176,14 +181,24 @@ package final class TLSHandler: ChannelDuplexHandler {
         }
     }
 
+    private func decide(_ isAdmitted: Bool, _ context: ChannelHandlerContext) {
+        guard case .awaitingAdmission(let received) = state else { return }
+        guard isAdmitted else {
+            end(ChannelError.ioOnClosedChannel)
+            return context.close(promise: nil)
+        }
+        begin(with: received, context)
+        if case .handshaking = state { context.read() }
+    }
+
     /// Whether the first record has come (RFC 8446 §5.1), or what can be none, about which OpenSSL then says what there is to
-    /// say. A hello of more than one record is rare: its rest comes to a handshake under way.
+    /// say. Of a longer hello than any client's, or one of more than one record, the rest comes to a handshake under way.
     private static func isWholeRecord(_ received: ByteBuffer) -> Bool {
         let start = received.readerIndex
         guard let type = received.getInteger(at: start, as: UInt8.self) else { return false }
         guard type == 0x16 else { return true }
         guard let length = received.getInteger(at: start + 3, as: UInt16.self) else { return false }
-        return length > 16_384 || received.readableBytes >= 5 + Int(length)
+        return length > 4_096 || received.readableBytes >= 5 + Int(length)
     }
 
     private func continueHandshake(_ connection: TLSConnection, _ context: ChannelHandlerContext) {
@@ -253,12 +268,13 @@ package final class TLSHandler: ChannelDuplexHandler {
         switch state {
         case .awaitingHello, .handshaking: context.read()
         case .open: if isReadOutstanding { context.read() }
-        case .idle, .ended: break
+        case .idle, .awaitingAdmission, .ended: break
         }
     }
 
     package func read(context: ChannelHandlerContext) {
         isReadOutstanding = true
+        if case .awaitingAdmission = state { return }
         context.read()
     }
 
@@ -340,8 +356,9 @@ package final class TLSHandler: ChannelDuplexHandler {
                 send(connection, promise: nil, context)
                 end(ChannelError.ioOnClosedChannel)
             }
-        case (.awaitingHello, .all), (.handshaking, .all): end(ChannelError.ioOnClosedChannel)
-        case (.idle, _), (.ended, _), (_, .input), (.awaitingHello, .output), (.handshaking, .output): break
+        case (.awaitingHello, .all), (.awaitingAdmission, .all), (.handshaking, .all):
+            end(ChannelError.ioOnClosedChannel)
+        case (.idle, _), (.ended, _), (_, .input), (_, .output): break
         }
         context.close(mode: mode, promise: promise)
     }

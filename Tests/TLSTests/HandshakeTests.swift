@@ -248,9 +248,9 @@ import Testing
             var asked = 0
             let server = EmbeddedChannel()
             let end = Collector()
-            let handler = TLSHandler(context: try certificates.server(), mode: .server) {
+            let handler = TLSHandler(context: try certificates.server(), mode: .server) { decide in
                 asked += 1
-                return isAdmitted
+                decide(isAdmitted)
             }
             try server.pipeline.syncOperations.addHandlers([handler, end])
             try server.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()

@@ -1,0 +1,116 @@
+import DequeModule
+import Glibc
+import NIOCore
+import Postgres
+
+/// Keeps TLS handshakes from taking the time of sessions that are open: a hello costs its sender nothing, and this node a
+/// key exchange and a signature.
+///
+/// Where the loop has to wait for a processor, handshakes get a fifth of its time, those from addresses that have logged
+/// in before first, and strangers half of that; elsewhere they begin at once. One per event loop, and bound to it.
+final class HandshakePacer {
+    /// Time on a processor that may be spent, in nanoseconds: a share of an event loop's time, of which so much is saved up
+    /// that a crowd's handshakes begin at once.
+    private struct Credit {
+        static let most: Int64 = 50_000_000
+        let share: Double
+        var left = most
+
+        mutating func add(_ passed: TimeAmount) {
+            left = min(Self.most, left + Int64(Double(passed.nanoseconds) * share))
+        }
+
+        mutating func spend(_ used: Int64) { left = max(-Self.most, left - used) }
+    }
+
+    private static let pause = TimeAmount.milliseconds(5)
+
+    private let eventLoop: any EventLoop
+    private let isScarce: () -> Bool
+    private let time: Time
+    private var everyones = Credit(share: 0.2)
+    private var strangers = Credit(share: 0.1)
+    private var added: NIODeadline
+    private var waitingKnown: Deque<() -> Void> = []
+    private var waitingStrangers: Deque<() -> Void> = []
+    private var isScheduled = false
+
+    /// What it is, and what the loop's thread has had of a processor, in nanoseconds.
+    struct Time {
+        var now: () -> NIODeadline = { .now() }
+        var used: () -> Int64 = {
+            var time = timespec()
+            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+            return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+        }
+    }
+
+    /// - Parameter isScarce: ``ProcessorScarcity``
+    init(_ eventLoop: any EventLoop, time: Time = Time(), isScarce: @escaping () -> Bool) {
+        self.eventLoop = eventLoop
+        self.time = time
+        self.isScarce = isScarce
+        added = time.now()
+    }
+
+    /// - Parameter begin: called now or later; of one whose client has gone it does nothing, and costs nothing.
+    func take(isKnown: Bool, _ begin: @escaping () -> Void) {
+        if isKnown { waitingKnown.append(begin) } else { waitingStrangers.append(begin) }
+        if !isScheduled { work() }
+    }
+
+    private func work() {
+        let now = time.now()
+        everyones.add(now - added)
+        strangers.add(now - added)
+        added = now
+        let isPaced = isScarce()
+        while !isPaced || everyones.left > 0 {
+            let before = time.used()
+            if let begin = waitingKnown.popFirst() {
+                begin()
+                everyones.spend(time.used() - before)
+            } else if !isPaced || strangers.left > 0, let begin = waitingStrangers.popFirst() {
+                begin()
+                everyones.spend(time.used() - before)
+                strangers.spend(time.used() - before)
+            } else {
+                break
+            }
+        }
+        guard !(waitingKnown.isEmpty && waitingStrangers.isEmpty) else { return }
+        isScheduled = true
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: Self.pause) {
+            bound.value.isScheduled = false
+            bound.value.work()
+        }
+    }
+}
+
+/// The pacers of a group's event loops.
+struct HandshakePacers: Sendable {
+    private let pacers: [ObjectIdentifier: NIOLoopBoundBox<HandshakePacer?>]
+
+    init(_ group: any EventLoopGroup) {
+        var pacers: [ObjectIdentifier: NIOLoopBoundBox<HandshakePacer?>] = [:]
+        for eventLoop in group.makeIterator() {
+            pacers[ObjectIdentifier(eventLoop)] = .makeEmptyBox(valueType: HandshakePacer.self, eventLoop: eventLoop)
+        }
+        self.pacers = pacers
+    }
+
+    /// On the event loop itself.
+    func pacer(of eventLoop: any EventLoop) -> HandshakePacer {
+        guard let box = pacers[ObjectIdentifier(eventLoop)] else { return Self.make(eventLoop) }
+        if let pacer = box.value { return pacer }
+        let pacer = Self.make(eventLoop)
+        box.value = pacer
+        return pacer
+    }
+
+    private static func make(_ eventLoop: any EventLoop) -> HandshakePacer {
+        var processors = ProcessorScarcity.ofThisThread(ratio: 0.5)
+        return HandshakePacer(eventLoop) { processors.isScarce(at: .now) }
+    }
+}

@@ -1,0 +1,46 @@
+import NIOCore
+import NIOEmbedded
+import Testing
+
+@testable import Submission
+
+/// THREATS §7, a flood of TLS handshakes.
+@Suite struct HandshakePacerTests {
+    @Test func `where processors are scarce what has been saved up is spent, and the known come first`() {
+        let eventLoop = EmbeddedEventLoop()
+        var isScarce = true
+        var (now, used): (NIODeadline, Int64) = (.uptimeNanoseconds(1_000_000_000), 0)
+        let time = HandshakePacer.Time(now: { now }, used: { used })
+        let pacer = HandshakePacer(eventLoop, time: time) { isScarce }
+        var begun: [Int] = []
+        func take(_ number: Int, isKnown: Bool, costing milliseconds: Int64 = 0) {
+            pacer.take(isKnown: isKnown) {
+                begun.append(number)
+                used += milliseconds * 1_000_000
+            }
+        }
+        func pass(_ milliseconds: Int64) {
+            now = now + .milliseconds(milliseconds)
+            eventLoop.advanceTime(by: .milliseconds(milliseconds))
+        }
+        for number in 1...3 { take(number, isKnown: false, costing: 40) }
+        take(4, isKnown: true, costing: 1)
+        #expect(begun == [1, 2], "80 of 50 milliseconds are spent")
+        pass(150)
+        #expect(begun == [1, 2], "a fifth of the time is everyone's")
+        pass(5)
+        #expect(begun == [1, 2, 4])
+        pass(145)
+        #expect(begun == [1, 2, 4], "a tenth is the strangers'")
+        pass(5)
+        #expect(begun == [1, 2, 4, 3])
+        take(5, isKnown: false)
+        pass(100)
+        #expect(begun.count == 4, "the third has spent what was there")
+        isScarce = false
+        pass(5)
+        #expect(begun.last == 5)
+        for number in 6...9 { take(number, isKnown: false, costing: 30) }
+        #expect(begun.suffix(4) == [6, 7, 8, 9], "nobody waits where there is time")
+    }
+}
