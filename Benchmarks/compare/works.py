@@ -29,7 +29,7 @@ WORKS = [
     # As relays and libraries send so many where PIPELINING is offered, which all of them do: without it this is a work of
     # a hundred round trips.
     Work("e", "100 recipients a message, pipelined, 50 connections kept open, 10 kB, delivery held",
-         {"gatepost": 800, "postfix-quota": 50, "postfix": 250, "chasquid": 30},
+         {"gatepost": 3000, "postfix-quota": 50, "postfix": 250, "chasquid": 190},
          options=("--recipients", "100", "--pipeline")),
 ]
 SHORT = {"a": "accepted, 50 kept open", "b": "accepted and delivered", "c": "one message a connection",
