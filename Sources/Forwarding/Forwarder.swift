@@ -84,7 +84,8 @@ package final class Forwarder: Sendable {
     package func take(_ messages: [QueuedMessage]) { take(messages, isClaimed: false) }
 
     private func take(_ messages: [QueuedMessage], isClaimed: Bool) {
-        let (taken, returned, bodiless) = held.withLock { $0.take(messages, isClaimed: isClaimed) }
+        let now = queue.clock.now
+        let (taken, returned, bodiless) = held.withLock { $0.take(messages, isClaimed: isClaimed, now: now) }
         if !returned.isEmpty { queue.settle(returned) }
         for message in bodiless { giveUp(message, "the stored message is no longer there") }
         #if PLANTED_FAULTS

@@ -34,6 +34,9 @@ package struct HeldMessages {
     private var entries: [MessageID: Entry] = [:]
     private var octets = 0
     private var uses: [Int64: (messages: Int, octets: Int)] = [:]
+    /// Leases given back by ``keep(_:by:of:)`` that nobody here had heard of: the answer of the claim that made them may be
+    /// on its way yet, and must find nothing.
+    private var returnedUnheard: Set<Owner.LeasedRecipient> = []
 
     package init(maxMessages: Int, maxOctets: Int, budget: BodyBudget? = nil) {
         self.budget = budget
@@ -52,24 +55,45 @@ package struct HeldMessages {
         return space > 0 && use.messages <= maxMessages - entries.count && use.octets <= maxOctets - octets
     }
 
+    /// What is claimed of a message that is here already waits so long: its other recipients may take that long, and each
+    /// claim reads its body.
+    private static let pause = Duration.seconds(5)
+
     /// Sorts messages that are leased to this node: those that are kept, what gives the others back, and those whose
     /// stored body is gone, which can only bounce.
+    ///
+    /// - Parameter isClaimed: they are the answer of a claim. One is under way at a time, so those that have come before it
+    ///   have all been heard.
     package mutating func take(
-        _ messages: [QueuedMessage], isClaimed: Bool
+        _ messages: [QueuedMessage], isClaimed: Bool, now: Instant
     ) -> (taken: [QueuedMessage], returned: [Settlement], bodiless: [QueuedMessage]) {
         var taken: [QueuedMessage] = []
         var returned: [Settlement] = []
         var bodiless: [QueuedMessage] = []
-        for message in messages {
+        for message in isClaimed ? withoutReturned(messages) : messages {
             if message.content.readableBytes == 0 {
                 bodiless.append(message)
             } else if add(message, isClaimed: isClaimed) {
                 taken.append(message)
             } else {
-                returned += message.recipients.map { Settlement(.released(until: nil), of: $0, in: message) }
+                let until = entries[message.id].map { _ in now.advanced(by: Self.pause) }
+                returned += message.recipients.map { Settlement(.released(until: until), of: $0, in: message) }
             }
         }
+        if isClaimed { returnedUnheard = [] }
         return (taken, returned, bodiless)
+    }
+
+    private func withoutReturned(_ messages: [QueuedMessage]) -> [QueuedMessage] {
+        guard !returnedUnheard.isEmpty else { return messages }
+        return messages.compactMap { message in
+            let still = message.recipients.indices.filter {
+                let one = message.recipients[$0]
+                return !returnedUnheard.contains(.init(messageID: message.id, number: one.number, lease: one.lease))
+            }
+            if still.count == message.recipients.count { return message }
+            return still.isEmpty ? nil : message.part(still)
+        }
     }
 
     /// Takes the message in, if there is room and it is not here already.
@@ -137,6 +161,7 @@ package struct HeldMessages {
                 entry.map { $0.owner != owner || !$0.isOpen(one.number, lease: one.lease) } ?? true
             }
             returned += strange.map { Settlement(releasing: $0, tenant: message.tenantID, owner: owner) }
+            returnedUnheard.formUnion(strange)
             guard let entry, leases[id, default: []].count - strange.count < entry.open else { continue }
             for one in entry.recipients where !entry.finished.contains(one.number) {
                 let held = Owner.LeasedRecipient(messageID: id, number: one.number, lease: one.lease)
@@ -149,6 +174,7 @@ package struct HeldMessages {
 
     package mutating func removeAll() {
         budget?.giveBack(octets)
+        returnedUnheard = []
         entries = [:]
         uses = [:]
         octets = 0

@@ -69,6 +69,36 @@ import Testing
         #expect(returned.map(\.owner) == [message.owner])
     }
 
+    @Test func `a claim's answer that comes after its leases were given back finds nothing`() throws {
+        var held = HeldMessages(maxMessages: 10, maxOctets: 1000)
+        let underWay = try message(1, recipients: 2...2)
+        _ = held.add(underWay)
+        // The claim has leased 7 and 8 of it, under 33, and its answer is slow; meanwhile the lease is reclaimed, which tells of 7.
+        let returned = held.keep(
+            [.init(messageID: underWay.id, number: 2, lease: 0), .init(messageID: underWay.id, number: 7, lease: 33)],
+            by: underWay.owner, of: held.leased)
+        #expect(returned.map(\.number) == [7] && returned.map(\.lease) == [33])
+        held.finish(underWay)
+        let accepted = held.take([try message(2)], isClaimed: false, now: .now)
+        #expect(accepted.taken.map(\.recipients.count) == [2], "no answer of a claim")
+        let late = held.take([try message(1, recipients: 7...8, lease: 33)], isClaimed: true, now: .now)
+        #expect(late.taken.map { $0.recipients.map(\.number) } == [[8]] && late.returned.isEmpty)
+        held.finish(try message(1, recipients: 8...8, lease: 33))
+        let next = held.take([try message(1, recipients: 7...7, lease: 34)], isClaimed: true, now: .now)
+        #expect(next.taken.map { $0.recipients.map(\.number) } == [[7]])
+    }
+
+    @Test func `more of a message that is here already comes again later, what there is no room for at once`() throws {
+        var held = HeldMessages(maxMessages: 2, maxOctets: 1000)
+        let now = Instant.now
+        _ = held.add(try message(1, recipients: 1...1))
+        let (taken, returned, _) = held.take(
+            [try message(1, recipients: 2...2), try message(2), try message(3, recipients: 1...1)], isClaimed: true,
+            now: now)
+        #expect(taken.map(\.id) == [try message(2).id])
+        #expect(returned.map(\.outcome) == [.released(until: now.advanced(by: .seconds(5))), .released(until: nil)])
+    }
+
     @Test func `after the lease came back, what is not wholly ours is dropped and the rest of it given back`() throws {
         var held = HeldMessages(maxMessages: 10, maxOctets: 1000)
         let (whole, half, gone, late) = (try message(1), try message(2), try message(3), try message(4))

@@ -69,7 +69,7 @@ final class Courier {
     // MARK: Messages
 
     func take(_ messages: [QueuedMessage], isClaimed: Bool) {
-        let (taken, returned, bodiless) = held.take(messages, isClaimed: isClaimed)
+        let (taken, returned, bodiless) = held.take(messages, isClaimed: isClaimed, now: world.instant)
         settle(returned)
         for message in bodiless { world.violate("\(message.id) has no body") }
         core?.take(taken)
