@@ -13,7 +13,7 @@ import struct
 import sys
 import time
 
-from lines import Lines
+from lines import Lines, client_hello
 
 case, port, ca = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 username = sys.argv[4] if len(sys.argv) > 4 else ""
@@ -160,12 +160,7 @@ elif case == "stall":
         except OSError:
             return False
 
-    outgoing = ssl.MemoryBIO()
-    try:
-        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost").do_handshake()
-    except ssl.SSLWantReadError:
-        pass
-    hello = outgoing.read()
+    hello = client_hello()
     for octets in (hello[:100], hello):
         held = [stalled(octets) for _ in range(20)]
         if octets is hello:

@@ -8,12 +8,12 @@ after a message's first minute. Prints a line for each case: `ok` or what was wr
 
 import select
 import socket
-import ssl
 import sys
 import threading
 import time
 
 sys.argv = [sys.argv[0], "§7", *sys.argv[1:7], "-"]
+from lines import client_hello  # noqa: E402
 from threat_client import Client, Closed, Wrong, b64, ca, port, secret, sender, tls_port, username  # noqa: E402
 
 
@@ -78,17 +78,18 @@ def too_many_handshakes():
     """Beyond the bound a connection is closed, and there is room again when the others have gone."""
     clients = []
     refused = 0
+    hello = client_hello()
     for _ in range(8):
         client = Client()
         client.say("EHLO client.example", "250")
         clients.append(client)
     for client in clients:
-        client.send(b"STARTTLS\r\n")
+        client.say("STARTTLS", "220")
+        client.send(hello)
     time.sleep(1)  # the others' time for a handshake is not over yet
     for client in clients:
         client.socket.settimeout(0.02)
         try:
-            client.reply("220")
             if client.socket.recv(1) == b"":
                 refused += 1
         except TimeoutError:

@@ -1,5 +1,7 @@
 """A line out, its reply back: what the clients here that speak SMTP by hand share."""
 
+import ssl
+
 
 class Lines:
     """`socket` and `file` (its reading side) are the subclass's to set, anew after a handshake."""
@@ -17,3 +19,13 @@ class Lines:
     def say(self, line):
         self.socket.sendall(line.encode() + b"\r\n")
         return self.reply()
+
+
+def client_hello():
+    """A whole TLS hello, as a real client sends it."""
+    outgoing = ssl.MemoryBIO()
+    try:
+        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost").do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return outgoing.read()
