@@ -71,6 +71,16 @@ final class PatroniCluster: Sendable {
                 "--initial-cluster", "e=\(peer)", "--heartbeat-interval", "50", "--election-timeout", "500",
             ], log: "\(folder)/etcd.log")
         Self.note(etcd, folder)
+        // Patroni ends where etcd has not agreed with itself yet which version the cluster is ("not_decided").
+        let isDecided = await eventually(within: .seconds(60)) { [folder] in
+            guard let data = await Self.curl([client + "/version"], folder),
+                let version = try? JSONSerialization.jsonObject(with: data) as? [String: String]
+            else { return false }
+            return version["etcdcluster"]?.first?.isNumber == true
+        }
+        guard isDecided else {
+            throw Site.Failure("etcd does not come up: \(readFile("\(folder)/etcd.log").suffix(1500))")
+        }
         for member in members { try startPatroni(member) }
         guard await settle(within: .seconds(90), mode) else {
             throw Site.Failure("Patroni does not come up: \(readFile("\(folder)/a.log").suffix(1500))")
@@ -194,12 +204,17 @@ final class PatroniCluster: Sendable {
 
     private func rest(_ member: Member, _ method: String, _ path: String, _ body: String?) async -> Data? {
         let url = "http://127.0.0.1:\(member.rest)/\(path)"
-        let command =
-            ["curl", "-s", "-m", method == "GET" ? "2" : "30", "-X", method, url] + (body.map { ["-d", $0] } ?? [])
-        return try? await onThread { [folder] in
+        return await Self.curl(
+            ["-m", method == "GET" ? "2" : "30", "-X", method, url] + (body.map { ["-d", $0] } ?? []), folder)
+    }
+
+    private static func curl(_ arguments: [String], _ folder: String) async -> Data? {
+        try? await onThread {
             let file = "\(folder)/answer-\(UUID().uuidString)"
             defer { unlink(file) }
-            guard try ChildProcess(command, log: file).wait() == 0 else { throw Site.Failure("no answer") }
+            guard try ChildProcess(["curl", "-s"] + arguments, log: file).wait() == 0 else {
+                throw Site.Failure("no answer")
+            }
             return Data(readFile(file).utf8)
         }
     }
