@@ -703,6 +703,13 @@ CREATE FUNCTION ledger.owner_free(owner uuid, seen_renewals bigint) RETURNS bool
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION ledger.owner_leases(owner uuid, most integer) RETURNS TABLE(tenant_id bigint, message_id uuid, number integer, lease integer)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    AS ...;
+
 CREATE FUNCTION ledger.owner_reclaim(owner uuid, tenant_ids bigint[], message_ids uuid[]) RETURNS TABLE(tenant_id bigint, message_id uuid, number integer, lease integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2199,6 +2206,9 @@ GRANT ALL ON FUNCTION ledger.login(name text) TO gatepost_node;
 
 REVOKE ALL ON FUNCTION ledger.owner_free(owner uuid, seen_renewals bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.owner_free(owner uuid, seen_renewals bigint) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.owner_leases(owner uuid, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.owner_leases(owner uuid, most integer) TO gatepost_node;
 
 REVOKE ALL ON FUNCTION ledger.owner_reclaim(owner uuid, tenant_ids bigint[], message_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.owner_reclaim(owner uuid, tenant_ids bigint[], message_ids uuid[]) TO gatepost_node;

@@ -276,6 +276,9 @@ static const char functions_move_stragglers[] = {
 static const char functions_owner_free[] = {
 #embed "../functions/owner_free.sql" suffix(, 0)
 };
+static const char functions_owner_leases[] = {
+#embed "../functions/owner_leases.sql" suffix(, 0)
+};
 static const char functions_owner_locked[] = {
 #embed "../functions/owner_locked.sql" suffix(, 0)
 };
@@ -455,6 +458,7 @@ static const struct sql_file functions[] = {
     {"login", functions_login},
     {"move_stragglers", functions_move_stragglers},
     {"owner_free", functions_owner_free},
+    {"owner_leases", functions_owner_leases},
     {"owner_locked", functions_owner_locked},
     {"owner_reclaim", functions_owner_reclaim},
     {"owner_renew", functions_owner_renew},

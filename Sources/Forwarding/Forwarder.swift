@@ -143,6 +143,17 @@ package final class Forwarder: Sendable {
         case .reclaimed(let id, let recipients, let asked):
             let returned = held.withLock { $0.keep(recipients, by: id, of: asked) }
             if !returned.isEmpty { queue.settle(returned) }
+        case .audited(let id, let leased):
+            let lost = held.withLock { $0.audit(leased, by: id) }
+            if !lost.isEmpty {
+                logger.warning(
+                    "leased to this node and in no memory: given back",
+                    metadata: [
+                        "recipients": .stringConvertible(lost.count), "first": "\(lost[0].messageID)",
+                    ])
+                queue.settle(lost)
+            }
+            return
         case .startedAgain:
             held.withLock { $0.removeAll() }
         case .resumed:

@@ -37,6 +37,10 @@ package struct HeldMessages {
     /// Leases given back by ``keep(_:by:of:)`` that nobody here had heard of: the answer of the claim that made them may be
     /// on its way yet, and must find nothing.
     private var returnedUnheard: Set<Owner.LeasedRecipient> = []
+    /// What the last audit found leased here and not held.
+    private var suspects: Set<Owner.LeasedRecipient> = []
+    /// What was given back for it: whoever brings one of these after all, brings it without a lease.
+    private var forgotten = LeastRecentlyUsed<Owner.LeasedRecipient, Bool>(capacity: 10_000)
 
     package init(maxMessages: Int, maxOctets: Int, budget: BodyBudget? = nil) {
         self.budget = budget
@@ -70,7 +74,7 @@ package struct HeldMessages {
         var taken: [QueuedMessage] = []
         var returned: [Settlement] = []
         var bodiless: [QueuedMessage] = []
-        for message in isClaimed ? withoutReturned(messages) : messages {
+        for message in withoutReturned(messages, isClaimed: isClaimed) {
             if message.content.readableBytes == 0 {
                 bodiless.append(message)
             } else if add(message, isClaimed: isClaimed) {
@@ -84,12 +88,13 @@ package struct HeldMessages {
         return (taken, returned, bodiless)
     }
 
-    private func withoutReturned(_ messages: [QueuedMessage]) -> [QueuedMessage] {
-        guard !returnedUnheard.isEmpty else { return messages }
+    private func withoutReturned(_ messages: [QueuedMessage], isClaimed: Bool) -> [QueuedMessage] {
+        guard isClaimed && !returnedUnheard.isEmpty || forgotten.count > 0 else { return messages }
         return messages.compactMap { message in
             let still = message.recipients.indices.filter {
-                let one = message.recipients[$0]
-                return !returnedUnheard.contains(.init(messageID: message.id, number: one.number, lease: one.lease))
+                let (number, lease) = (message.recipients[$0].number, message.recipients[$0].lease)
+                let one = Owner.LeasedRecipient(messageID: message.id, number: number, lease: lease)
+                return !(isClaimed && returnedUnheard.contains(one)) && forgotten.peek(one) == nil
             }
             if still.count == message.recipients.count { return message }
             return still.isEmpty ? nil : message.part(still)
@@ -157,9 +162,7 @@ package struct HeldMessages {
             let entry = entries[id]
             // What was given back, or got its outcome, while the lease was in doubt, was free by then, and has been leased
             // again with the others. (An outcome that is still on its way is written before this.)
-            let strange = leases[id, default: []].filter { one in
-                entry.map { $0.owner != owner || !$0.isOpen(one.number, lease: one.lease) } ?? true
-            }
+            let strange = leases[id, default: []].filter { !isHeld($0, by: owner) }
             returned += strange.map { Settlement(releasing: $0, tenant: message.tenantID, owner: owner) }
             returnedUnheard.formUnion(strange)
             guard let entry, leases[id, default: []].count - strange.count < entry.open else { continue }
@@ -172,9 +175,32 @@ package struct HeldMessages {
         return returned
     }
 
+    /// Whether it is here, open, and under that lease.
+    private func isHeld(_ one: Owner.LeasedRecipient, by owner: MessageID) -> Bool {
+        guard let entry = entries[one.messageID] else { return false }
+        return entry.owner == owner && entry.isOpen(one.number, lease: one.lease)
+    }
+
+    /// What is leased to `owner`, and was not held now and at the audit before, is to be given back.
+    ///
+    /// Outcomes that PostgreSQL lost (an asynchronous failover), or any mistake of ours, would else leave mail leased to a
+    /// living node that does not know of it, and unsent until that ends. An answer of `accept` or `claim` that is on its way is
+    /// here before the next audit, as a rule; an outcome that is on its way is written before this.
+    ///
+    /// - Parameter leased: with their tenants.
+    package mutating func audit(_ leased: [Owner.LeasedRecipient: Int64], by owner: MessageID) -> [Settlement] {
+        let unknown = leased.filter { !isHeld($0.key, by: owner) }
+        let lost = unknown.filter { suspects.contains($0.key) }
+        suspects = Set(unknown.keys).subtracting(lost.keys)
+        for one in lost.keys { forgotten.set(one, true) }
+        return lost.sorted { ($0.key.messageID, $0.key.number) < ($1.key.messageID, $1.key.number) }
+            .map { Settlement(releasing: $0.key, tenant: $0.value, owner: owner) }
+    }
+
     package mutating func removeAll() {
         budget?.giveBack(octets)
         returnedUnheard = []
+        suspects = []
         entries = [:]
         uses = [:]
         octets = 0

@@ -12,6 +12,7 @@ actor LeaseHolder {
     private let node: String
     private let clock: DatabaseClock
     private let renewEvery: Duration
+    private let auditEvery: Duration
     private let logger: Logger
 
     private var session: BlockingConnection?
@@ -22,16 +23,21 @@ actor LeaseHolder {
     /// Ids given up while the database was away: their rows are still to be freed.
     private var abandoned: [MessageID] = []
     private var question = ReclaimQuestion()
+    private var audited = ContinuousClock.now
+    /// Recipients that one audit looks at, those of the oldest messages: what is stuck is among them before long.
+    private static let mostAudited: Int32 = 5_000
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
     init(
-        _ database: DatabaseConfiguration, node: String, clock: DatabaseClock, renewEvery: Duration, logger: Logger
+        _ database: DatabaseConfiguration, node: String, clock: DatabaseClock, renewEvery: Duration,
+        auditEvery: Duration, logger: Logger
     ) {
         self.database = database
         self.node = node
         self.clock = clock
         self.renewEvery = renewEvery
+        self.auditEvery = auditEvery
         self.logger = logger
     }
 
@@ -91,6 +97,7 @@ actor LeaseHolder {
                 publish(lease)
                 // What came while no dot might be sent was not begun, and would wait for the next to come.
                 if wasStale { await onEvent(.resumed) }
+                if let found = audit() { await onEvent(found) }
             }
         }
     }
@@ -145,6 +152,23 @@ actor LeaseHolder {
         }
     }
 
+    /// Nil: it is not time for it, or it failed, of which the next renewal tells.
+    private func audit() -> Owner.Event? {
+        guard let id = lease?.id, ContinuousClock.now - audited >= auditEvery else { return nil }
+        audited = .now
+        do throws(DatabaseError) {
+            let rows = try query(
+                "SELECT tenant_id, message_id, number, lease FROM ledger.owner_leases($1, $2)",
+                [.uuid(id), .int32(Self.mostAudited)])
+            var leased: [Owner.LeasedRecipient: Int64] = [:]
+            for row in rows { leased[try Owner.LeasedRecipient(row)] = try row.int64("tenant_id") }
+            return .audited(id, leased)
+        } catch {
+            logger.debug("what is leased could not be looked at", metadata: ["reason": "\(error)"])
+            return nil
+        }
+    }
+
     private func lose(_ reason: String) {
         guard lease != nil else { return }
         lease = nil
@@ -183,12 +207,7 @@ actor LeaseHolder {
                     .uuid(id), .int64Array(messages.map(\.tenantID)), .uuidArray(messages.map(\.messageID)),
                 ])
             var kept: [Owner.LeasedRecipient] = []
-            for row in rows {
-                kept.append(
-                    Owner.LeasedRecipient(
-                        messageID: try row.uuid("message_id"), number: Int32(clamping: try row.int64("number")),
-                        lease: Int32(clamping: try row.int64("lease"))))
-            }
+            for row in rows { kept.append(try Owner.LeasedRecipient(row)) }
             lease = Lease(id: id, renewed: begun)
             isAway = false
             question.settled()
@@ -226,5 +245,13 @@ actor LeaseHolder {
     private func query(_ sql: String, _ parameters: [DatabaseValue]) throws(DatabaseError) -> Rows {
         guard let session else { throw DatabaseError(.unreachable, "no session") }
         return try session.query(sql, parameters, deadline: .now + .seconds(30))
+    }
+}
+
+extension Owner.LeasedRecipient {
+    fileprivate init(_ row: Rows.Row) throws(DatabaseError) {
+        self.init(
+            messageID: try row.uuid("message_id"), number: Int32(clamping: try row.int64("number")),
+            lease: Int32(clamping: try row.int64("lease")))
     }
 }

@@ -17,7 +17,10 @@ package final class Owner: Sendable {
         case reclaimed(MessageID, [LeasedRecipient], of: [LeasedMessage])
         /// The lease is held under a new id. Nothing in memory is this node's any more: drop all of it.
         case startedAgain(MessageID)
-        /// After either of these, and after a renewal that came late: `mayFinish` is true again.
+        /// From time to time while the lease is held: what is leased under it, with the tenants. What is in no memory
+        /// time after time is to be given back: nobody else will ever look for it.
+        case audited(MessageID, [LeasedRecipient: Int64])
+        /// After either of the two before, and after a renewal that came late: `mayFinish` is true again.
         case resumed
     }
 
@@ -54,9 +57,10 @@ package final class Owner: Sendable {
     ///   - event: told of every change, and awaited before `mayFinish` becomes true again.
     package init(
         _ database: DatabaseConfiguration, node: String, clock: DatabaseClock, renewEvery: Duration = .seconds(5),
-        logger: Logger
+        auditEvery: Duration = .seconds(30), logger: Logger
     ) {
-        holder = LeaseHolder(database, node: node, clock: clock, renewEvery: renewEvery, logger: logger)
+        holder = LeaseHolder(
+            database, node: node, clock: clock, renewEvery: renewEvery, auditEvery: auditEvery, logger: logger)
         loop = Mutex(nil)
     }
 

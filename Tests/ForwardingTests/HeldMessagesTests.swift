@@ -88,6 +88,35 @@ import Testing
         #expect(next.taken.map { $0.recipients.map(\.number) } == [[7]])
     }
 
+    @Test func `what is leased here and in no memory twice is given back, and taken by nobody under that lease`()
+        throws
+    {
+        var held = HeldMessages(maxMessages: 10, maxOctets: 1000)
+        let (here, lost, late) = (try message(1), try message(2), try message(3))
+        _ = held.add(here)
+        func leases(_ messages: [QueuedMessage]) -> [Owner.LeasedRecipient: Int64] {
+            var leases: [Owner.LeasedRecipient: Int64] = [:]
+            for message in messages {
+                for one in message.recipients {
+                    leases[.init(messageID: message.id, number: one.number, lease: one.lease)] = message.tenantID
+                }
+            }
+            return leases
+        }
+        // The first sight may be of what is on its way.
+        #expect(held.audit(leases([here, lost, late]), by: here.owner).isEmpty)
+        let arrived = held.take([late], isClaimed: false, now: .now)
+        #expect(arrived.taken.map(\.id) == [late.id])
+        let returned = held.audit(leases([here, lost, late]), by: here.owner)
+        #expect(returned.map(\.messageID) == [lost.id, lost.id] && returned.map(\.number) == [1, 2])
+        #expect(returned.map(\.outcome) == [.released(until: nil), .released(until: nil)])
+        let after = held.take([lost], isClaimed: false, now: .now)
+        #expect(after.taken.isEmpty && after.returned.isEmpty, "its lease is over")
+        let again = held.take([try message(2, lease: 1)], isClaimed: true, now: .now)
+        #expect(again.taken.count == 1)
+        #expect(held.audit(leases([here, late, try message(2, lease: 1)]), by: here.owner).isEmpty)
+    }
+
     @Test func `more of a message that is here already comes again later, what there is no room for at once`() throws {
         var held = HeldMessages(maxMessages: 2, maxOctets: 1000)
         let now = Instant.now

@@ -54,11 +54,13 @@ struct Fixture {
         return Acceptor(configuration, owner: owner, logger: .quiet, onAccepted: onAccepted)
     }
 
-    func owner(_ node: String = "node", through proxy: CuttingProxy? = nil) -> Owner {
+    func owner(
+        _ node: String = "node", through proxy: CuttingProxy? = nil, auditEvery: Duration = .seconds(30)
+    ) -> Owner {
         Owner(
             proxy.map { DatabaseConfiguration(url: database.tcpURL(as: .node, port: $0.port)) }
                 ?? database.configuration(as: .node), node: node, clock: DatabaseClock(),
-            renewEvery: .milliseconds(50), logger: .quiet)
+            renewEvery: .milliseconds(50), auditEvery: auditEvery, logger: .quiet)
     }
 
     func queue(_ owner: Owner) -> Queue {

@@ -34,6 +34,7 @@ extension LedgerSuite {
                     case .reclaimed(_, let kept, let asked): events.append("reclaimed \(kept.count) of \(asked.count)")
                     case .startedAgain: events.append("started again")
                     case .resumed: events.append("resumed")
+                    case .audited: return
                     }
                     #expect(owner.mayFinish == (events.last == "resumed"))
                 }
@@ -70,7 +71,7 @@ extension LedgerSuite {
                     for id in lost.withLock({ $0 }) { one.startAgain(id) }
                 case .reclaimed: events.withLock { $0.append("reclaimed") }
                 case .startedAgain: events.withLock { $0.append("started again") }
-                case .resumed: break
+                case .resumed, .audited: break
                 }
             })
             try await two.start()
@@ -133,6 +134,29 @@ extension LedgerSuite {
             try await Self.killSession(fixture)
             #expect(await eventually { reclaimed.withLock { $0.count } == 2 })
             #expect(reclaimed.withLock { $0.last?.asked } == [])
+            await acceptor.shutdown()
+            await owner.shutdown()
+        }
+
+        @Test func `while the lease is held its node hears time after time what is leased to it`() async throws {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let owner = fixture.owner(auditEvery: .milliseconds(100))
+            let audits = Mutex<[[Owner.LeasedRecipient: Int64]]>([])
+            try await owner.start(onEvent: { event in
+                if case .audited(let id, let leased) = event {
+                    #expect(id == owner.holdingID)
+                    audits.withLock { $0.append(leased) }
+                }
+            })
+            let acceptor = fixture.acceptor(owner: owner)
+            _ = await acceptor.submit([try acme.request()])
+            let ids = try await fixture.operation.query("SELECT tenant_id, id FROM gatepost.message")
+            let row = try #require(ids.first)
+            let expected = [
+                Owner.LeasedRecipient(messageID: try row.uuid("id"), number: 1, lease: 0): try row.int64("tenant_id")
+            ]
+            #expect(await eventually { audits.withLock { $0.filter { $0 == expected }.count } >= 2 })
             await acceptor.shutdown()
             await owner.shutdown()
         }

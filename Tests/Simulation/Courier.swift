@@ -133,6 +133,7 @@ final class Courier {
     private func leaseChanged(_ event: Owner.Event) {
         switch event {
         case .lost: return
+        case .audited(let id, let leased): return settle(held.audit(leased, by: id))
         case .reclaimed(let id, let recipients, let asked): settle(held.keep(recipients, by: id, of: asked))
         case .startedAgain: held.removeAll()
         case .resumed:

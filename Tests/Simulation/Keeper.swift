@@ -20,6 +20,8 @@ final class Keeper {
     private let onEvent: (Owner.Event) -> Void
     private var isRegaining = false
     private var question = ReclaimQuestion()
+    private var renewals = 0
+    private static let renewalsForAnAudit = 6
 
     init(
         _ machine: Machine, _ ledger: ModelLedger, renewEvery: Moment, inMemory: @escaping () -> [Owner.LeasedMessage],
@@ -186,8 +188,17 @@ final class Keeper {
                 case .failure(let error):
                     if error.kind != .refused || session?.isUsable != true { return lose("\(error)") }
                 }
+                renewals += 1
+                if renewals % Self.renewalsForAnAudit == 0 { audit(id) }
                 watch(id)
             }
+        }
+    }
+
+    private func audit(_ id: MessageID) {
+        perform("owner_leases", { $0.leases(of: id) }) { [self] result in
+            guard lease?.id == id, case .success(.leases(let leased)) = result else { return }
+            onEvent(.audited(id, leased))
         }
     }
 }

@@ -84,6 +84,17 @@ extension ModelLedger.Contents {
         return .kept(kept)
     }
 
+    /// `ledger.owner_leases`
+    func leases(of owner: MessageID) -> Answer {
+        var found: [Owner.LeasedRecipient: Int64] = [:]
+        for message in messages {
+            for (index, row) in message.recipients.enumerated() where row.owner == owner && !row.isFinal {
+                found[.init(messageID: message.id, number: Int32(index + 1), lease: row.lease)] = Int64(message.tenant)
+            }
+        }
+        return .leases(found)
+    }
+
     /// `ledger.owner_stop`
     mutating func stop(_ owner: MessageID) -> Answer {
         owners.removeAll { $0.id == owner }

@@ -9,6 +9,8 @@ enum Answer {
     case verdicts(AcceptAnswer?)
     case claimed([QueuedMessage])
     case kept([Owner.LeasedRecipient])
+    /// With their tenants.
+    case leases([Owner.LeasedRecipient: Int64])
     /// Whether it is held, and its lock with it; nil: the row is gone.
     case renewed(isLocked: Bool?)
     case owners([OwnerSighting])

@@ -1,6 +1,6 @@
 -- The queue: leases, claims, outcomes.
 \ir begin.psql
-SELECT plan(52);
+SELECT plan(54);
 CREATE TEMP TABLE o AS SELECT gatepost.uuid_new(ledger.clock()) AS id, gatepost.uuid_new(ledger.clock()) AS other;
 GRANT SELECT ON o TO public;
 
@@ -72,6 +72,9 @@ SELECT is(string_agg(r.number || ' ' || r.lease, ', ' ORDER BY r.number), '1 2, 
     'ledger.owner_reclaim: those that nobody took, leased anew, and those still leased')
 FROM o, gatepost.message m, ledger.owner_reclaim(o.id, ARRAY[m.tenant_id], ARRAY[m.id]) r
 WHERE EXISTS (SELECT FROM gatepost.recipient q WHERE q.message_id = m.id AND q.state = 'queued');
+SELECT is(string_agg(l.number || ' ' || l.lease, ', ' ORDER BY l.number), '1 2, 2 1',
+    'ledger.owner_leases: all of it') FROM o, ledger.owner_leases(o.id, 10) l;
+SELECT is(count(*), 1::bigint, 'ledger.owner_leases: at most so many') FROM o, ledger.owner_leases(o.id, 1) l;
 SELECT throws_ok(format('SELECT ledger.owner_reclaim(%L, ''{}'', ''{}'')', o.other), 'GP001', NULL,
     'ledger.owner_reclaim: of one that is gone') FROM o;
 SELECT ok(NOT ledger.owner_free(o.id, w.renewals - 1), 'ledger.owner_free: not at another count') FROM o,
