@@ -271,7 +271,7 @@ final class PatroniCluster: Sendable {
                 ttl: 6
                 loop_wait: 1
                 retry_timeout: 2
-                maximum_lag_on_failover: 1048576
+                maximum_lag_on_failover: 1073741824
                 primary_start_timeout: 0
                 synchronous_mode: \(isSynchronous)
                 synchronous_mode_strict: \(isSynchronous)
