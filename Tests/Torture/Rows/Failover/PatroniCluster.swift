@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Glibc
+internal import Postgres
 internal import SiteSupport
 internal import Synchronization
 internal import TestSupport
@@ -129,9 +130,26 @@ final class PatroniCluster: Sendable {
     /// One leads, and the other follows: in the strict mode as the standby that commits wait for.
     func settle(within limit: Duration, _ mode: Mode) async -> Bool {
         await eventually(within: limit, every: .milliseconds(200)) {
-            let roles = await roles().values.sorted()
-            return roles == (mode == .strictlySynchronous ? ["leader", "sync_standby"] : ["leader", "replica"])
+            let roles = await roles()
+            let wanted = mode == .strictlySynchronous ? ["leader", "sync_standby"] : ["leader", "replica"]
+            guard roles.values.sorted() == wanted else { return false }
+            guard let leader = members.first(where: { roles[$0.name] == "leader" }) else { return false }
+            return await isFollowed(leader)
         }
+    }
+
+    /// Whether the other streams from this one. Patroni says "running" of one that was the primary before and still
+    /// has its own history: were this one lost then, nobody would have what was acknowledged in between, however
+    /// fast the network, or nobody could take over at all.
+    private func isFollowed(_ leader: Member) async -> Bool {
+        let connection = DatabaseConnection(
+            DatabaseConfiguration(
+                url: "host=127.0.0.1 port=\(leader.port) user=postgres dbname=postgres sslmode=disable "
+                    + "gssencmode=disable connect_timeout=3"), name: "settle")
+        let rows = try? await connection.query(
+            "SELECT count(*) AS n FROM pg_stat_replication WHERE state = 'streaming'")
+        await connection.close()
+        return (try? rows?.first?.int64("n")) == 1
     }
 
     /// A connection string from `side`: that member directly, the other over its wire.
