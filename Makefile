@@ -15,6 +15,11 @@ PEER_PACKAGES = postfix postfix-pgsql dovecot-core dovecot-pgsql policyd-rate-li
 
 SWIFT := swift
 RELEASE := .build/release/gatepost
+# Swift's own libraries inside the binary, where the toolchain has them in that form: it runs where no Swift is, begins in
+# half the time, and needs a twentieth less processor time for a message. (GNU ld warns of what is in Foundation.)
+STATIC = $(shell library=$$($(SWIFT) -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p'); \
+  [ -f "$${library}_static/linux/libFoundation.a" ] && echo --static-swift-stdlib -Xswiftc -use-ld=lld)
+RELEASE_BUILD = $(SWIFT) build -c release $(STATIC)
 # What a quickstart can be stopped with: whichever was built last.
 BUILT = $(firstword $(shell ls -t .build/release/gatepost .build/debug/gatepost 2>/dev/null))
 
@@ -46,7 +51,7 @@ help:
 
 quickstart:
 	@.ci/packages $(RUN_PACKAGES)
-	@begun=$$(date +%s); $(SWIFT) build -c release --product gatepost && \
+	@begun=$$(date +%s); $(RELEASE_BUILD) --product gatepost && \
 	echo "built in $$(( $$(date +%s) - begun )) s"
 	@exec $(RELEASE) quickstart $(if $(ONCE),--once)
 
@@ -67,7 +72,7 @@ SEED = 1
 FROM = 0
 simulate:
 	@.ci/packages $(BUILD_PACKAGES)
-	$(SWIFT) build -c release --product simulation
+	$(RELEASE_BUILD) --product simulation
 	.build/release/simulation --sessions $(SESSIONS) --seed $(SEED) --from $(FROM) $(if $(RECORD),--record $(RECORD))
 
 test-clients:
@@ -83,8 +88,8 @@ flood: build
 
 torture:
 	@.ci/packages $(TEST_PACKAGES)
-	$(SWIFT) build -c release --product gatepost
-	$(SWIFT) build -c release --product torture
+	$(RELEASE_BUILD) --product gatepost
+	$(RELEASE_BUILD) --product torture
 	.build/release/torture $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(filter-out file,$(origin SEED)),--seed $(SEED)) \
 	  $(if $(RESULTS),--results $(RESULTS)) $(if $(BINARY),--binary $(BINARY)) $(if $(PATIENCE),--patience $(PATIENCE)) $(if $(FRESH),--fresh)
 
@@ -106,7 +111,7 @@ sanitize:
 
 build:
 	@.ci/packages $(BUILD_PACKAGES)
-	$(SWIFT) build -c release --product gatepost
+	$(RELEASE_BUILD) --product gatepost
 
 man: build
 	$(RELEASE) man --directory .build/man
@@ -119,7 +124,7 @@ MICRO_bench-check := --check Benchmarks/Micro/thresholds.json
 MICRO_bench-thresholds := --write Benchmarks/Micro/thresholds.json
 bench bench-check bench-thresholds:
 	@.ci/packages $(BUILD_PACKAGES) libsasl2-modules
-	$(SWIFT) build -c release --product microbench
+	$(RELEASE_BUILD) --product microbench
 	.build/release/microbench $(MICRO_$@) $(ONLY)
 
 lint:
