@@ -45,6 +45,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
     var spared = SparedRecipients()
     /// Why the session must end as soon as the answer it waits for has been given.
     private var ending: Reply?
+    // Each holds this handler until it is removed (`handlerRemoved`). Not weakly: from the first weak reference on, Swift counts
+    // an object's references in a table beside it, which costs a session's every step.
     private var deadline: Deadline?
     private var handshakeDeadline: Deadline?
     private var writeDeadline: Deadline?
@@ -106,7 +108,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
     private func begin(_ context: ChannelHandlerContext) {
         guard deadline == nil else { return }
         let limit = TimeAmount(shared.configuration.authenticationTimeout)
-        deadline = Deadline(after: limit, on: context.eventLoop) { [weak self] in self?.timedOut() }
+        deadline = Deadline(after: limit, on: context.eventLoop) { self.timedOut() }
         if isImplicitTLS { watchHandshake(context) } else { greet(context) }
     }
 
@@ -118,8 +120,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     private func watchHandshake(_ context: ChannelHandlerContext) {
         let limit = TimeAmount(shared.configuration.handshakeTimeout)
-        handshakeDeadline = Deadline(after: limit, on: context.eventLoop) { [weak self] in
-            guard let self else { return }
+        handshakeDeadline = Deadline(after: limit, on: context.eventLoop) { [self] in
             logger.info(
                 "handshake refused: it took too long", metadata: ["client": "\(clientAddress)"])
             self.context?.close(promise: nil)
@@ -181,8 +182,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
         writeDeadline = nil
         if !context.channel.isWritable {
             let limit = TimeAmount(shared.configuration.writeTimeout)
-            writeDeadline = Deadline(after: limit, on: context.eventLoop) { [weak self] in
-                guard let self else { return }
+            writeDeadline = Deadline(after: limit, on: context.eventLoop) { [self] in
                 logger.info(
                     "connection refused: it does not read its replies", metadata: ["client": "\(clientAddress)"])
                 self.context?.close(mode: .all, promise: nil)
@@ -327,12 +327,10 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     /// What it takes counts from the client's whole hello on: one that comes an octet at a time keeps nobody out.
     func makeTLSHandler() -> TLSHandler {
-        TLSHandler(context: shared.tls.current, mode: .server) { [weak self] decide in
-            guard let self, let context else { return decide(false) }
+        TLSHandler(context: shared.tls.current, mode: .server) { [self] decide in
+            guard let context else { return decide(false) }
             let isKnown = shared.doorkeeper.knows(visit.group)
-            shared.pacers.pacer(of: context.eventLoop).take(isKnown: isKnown) { [weak self] in
-                decide(self?.beginHandshake() ?? false)
-            }
+            shared.pacers.pacer(of: context.eventLoop).take(isKnown: isKnown) { decide(self.beginHandshake()) }
         }
     }
 
@@ -358,7 +356,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
         // While we are the ones who owe an answer, the client is not idle.
         if isAwaitingAnswer || body.isHeld {
             deadline = context.map { context in
-                Deadline(after: .seconds(30), on: context.eventLoop) { [weak self] in self?.timedOut() }
+                Deadline(after: .seconds(30), on: context.eventLoop) { self.timedOut() }
             }
         } else {
             end(with: body.isTooSlow ? .tooSlow : .idleTooLong)
@@ -405,8 +403,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
         deadline?.cancel()
         drainEnd = .now() + Self.drainTime
         try? context.channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
-        deadline = Deadline(after: Self.drainPause, on: context.eventLoop) { [weak self] in
-            self?.context?.close(promise: nil)
+        deadline = Deadline(after: Self.drainPause, on: context.eventLoop) {
+            self.context?.close(promise: nil)
         }
         releaseRead()
     }

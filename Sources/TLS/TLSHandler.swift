@@ -166,7 +166,7 @@ package final class TLSHandler: ChannelDuplexHandler {
                 return
             }
             state = .awaitingAdmission(received)
-            admission { [weak self] isAdmitted in self?.decide(isAdmitted, context) }
+            admission { isAdmitted in self.decide(isAdmitted, context) }
         case .awaitingAdmission(var received):
             received.append(ciphertext)
             state = .awaitingAdmission(received)
