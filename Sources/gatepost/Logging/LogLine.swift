@@ -20,22 +20,28 @@ enum LogLine {
     static func json(
         at time: UTCTime, _ level: Logger.Level, _ label: String, _ message: String, _ metadata: Logger.Metadata
     ) -> String {
-        var members = [
-            JSON.Member(name: "time", value: .string(time.text)),
-            JSON.Member(name: "level", value: .string(level.rawValue)),
-            JSON.Member(name: "logger", value: .string(label)),
-            JSON.Member(name: "message", value: .string(message)),
-        ]
-        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
-            // A member given twice means whatever its reader makes of it.
-            let name = members.prefix(4).contains { $0.name == key } ? key + "_" : key
-            members.append(JSON.Member(name: name, value: json(value)))
+        var octets: [UInt8] = []
+        octets.reserveCapacity(512)
+        octets.append(UInt8(ascii: "{"))
+        JSON.Member(name: "time", value: .string(time.text)).write(to: &octets)
+        for member in [("level", level.rawValue), ("logger", label), ("message", message)] {
+            octets.append(UInt8(ascii: ","))
+            JSON.Member(name: member.0, value: .string(member.1)).write(to: &octets)
         }
-        var line = ""
-        line.reserveCapacity(400)
-        JSON.object(members).write(to: &line)
-        line += "\n"
-        return line
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+            octets.append(UInt8(ascii: ","))
+            JSON.Member(name: name(of: key), value: json(value)).write(to: &octets)
+        }
+        octets += "}\n".utf8
+        return String(decoding: octets, as: UTF8.self)
+    }
+
+    /// A member given twice means whatever its reader makes of it.
+    private static func name(of key: String) -> String {
+        switch key {
+        case "time", "level", "logger", "message": key + "_"
+        default: key
+        }
     }
 
     private static func json(_ value: Logger.MetadataValue) -> JSON {

@@ -27,66 +27,75 @@ enum JSON: Equatable, Sendable {
     static func strings(_ values: [String]) -> JSON { .array(values.map { .string($0) }) }
 
     var text: String {
-        var text = ""
-        write(to: &text)
-        return text
+        var octets: [UInt8] = []
+        write(to: &octets)
+        return String(decoding: octets, as: UTF8.self)
     }
 
-    func write(to text: inout String) {
+    func write(to octets: inout [UInt8]) {
         switch self {
-        case .null: text += "null"
-        case .bool(let value): text += value ? "true" : "false"
-        case .number(let value): text += String(value)
-        case .string(let value): Self.write(value, to: &text)
+        case .null: octets += "null".utf8
+        case .bool(let value): octets += (value ? "true" : "false").utf8
+        case .number(let value): octets += String(value).utf8
+        case .string(let value): Self.write(value, to: &octets)
         case .array(let values):
-            text += "["
+            octets.append(UInt8(ascii: "["))
             for (index, value) in values.enumerated() {
-                if index > 0 { text += "," }
-                value.write(to: &text)
+                if index > 0 { octets.append(UInt8(ascii: ",")) }
+                value.write(to: &octets)
             }
-            text += "]"
+            octets.append(UInt8(ascii: "]"))
         case .object(let members):
-            text += "{"
+            octets.append(UInt8(ascii: "{"))
             for (index, member) in members.enumerated() {
-                if index > 0 { text += "," }
-                Self.write(member.name, to: &text)
-                text += ":"
-                member.value.write(to: &text)
+                if index > 0 { octets.append(UInt8(ascii: ",")) }
+                member.write(to: &octets)
             }
-            text += "}"
+            octets.append(UInt8(ascii: "}"))
         }
     }
 
-    private static func write(_ value: String, to text: inout String) {
-        text += "\""
-        if value.utf8.allSatisfy(isPlain) { text += value } else { writeEscaped(value, to: &text) }
-        text += "\""
+    /// A string, which nearly always stands for itself, and is copied as it is.
+    fileprivate static func write(_ value: String, to octets: inout [UInt8]) {
+        octets.append(UInt8(ascii: "\""))
+        let isCopied: Void? = value.utf8.withContiguousStorageIfAvailable { utf8 in
+            if utf8.allSatisfy(isPlain) { octets += utf8 } else { writeEscaped(value, to: &octets) }
+        }
+        if isCopied == nil { writeEscaped(value, to: &octets) }
+        octets.append(UInt8(ascii: "\""))
     }
 
-    /// Nearly all there ever is: what stands for itself, and may be copied as it is.
     private static func isPlain(_ octet: UInt8) -> Bool {
-        (0x20...0x7E).contains(octet) && octet != UInt8(ascii: "\"") && octet != UInt8(ascii: "\\")
+        octet >= 0x20 && octet <= 0x7E && octet != UInt8(ascii: "\"") && octet != UInt8(ascii: "\\")
     }
 
-    private static func writeEscaped(_ value: String, to text: inout String) {
+    private static func writeEscaped(_ value: String, to octets: inout [UInt8]) {
         for scalar in value.unicodeScalars {
             switch scalar {
-            case "\"": text += "\\\""
-            case "\\": text += "\\\\"
-            case "\n": text += "\\n"
-            case "\r": text += "\\r"
-            case "\t": text += "\\t"
+            case "\"": octets += "\\\"".utf8
+            case "\\": octets += "\\\\".utf8
+            case "\n": octets += "\\n".utf8
+            case "\r": octets += "\\r".utf8
+            case "\t": octets += "\\t".utf8
             default:
                 if scalar.isPrintable {
-                    text.unicodeScalars.append(scalar)
+                    octets += UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
                 } else {
                     for unit in UTF16.encode(scalar) ?? UTF16.EncodedScalar() {
                         let digits = String(unit, radix: 16)
-                        text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                        octets += ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).utf8
                     }
                 }
             }
         }
+    }
+}
+
+extension JSON.Member {
+    func write(to octets: inout [UInt8]) {
+        JSON.write(name, to: &octets)
+        octets.append(UInt8(ascii: ":"))
+        value.write(to: &octets)
     }
 }
 
