@@ -13,8 +13,6 @@ package struct ConnectionLimits: Sendable {
             self.perAddress = perAddress
         }
 
-        /// What strangers may take of `connections`.
-        var forStrangers: Int { connections - connections / 10 }
     }
 
     package enum Verdict: Sendable, Hashable {
@@ -29,10 +27,12 @@ package struct ConnectionLimits: Sendable {
 
     package init(_ figures: Figures) { self.figures = figures }
 
-    package mutating func enter(from address: AddressGroup, isKnown: Bool) -> Verdict {
+    /// - Parameter room: how many connections there can be, whatever the figures say (``DescriptorRoom``).
+    package mutating func enter(from address: AddressGroup, isKnown: Bool, room: Int = .max) -> Verdict {
         let mine = waiting[address, default: 0]
         if mine >= figures.perAddress { return .tooManyFromAddress }
-        if connections >= (isKnown ? figures.connections : figures.forStrangers) { return .tooMany }
+        let most = min(figures.connections, room)
+        if connections >= (isKnown ? most : most - most / 10) { return .tooMany }
         connections += 1
         waiting[address] = mine + 1
         return .admitted

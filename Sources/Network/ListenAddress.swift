@@ -34,11 +34,19 @@ package struct ListenFailure: Error, CustomStringConvertible {
 
 extension ListenAddress {
     /// Opens the socket; every accepted connection passes through `initializer` before its first octet is read.
+    ///
+    /// - Parameter report: told why nobody can be accepted for a while: open files, or memory, are used up.
     package func bind(
-        on group: any EventLoopGroup, initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
+        on group: any EventLoopGroup, report: @escaping @Sendable (_ reason: String) -> Void = { _ in },
+        initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws(ListenFailure) -> any Channel {
         do {
             let bootstrap = ServerBootstrap(group: group)
+                .serverChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(AcceptPause(report: report))
+                    }
+                }
                 .serverChannelOption(.backlog, value: 1024)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .childChannelOption(.socketOption(.so_keepalive), value: 1)

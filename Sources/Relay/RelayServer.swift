@@ -49,7 +49,12 @@ package actor RelayServer {
     /// Opens the listening sockets.
     package func start() async throws(ListenFailure) {
         for address in configuration.listen {
-            let channel = try await address.bind(on: group) { [shared, connections] channel in
+            let report: @Sendable (String) -> Void = { [shared] reason in
+                shared.logger.warning(
+                    "connections wait to be accepted",
+                    metadata: ["port": .stringConvertible(address.port), "reason": .string(reason)])
+            }
+            let channel = try await address.bind(on: group, report: report) { [shared, connections] channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard connections.admit(channel) else { throw ChannelError.operationUnsupported }
                     try channel.pipeline.syncOperations.addHandler(RelayHandler(shared: shared))

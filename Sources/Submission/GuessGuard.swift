@@ -167,7 +167,8 @@ package final class Doorkeeper: Sendable {
     }
 
     func enter(from address: AddressGroup) -> ConnectionLimits.Verdict {
-        state.withLock { $0.limits.enter(from: address, isKnown: $0.guesses.knows(address)) }
+        let room = DescriptorRoom.connections()
+        return state.withLock { $0.limits.enter(from: address, isKnown: $0.guesses.knows(address), room: room) }
     }
 
     func leave(from address: AddressGroup, wasAuthenticated: Bool) {

@@ -58,7 +58,12 @@ package actor SubmissionServer {
 
     private func listen(on address: ListenAddress, isImplicitTLS: Bool) async throws(ListenFailure) {
         let port = address.port
-        let channel = try await address.bind(on: group) { [shared, connections] channel in
+        let report: @Sendable (String) -> Void = { [shared] reason in
+            shared.logger.warning(
+                "connections wait to be accepted",
+                metadata: ["port": .stringConvertible(port), "reason": .string(reason)])
+        }
+        let channel = try await address.bind(on: group, report: report) { [shared, connections] channel in
             channel.eventLoop.makeCompletedFuture {
                 guard connections.admit(channel) else { throw ChannelError.operationUnsupported }
                 let door = Door(

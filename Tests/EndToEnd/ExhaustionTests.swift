@@ -27,5 +27,16 @@ extension EndToEnd {
             #expect(wrong.isEmpty, "\(wrong.joined(separator: "\n"))")
             #expect(try await site.sql.query("SELECT FROM gatepost.message").count == 0)
         }
+
+        @Test func `open files are used up: others are told or wait, nothing spins, and it passes`() async throws {
+            let site = try await Site()
+            let server = try await site.serve(
+                "submission", environment: ["GATEPOST_SUBMISSION_MAX_CONNECTIONS_PER_ADDRESS=1000"])
+            let output = try site.run([
+                "python3", Site.clients + "descriptors.py", "\(server.port)", "\(server.process.id)",
+            ])
+            #expect(output.standardOutput == "ok told\nok waits\n", "\(output.standardError)")
+            #expect(server.log.contains("connections wait to be accepted"))
+        }
     }
 }

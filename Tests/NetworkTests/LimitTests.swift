@@ -28,6 +28,17 @@ import Testing
         #expect(limits.enter(from: known, isKnown: true) == .tooMany)
     }
 
+    @Test(arguments: [(40, 30), (256, 192), (1024, 768), (16_384, 16_128)])
+    func `open files leave room for so many connections`(limit: Int, room: Int) {
+        #expect(DescriptorRoom.connections(within: limit) == room)
+        var limits = ConnectionLimits(.init(connections: 10_000, perAddress: 20_000))
+        let address = AddressGroup("192.0.2.1")
+        let admitted = (0..<20_000).prefix { _ in
+            limits.enter(from: address, isKnown: true, room: room) == .admitted
+        }
+        #expect(admitted.count == min(room, 10_000))
+    }
+
     @Test func `strangers' handshakes leave a quarter, and make room for one another`() {
         let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
         var limits = HandshakeLimits<Int>(limit: 4)

@@ -34,7 +34,7 @@ extension KnownKey {
         KnownKey(
             "submission.max-connections", .count(1...1_000_000), "10000",
             "Connections at a time on this node; the next is told 421. A tenth of them is kept for addresses from "
-                + "which somebody has logged in."),
+                + "which somebody has logged in. Fewer where open files are: their limit less 256, or less a quarter."),
         KnownKey(
             "submission.max-connections-per-address", .count(1...1_000_000), "250",
             "Connections at a time from one address (IPv6: one /64) on which nobody has logged in yet."),
