@@ -12,7 +12,6 @@ package struct ConnectionLimits: Sendable {
             self.connections = connections
             self.perAddress = perAddress
         }
-
     }
 
     package enum Verdict: Sendable, Hashable {

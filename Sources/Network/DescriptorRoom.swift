@@ -12,6 +12,7 @@ package enum DescriptorRoom {
         return connections(within: Int(clamping: limit.rlim_cur))
     }
 
+    /// - Parameter limit: of open files.
     package static func connections(within limit: Int) -> Int { limit - min(256, limit / 4) }
 }
 
