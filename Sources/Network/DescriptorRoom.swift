@@ -13,7 +13,12 @@ package enum DescriptorRoom {
     }
 
     /// - Parameter limit: of open files.
-    package static func connections(within limit: Int) -> Int { limit - min(256, limit / 4) }
+    package static func connections(within limit: Int) -> Int { limit - min(reserve, limit / 4) }
+
+    /// Enough open files for so many connections.
+    package static func limit(for connections: Int) -> Int { connections + reserve }
+
+    private static let reserve = 256
 }
 
 /// Of a listening socket: waits where there is no descriptor, or no memory, for another connection.

@@ -31,6 +31,7 @@ import Testing
     @Test(arguments: [(40, 30), (256, 192), (1024, 768), (16_384, 16_128)])
     func `open files leave room for so many connections`(limit: Int, room: Int) {
         #expect(DescriptorRoom.connections(within: limit) == room)
+        #expect(DescriptorRoom.connections(within: DescriptorRoom.limit(for: room)) >= room)
         var limits = ConnectionLimits(.init(connections: 10_000, perAddress: 20_000))
         let address = AddressGroup("192.0.2.1")
         let admitted = (0..<20_000).prefix { _ in

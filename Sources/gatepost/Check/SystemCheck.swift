@@ -1,4 +1,5 @@
 import Glibc
+import Network
 import Postgres
 import SASL
 import TLS
@@ -25,8 +26,8 @@ struct SystemCheck {
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
             return .note("descriptors", "the limit of open files cannot be read")
         }
-        let needed = settings.submission.maxConnections + 256
-        if limit.rlim_max == rlim_t.max || limit.rlim_max >= rlim_t(needed) {
+        let needed = DescriptorRoom.limit(for: settings.submission.maxConnections)
+        if DescriptorRoom.connections(within: Int(clamping: limit.rlim_max)) >= settings.submission.maxConnections {
             return .ok("descriptors", "enough for submission.max-connections (\(settings.submission.maxConnections))")
         }
         return .wrong(
