@@ -56,7 +56,7 @@ final class LoadSlot: ClientOwner {
         let plan = plan
         let worker = NIOLoopBound(worker, eventLoop: worker.loop)
         let slot = NIOLoopBound(self, eventLoop: worker.value.loop)
-        ClientBootstrap(group: worker.value.loop)
+        let bootstrap = ClientBootstrap(group: worker.value.loop)
             .connectTimeout(plan.timeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             // A reply is one read: without this NIO reads again only to be told that there is no more.
@@ -69,7 +69,14 @@ final class LoadSlot: ClientOwner {
                             timeout: plan.timeout, owner: slot.value))
                 }
             }
-            .connect(host: plan.host, port: plan.port)
+        // A name is looked up by another thread, which for an address is a waste at each connection.
+        let connected =
+            if let address = try? SocketAddress(ipAddress: plan.host, port: plan.port) {
+                bootstrap.connect(to: address)
+            } else {
+                bootstrap.connect(host: plan.host, port: plan.port)
+            }
+        connected
             .assumeIsolated().whenFailure { error in
                 // The server cannot be reached at all: no other connection will do better.
                 let unreachable = Unreachable(error, plan.host, plan.port)

@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import Synchronization
 
 /// What the verification of the peer's certificate came to, taken while the handshake runs.
 struct PeerJudgement {
@@ -10,12 +11,21 @@ struct PeerJudgement {
 let judgePeer: @convention(c) (OpaquePointer?, UnsafeMutableRawPointer?) -> Int32 = { store, _ in
     let ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx())
     guard let connection = TLSConnection.of(ssl.map { OpaquePointer($0) }) else { return 0 }
-    guard connection.hasAuthorities else { return 1 }
+    guard connection.context.hasAuthorities else { return 1 }
+    let certificate = X509_STORE_CTX_get0_cert(store)
+    let proof = connection.context.trusted.flatMap { _ in
+        certificate.map { TrustedServers.Proof(fingerprint: fingerprint(of: $0), serverName: connection.serverName) }
+    }
+    if let proof, connection.context.trusted?.includes(proof) == true {
+        connection.judgement = PeerJudgement(verification: .trusted)
+        X509_STORE_CTX_set_error(store, X509_V_OK)
+        return 1
+    }
+    connection.context.judged.add(1, ordering: .relaxed)
     ERR_clear_error()
     let passed = X509_verify_cert(store) == 1
     let error = X509_STORE_CTX_get_error(store)
     ERR_clear_error()
-    let certificate = X509_STORE_CTX_get0_cert(store)
     guard passed, error == X509_V_OK else {
         connection.judgement = PeerJudgement(
             verification: .untrusted(reason: explain(error, certificate: certificate)))
@@ -25,8 +35,38 @@ let judgePeer: @convention(c) (OpaquePointer?, UnsafeMutableRawPointer?) -> Int3
         connection.judgement = PeerJudgement(verification: .untrusted(reason: fault))
     } else {
         connection.judgement = PeerJudgement(verification: .trusted)
+        if let proof { connection.context.trusted?.insert(proof) }
     }
     return 1
+}
+
+/// Servers whose certificates were found good. Any thread may use it.
+final class TrustedServers: Sendable {
+    struct Proof: Hashable {
+        /// SHA-256 of the certificate: the handshake shows anew each time that the server has its key.
+        let fingerprint: [UInt8]
+        let serverName: String?
+    }
+
+    private static let lifetime = Duration.seconds(60)
+    private static let capacity = 64
+
+    private let ends = Mutex<[Proof: ContinuousClock.Instant]>([:])
+
+    func includes(_ proof: Proof) -> Bool {
+        ends.withLock { ends in
+            guard let end = ends[proof] else { return false }
+            return ContinuousClock.now < end
+        }
+    }
+
+    func insert(_ proof: Proof) {
+        guard !proof.fingerprint.isEmpty else { return }
+        ends.withLock { ends in
+            if ends.count >= Self.capacity { ends.removeAll() }
+            ends[proof] = .now + Self.lifetime
+        }
+    }
 }
 
 /// OpenSSL lets a certificate without extended key usage pass for any purpose, and an authority's as a leaf: ours must

@@ -24,11 +24,10 @@ final class TLSConnection {
     var judgement: PeerJudgement?
 
     let isServer: Bool
-    var hasAuthorities: Bool { context.hasAuthorities }
     /// For tickets of a connection that answers under another name: OpenSSL has exchanged its context by then.
     var ticketKeys: UnsafeMutableRawPointer? { SSL_CTX_get_ex_data(context.pointer, 0) }
-    private let serverName: String?
-    private let context: TLSContext
+    let serverName: String?
+    let context: TLSContext
     private let ssl: OpaquePointer
 
     init(context: TLSContext, mode: TLSHandler.Mode) throws(TLSError) {

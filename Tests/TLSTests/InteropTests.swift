@@ -44,6 +44,20 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("", "TLS_AES_128_GCM_SHA256"), ("-ciphersuites TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384"),
+        ("-ciphersuites TLS_CHACHA20_POLY1305_SHA256", "TLS_CHACHA20_POLY1305_SHA256"),
+        ("-tls1_2", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+        ("-tls1_2 -cipher ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+    ])
+    func `AES of 128 bits is preferred, and who wants others gets them`(options: String, cipher: String) async throws {
+        let server = try await LoopbackServer(certificates.server())
+        let result = try shell(
+            "echo QUIT | openssl s_client -connect 127.0.0.1:$PORT -ign_eof \(options)", variables(server.port))
+        #expect(result.status == 0)
+        #expect(result.output.contains("Cipher is \(cipher)"), "\(result.output.suffix(600))")
+    }
+
     @Test(arguments: ["-tls1", "-tls1_1", "-tls1_2 -cipher AES128-SHA", "-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA"])
     func `old protocols and weak ciphers are refused`(option: String) async throws {
         let server = try await LoopbackServer(certificates.server())

@@ -59,6 +59,34 @@ import Testing
         #expect(pair.clientEnd.session?.peer?.verification == .untrusted(reason: "no authorities to judge it by"))
     }
 
+    @Test func `a client that remembers whom it trusted judges a certificate once, and no other by it`() throws {
+        let client = try TLSContext.client(
+            authorities: certificates.authority.certificateFile, remembersTrust: true)
+        for _ in 0..<2 {
+            let pair = try Pair(certificates.server(), client)
+            pair.run()
+            #expect(pair.clientEnd.session?.peer?.isTrusted == true, "\(pair.clientEnd.failure)")
+        }
+        #expect(client.judgements == 1)
+        let renamed = try Pair(certificates.server(), client, name: "relay.example")
+        renamed.run()
+        #expect(renamed.clientEnd.failure.contains("its certificate is for localhost"))
+        let foreign = try Pair(Certificates().server(), client)
+        foreign.run()
+        #expect(foreign.clientEnd.failure.contains("not signed by an authority trusted here"))
+        // Refusals are not remembered.
+        let again = try Pair(certificates.server(), client, name: "relay.example")
+        again.run()
+        #expect(again.clientEnd.session == nil)
+        #expect(client.judgements == 4)
+    }
+
+    @Test func `a client that remembers nothing judges each time`() throws {
+        let client = try certificates.client()
+        for _ in 0..<2 { try Pair(certificates.server(), client).run() }
+        #expect(client.judgements == 2)
+    }
+
     // MARK: A server's view of clients
 
     @Test func `a server knows a forwarder of its own authority`() throws {

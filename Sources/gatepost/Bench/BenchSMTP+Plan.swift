@@ -9,7 +9,7 @@ extension BenchSMTP {
         let logins = try readLogins()
         let context: TLSContext
         do {
-            context = try TLSContext.client(authorities: insecure ? nil : ca)
+            context = try TLSContext.client(authorities: insecure ? nil : ca, remembersTrust: true)
         } catch {
             throw Failure("\(error)")
         }
