@@ -26,6 +26,7 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
     private var clientAddress: String
     private var visit: Visit?
     private var received = ByteBuffer()
+    private var hasBegun = false
     private var deadline: Deadline?
     private var context: ChannelHandlerContext?
 
@@ -57,9 +58,15 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func begin(_ context: ChannelHandlerContext) {
-        guard deadline == nil else { return }
-        deadline = Deadline(after: TimeAmount(shared.configuration.handshakeTimeout), on: context.eventLoop) {
-            [weak self] in self?.timedOut()
+        guard !hasBegun else { return }
+        hasBegun = true
+        // Most are let through at once: nothing is awaited, and a timer would only be taken back.
+        if isImplicitTLS || state == .proxyHeader {
+            // Not weakly, which is dear (an object's references are counted beside it from then on): `handlerRemoved` takes
+            // the timer back.
+            deadline = Deadline(after: TimeAmount(shared.configuration.handshakeTimeout), on: context.eventLoop) {
+                self.timedOut()
+            }
         }
         if case .hello = state { enter(context) }
     }
@@ -182,8 +189,8 @@ final class Door: ChannelInboundHandler, RemovableChannelHandler {
         // What still comes is read for a moment, or the client sees a reset and not the sentence.
         context.channel.close(mode: .output, promise: nil)
         deadline?.cancel()
-        deadline = Deadline(after: .milliseconds(500), on: context.eventLoop) { [weak self] in
-            self?.context?.close(promise: nil)
+        deadline = Deadline(after: .milliseconds(500), on: context.eventLoop) {
+            self.context?.close(promise: nil)
         }
     }
 }
