@@ -63,17 +63,18 @@ stop:
 test:
 	@.ci/packages $(TEST_PACKAGES)
 	$(SWIFT) build --build-tests
-	$(MAKE) simulate
-	$(SWIFT) test --skip-build
+	$(RELEASE_BUILD) --product simulation
+	@SWIFT=$(SWIFT) .ci/test $(SIMULATION)
 
 # The same worlds each time; `RECORD=FILE` adds the run to the totals kept there.
 SESSIONS = 1000000
 SEED = 1
 FROM = 0
+SIMULATION = .build/release/simulation --sessions $(SESSIONS) --seed $(SEED) --from $(FROM) $(if $(RECORD),--record $(RECORD))
 simulate:
 	@.ci/packages $(BUILD_PACKAGES)
 	$(RELEASE_BUILD) --product simulation
-	.build/release/simulation --sessions $(SESSIONS) --seed $(SEED) --from $(FROM) $(if $(RECORD),--record $(RECORD))
+	$(SIMULATION)
 
 test-clients:
 	@.ci/packages $(TEST_PACKAGES)
