@@ -49,6 +49,10 @@ BEGIN
         sessions = v_new.sessions, networks = v_new.networks, senders = v_new.senders, mechanisms = v_new.mechanisms,
         not_before = v_new.not_before, expires_at = v_new.expires_at
     WHERE c.tenant_id = v_old.tenant_id AND c.id = v_old.id;
+    IF v_old.mode = 'test' AND v_new.mode <> 'test' THEN
+        -- Nothing of what was tested was ever sent: sent again, it is new mail.
+        DELETE FROM gatepost.recent k WHERE k.tenant_id = v_old.tenant_id AND k.credential_id = v_old.id;
+    END IF;
     changed := true;
     SELECT jsonb_object_agg(o.key, o.value), jsonb_object_agg(o.key, n.value) INTO was, becomes
     FROM jsonb_each(gatepost.credential_terms(v_old)) o

@@ -1,5 +1,6 @@
 -- admin.credential_suspend: nothing more is accepted with it, until it is resumed.
---   In     os_user; name of the credential; reason or null: clients with the right secret are told
+--   In     os_user; name of the credential; reason or null: clients with the right secret are told. Null for one that is
+--          suspended already: the reason stays.
 --   Out    changed: false if it was suspended for that reason already
 --   Raises GP002 no such credential; GP004 it is revoked, or the reason is too long
 --   Locks  the meter first.    Repeat  harmless, and writes each time.    Role  gatepost_admin
@@ -18,7 +19,9 @@ BEGIN
     IF v_credential.revoked_at IS NOT NULL THEN
         RAISE EXCEPTION 'the credential "%" is revoked', credential_suspend.name USING ERRCODE = 'GP004';
     END IF;
-    IF v_credential.suspended_at IS NOT NULL AND v_credential.suspended_reason IS NOT DISTINCT FROM reason THEN
+    IF v_credential.suspended_at IS NOT NULL
+        AND (reason IS NULL OR v_credential.suspended_reason IS NOT DISTINCT FROM reason)
+    THEN
         RETURN false;
     END IF;
     UPDATE gatepost.credential c

@@ -29,9 +29,9 @@ BEGIN
         RAISE EXCEPTION 'the lock of owner % is still held by another session', owner_reclaim.owner
             USING ERRCODE = 'lock_not_available';
     END IF;
+    -- All of them: what another owner holds now may be free by the time it is locked, and is changed below.
     PERFORM FROM unnest(owner_reclaim.tenant_ids, owner_reclaim.message_ids) AS n (tenant_id, message_id)
     JOIN gatepost.recipient r ON r.tenant_id = n.tenant_id AND r.message_id = n.message_id
-    WHERE r.owner_id = owner_reclaim.owner OR r.owner_id IS NULL
     ORDER BY r.message_id, r.number FOR UPDATE OF r;
     -- Marked ones are not to be sent: upkeep finishes them once they are free.
     UPDATE gatepost.recipient r
@@ -49,7 +49,6 @@ BEGIN
     -- In later statements, for a message may have become a straggler meanwhile.
     PERFORM FROM unnest(owner_reclaim.tenant_ids, owner_reclaim.message_ids) AS n (tenant_id, message_id)
     JOIN gatepost.recipient_straggler r ON r.tenant_id = n.tenant_id AND r.message_id = n.message_id
-    WHERE r.owner_id = owner_reclaim.owner OR r.owner_id IS NULL
     ORDER BY r.message_id, r.number FOR UPDATE OF r;
     UPDATE gatepost.recipient_straggler r
     SET owner_id = CASE WHEN r.mark IS NULL THEN owner_reclaim.owner END,

@@ -3,7 +3,8 @@
 --   In     body_keep: how long bodies stay after their last recipient is final; keep: how long messages and events stay
 --   Out    what was done, for the log; null: nothing left to do. Call again, each in a transaction of its own, until
 --          null.
---   Raises 55P03 when a lock was not had within 50 ms: try again later.
+--   Raises 55P03 when a lock was not had within 50 ms: try again later. GP004 for less than an hour of bodies or a day of
+--          the rest.
 --   Locks  ACCESS EXCLUSIVE on one table's parent, briefly; for stragglers the meters first, then recipients.
 --   Repeat goes on.    Role  gatepost_node, gatepost_admin (SECURITY DEFINER: neither has DDL)
 CREATE OR REPLACE FUNCTION ledger.upkeep_partitions(
@@ -16,6 +17,11 @@ DECLARE
     v_moved bigint;
     r record;
 BEGIN
+    -- Whoever may call this has no say in whether there is a history at all.
+    IF body_keep < interval '1 hour' OR keep < interval '1 day' OR body_keep IS NULL OR keep IS NULL THEN
+        RAISE EXCEPTION 'bodies are kept for an hour at least, messages and events for a day'
+            USING ERRCODE = 'GP004';
+    END IF;
     PERFORM set_config('lock_timeout', '50ms', true);
 
     -- 1. What will be needed.
@@ -76,7 +82,9 @@ BEGIN
     DELETE FROM gatepost.body_straggler b WHERE NOT EXISTS (
         SELECT FROM gatepost.recipient_straggler q WHERE q.tenant_id = b.tenant_id AND q.message_id = b.message_id
           AND (q.state IN ('queued', 'deferred') OR q.final_at > v_now - body_keep));
-    DELETE FROM gatepost.message_straggler m WHERE m.accepted_at < v_now - keep AND NOT EXISTS (
+    -- (Not before the day they came from: `usage_verify` compares the days above the horizon with the ledger.)
+    DELETE FROM gatepost.message_straggler m WHERE m.accepted_at < v_now - keep
+        AND gatepost.uuid_instant(m.id) < (SELECT h.below FROM gatepost.drop_horizon h) AND NOT EXISTS (
         SELECT FROM gatepost.recipient_straggler q WHERE q.tenant_id = m.tenant_id AND q.message_id = m.id
           AND (q.state IN ('queued', 'deferred') OR q.final_at > v_now - body_keep));
     DELETE FROM gatepost.recipient_straggler q WHERE NOT EXISTS (

@@ -116,9 +116,8 @@ final class DeliveryHandler: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        deadline = Deadline(after: .seconds(dialogue.patience), on: context.eventLoop) { [weak self] in
-            self?.timedOut()
-        }
+        // Not weakly, which is dear: `handlerRemoved` takes the timer back.
+        deadline = Deadline(after: .seconds(dialogue.patience), on: context.eventLoop) { self.timedOut() }
         if dialogue.isImplicit { startTLS() }
     }
 

@@ -203,7 +203,7 @@ package final class ForwarderCore {
             finishTransaction(on: connection, of: pool)
             if connection.job != nil {
                 begin(connection)
-            } else if connection.member.takesMail, !isStopping {
+            } else if connection.member.takesMail, !connection.isUnwelcome, !isStopping {
                 connection.member.idle.append(connection)
                 pump(pool)
             } else {
@@ -242,6 +242,12 @@ package final class ForwarderCore {
         connection.outcomes = nil
         connection.job = nil
         connection.transactions += 1
+        connection.isUnwelcome = outcomes.contains { outcome in
+            switch outcome {
+            case .deferred(let reply)?, .bounced(let reply)?: reply.command == "MAIL FROM" && !reply.isOurs
+            default: false
+            }
+        }
         // Those nobody was asked about, for the connection takes no more transactions, go on by another; those there was
         // no room for in this transaction (RFC 5321 §4.5.3.1.10) in the next, if it has brought others forward.
         let hasProgressed = outcomes.contains { if case .delivered = $0 { true } else { false } }

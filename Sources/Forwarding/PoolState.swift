@@ -23,6 +23,8 @@ final class PoolState {
         var hop: (any Hop)?
         var job: Job?
         var transactions = 0
+        /// MAIL was refused: perhaps the connection and not the message is what is not wanted, so it serves no other.
+        var isUnwelcome = false
         /// Told, and not finished yet: whether the connection survived them comes next.
         var outcomes: [DeliveryDialogue.Outcome?]?
 

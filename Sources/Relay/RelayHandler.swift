@@ -49,7 +49,8 @@ final class RelayHandler: ChannelDuplexHandler {
     private func begin(_ context: ChannelHandlerContext) {
         guard deadline == nil else { return }
         clientAddress = context.remoteAddress?.ipAddress ?? "unknown"
-        deadline = Deadline(after: Self.idleLimit, on: context.eventLoop) { [weak self] in self?.timedOut() }
+        // Not weakly, which is dear: `handlerRemoved` takes the timer back.
+        deadline = Deadline(after: Self.idleLimit, on: context.eventLoop) { self.timedOut() }
         var output = context.channel.allocator.buffer(capacity: 128)
         dialogue.greeting(into: &output)
         context.writeAndFlush(wrapOutboundOut(output), promise: nil)

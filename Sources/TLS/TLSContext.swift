@@ -24,6 +24,8 @@ package final class TLSContext: @unchecked Sendable {
     package let certificateNames: [String]
     /// When our own certificate ends, in seconds since the Unix epoch.
     package let certificateExpiry: Int64?
+    /// Of our own certificate, lower-case hexadecimal.
+    package let certificateSerial: String?
     /// The file of our own certificate, for those who write about it.
     package let certificateFile: String?
     /// Of the listening side: further certificates, one of which a client gets that names it (RFC 6066 §3).
@@ -151,21 +153,25 @@ package final class TLSContext: @unchecked Sendable {
         certificateFile = identity?.chain
         var names: [String] = []
         var expiry: Int64?
+        var serial: String?
         do throws(TLSError) {
             try Self.setRules(pointer, minimum)
             if let identity {
                 let leaf = try Self.setIdentity(pointer, chain: identity.chain, key: identity.key)
                 names = subjectAlternativeNames(of: leaf.pointer)
                 expiry = leaf.notAfter
+                serial = serialNumber(of: leaf.pointer)
             }
             if let authorities { try Self.trust(authorities, pointer) }
         } catch {
             certificateNames = []
             certificateExpiry = nil
+            certificateSerial = nil
             throw error
         }
         certificateNames = names
         certificateExpiry = expiry
+        certificateSerial = serial
     }
 
     deinit { SSL_CTX_free(pointer) }

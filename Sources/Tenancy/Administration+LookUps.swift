@@ -130,7 +130,9 @@ package struct UsageRecord: Sendable, Hashable {
 /// One message, as `queue list` has it.
 package struct QueueRecord: Sendable, Hashable {
     package var id: MessageID
-    package var tenant, credential: String
+    package var tenant: String
+    /// Nil: our own report or notice, which no credential sent.
+    package var credential: String?
     package var state: String
     package var recipients, live, size: Int64
     /// Empty: the null path.
@@ -154,7 +156,10 @@ package struct QueueMessage: Sendable, Hashable {
     }
 
     package var id: MessageID
-    package var tenant, credential, state, kind: String
+    package var tenant: String
+    /// Nil: our own report or notice, which no credential sent.
+    package var credential: String?
+    package var state, kind: String
     package var size: Int64
     package var sender, fromDomain: String
     package var messageIDHeader, client: String?
@@ -333,7 +338,7 @@ extension Administration {
             """, [.optional(slug), .bool(everything), .int32(pageSize), .optional(after)]
         ) { row in
             QueueRecord(
-                id: try row.uuid("id"), tenant: try row.string("tenant"), credential: try row.string("credential"),
+                id: try row.uuid("id"), tenant: try row.string("tenant"), credential: try row.stringOrNil("credential"),
                 state: try row.string("state"), recipients: try row.int64("recipients"), live: try row.int64("live"),
                 size: try row.int64("size"), sender: try row.string("sender"),
                 acceptedAt: try row.timestamp("accepted_at"), nextAttempt: try row.timestampOrNil("next_attempt"))
@@ -350,7 +355,7 @@ extension Administration {
             """, [.uuid(id)]
         ) { row in
             QueueMessage(
-                id: id, tenant: try row.string("tenant"), credential: try row.string("credential"),
+                id: id, tenant: try row.string("tenant"), credential: try row.stringOrNil("credential"),
                 state: try row.string("message_state"), kind: try row.string("kind"), size: try row.int64("size"),
                 sender: try row.string("sender"), fromDomain: try row.string("from_domain"),
                 messageIDHeader: try row.stringOrNil("message_id_header"), client: try row.stringOrNil("client"),

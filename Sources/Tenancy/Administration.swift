@@ -37,12 +37,16 @@ package struct Administration: Sendable {
     }
 
     /// When this returns, no node accepts anything more of it, not even what is under way.
+    ///
+    /// - Parameters:
+    ///   - reason: of one that is suspended already, nil leaves it.
+    ///   - holdQueue: what is queued stays; nil: it goes on, or, of one that is suspended already, does what it did.
     package func suspendTenant(
-        _ slug: String, reason: String?, holdQueue: Bool
+        _ slug: String, reason: String?, holdQueue: Bool?
     ) async throws(AdministrationError) -> Bool {
         try await change(
             "SELECT admin.tenant_suspend($1, $2, $3, $4)",
-            [.text(user), .text(slug), .optional(reason), .bool(holdQueue)]
+            [.text(user), .text(slug), .optional(reason), .optional(holdQueue)]
         ).mayHaveChanged
     }
 

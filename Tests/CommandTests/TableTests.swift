@@ -57,6 +57,21 @@ import Testing
     }
 
     /// `script` gives the command a terminal of its own.
+    @Test func `a result that cannot be written is an error`() throws {
+        let process = Process()
+        let errors = Pipe()
+        process.executableURL = Run.executable
+        process.arguments = ["docs"]
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle(forWritingAtPath: "/dev/full")
+        process.standardError = errors
+        try process.run()
+        let said = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 1)
+        #expect(said.contains("standard output: No space left on device"), "\(said)")
+    }
+
     @Test func `a real one of sixty columns is not wrapped`() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "gatepost-tty-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }

@@ -50,6 +50,12 @@ extension EndToEnd {
             #expect(!report.contains("hello"), "RET=HDRS")
             let usage = try site.gatepost("usage", "acme", "--json")
             #expect(usage.contains("\"used\":1"), "a report is not charged: \(usage)")
+            // No credential sent it, which is no reason not to be shown.
+            let queue = try site.gatepost("queue", "list", "--all", "--json").split(separator: "\n")
+            let own = try #require(queue.first { $0.contains("\"credential\":null") }, "\(queue)")
+            let id = try #require(own.firstMatch(of: /"id":"([^"]+)"/)?.1)
+            #expect(try site.gatepost("queue", "show", String(id)).contains("news@acme.example"))
+            #expect(try site.gatepost("explain", String(id)).contains("news@acme.example"))
         }
 
         @Test func `a cap's warnings reach the tenant's contact by mail, once each, from two nodes`() async throws {

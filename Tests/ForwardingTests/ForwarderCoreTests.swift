@@ -85,6 +85,22 @@ import Testing
         if case .answered = scene.results.last {} else { Issue.record("\(scene.results)") }
     }
 
+    @Test func `a connection over which MAIL was refused serves no other message`() throws {
+        let scene = Scene()
+        try scene.take(1)
+        scene.hops[0].become(.ready)
+        let denied = RemoteReply(code: 550, enhanced: nil, text: "5.7.1 Relaying denied", command: "MAIL FROM")
+        scene.hops[0].become(.outcomes([.deferred(denied)]))
+        scene.hops[0].become(.ready)
+        try scene.take(2)
+        try #require(scene.hops.count == 2, "perhaps it is the connection's certificate that is not wanted any more")
+        scene.hops[1].become(.ready)
+        scene.hops[1].succeed()
+        try scene.take(3)
+        #expect(scene.hops.count == 2)
+        #expect(scene.hops[1].delivered == 2)
+    }
+
     @Test func `a probe without an answer holds nobody up for long`() throws {
         let scene = Scene()
         try scene.take(1)

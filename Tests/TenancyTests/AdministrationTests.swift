@@ -119,6 +119,8 @@ import Testing
         let suspended = try await admin.tenant("acme")
         #expect(suspended.status == "suspended" && suspended.reason == "invoice" && suspended.holdsQueue)
         #expect(try await admin.suspendTenant("acme", reason: "invoice", holdQueue: true) == false)
+        #expect(try await admin.suspendTenant("acme", reason: nil, holdQueue: nil) == false)
+        #expect(try await admin.tenant("acme").holdsQueue)
         #expect(try await admin.resumeTenant("acme"))
         #expect(try await admin.tenant("acme").status == "active")
     }

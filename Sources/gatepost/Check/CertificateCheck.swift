@@ -82,6 +82,7 @@ struct CertificateCheck {
                 } else {
                     findings.append(.ok("revocations", list.summary))
                 }
+                findings += revoked(by: list)
             } catch {
                 findings.append(.wrong("revocations", "\(error)", hint: "`gatepost ca crl` makes it anew"))
             }
@@ -101,6 +102,19 @@ struct CertificateCheck {
         }
         if ending.isEmpty { findings.append(.ok("authority", "\(settings.pki.directory), \(entries.count) issued")) }
         return findings
+    }
+
+    /// The forwarder's certificate, where its authority has taken it back: the relays deny its mail.
+    private func revoked(by list: TLS.RevocationList) -> [Finding] {
+        guard let certificate = settings.forwarder.certificate, let key = settings.forwarder.privateKey,
+            let context = try? TLSContext.server(certificateChain: certificate, privateKey: key),
+            let serial = context.certificateSerial, list.serials.contains(serial)
+        else { return [] }
+        return [
+            .wrong(
+                "revocations", "forwarder: \(certificate) has been revoked: relays deny its mail, which waits",
+                hint: "`gatepost ca renew NAME` makes a new one; then reload the node")
+        ]
     }
 
     /// A wildcard stands for one label (RFC 6125 §6.4.3).

@@ -49,13 +49,25 @@ struct DatabaseCheck {
         do {
             let connection = DatabaseConnection(try settings.database(as: .node))
             let row = try await connection.query(
-                "SELECT r.rolname, r.rolsuper FROM pg_roles r WHERE r.rolname = current_user")
+                """
+                SELECT r.rolname, r.rolsuper, coalesce((
+                    SELECT bool_and(has_function_privilege(f.oid, 'EXECUTE'))
+                    FROM pg_proc f JOIN pg_namespace s ON s.oid = f.pronamespace
+                    WHERE s.nspname = 'ledger' AND f.proname IN ('accept', 'login', 'claim', 'settle', 'secret')), true)
+                    AS serves
+                FROM pg_roles r WHERE r.rolname = current_user
+                """)
             await connection.close()
             let user = try row.first?.string("rolname") ?? "?"
             if try row.first?.bool("rolsuper") == true {
                 return .note(
                     "node role", "`serve` connects as \(user), a superuser",
                     hint: "database.url should connect as gatepost_node, which may do little")
+            }
+            guard try row.first?.bool("serves") == true else {
+                return .wrong(
+                    "node role", "`serve` connects as \(user), which may not do what a node does",
+                    hint: "database.url should connect as gatepost_node")
             }
             return .ok("node role", "`serve` connects as \(user)")
         } catch {

@@ -55,15 +55,23 @@ struct RelayCheck {
         } catch {
             return .wrong("relay", "\(name): \(error)")
         }
+        // As the forwarder does it.
+        let serverName = relay.serverName.isEmpty ? relay.host : relay.serverName
         let probe = Probe(host: relay.host, port: Int(relay.port), heloName: settings.submission.hostname)
         do {
-            let seen = try await probe.run(tls: tls, serverName: relay.host)
+            let seen = try await probe.run(tls: tls, serverName: serverName)
             var text = "\(name): \(how), answers"
             if let session = seen.session { text += " with \(session.version)" }
             if let login = seen.mechanisms { text += ", offers AUTH \(login)" }
+            if relay.wire == "lmtp", relay.tls == "mutual", seen.mechanisms == nil {
+                return .note(
+                    "relay", "\(name): \(how), answers, and shows no sign of knowing the forwarder's certificate",
+                    hint: "a relay of Gatepost's offers AUTH EXTERNAL to one that it knows, and denies mail to others: its "
+                        + "log says why")
+            }
             return relay.status == "active" ? .ok("relay", text) : .note("relay", text + "; it is draining")
         } catch {
-            if relay.tls == "opportunistic", (try? await probe.run(tls: nil, serverName: relay.host)) != nil {
+            if relay.tls == "opportunistic", (try? await probe.run(tls: nil, serverName: serverName)) != nil {
                 return .note("relay", "\(name): \(how), answers, in the clear (\(error))")
             }
             return .wrong("relay", "\(name): \(how): \(error)", hint: "gatepost relay list \(relay.pool)")
@@ -74,7 +82,8 @@ struct RelayCheck {
         switch relay.tls {
         case "none": nil
         case "opportunistic", "require": try TLSContext.client(authorities: nil)
-        case "verify": try TLSContext.client(authorities: "/etc/ssl/certs/ca-certificates.crt")
+        case "verify": try TLSContext.client(
+                authorities: settings.forwarder.smarthostAuthorities ?? "/etc/ssl/certs/ca-certificates.crt")
         default:
             try TLSContext.client(
                 authorities: settings.forwarder.authorities, certificateChain: settings.forwarder.certificate,

@@ -22,12 +22,16 @@ extension CredentialCommands {
         @OptionGroup var confirmation: Confirmation
         @Argument(transform: ArgumentText.credential) var credential: String
         @Option(
-            help: ArgumentHelp("How long the older secrets go on: 72h, 7d, …", valueName: "duration"),
+            help: ArgumentHelp("How long the older secrets go on: 7d, … Default: 72h.", valueName: "duration"),
             transform: ArgumentText.grace)
-        var grace: Duration = .seconds(72 * 3600)
+        var grace: Duration?
         @Flag(help: "No grace: the older secrets end at once.") var now = false
         @Option(help: ArgumentHelp("A new file (mode 0600) for the secret, not the screen.", valueName: "path"))
         var secretFile: String?
+
+        func validate() throws {
+            if now, grace != nil { throw ValidationError("--now or --grace, not both.") }
+        }
 
         func run() async throws {
             try await Desk.sit(common, about: .credential(credential)) { desk in
@@ -35,7 +39,7 @@ extension CredentialCommands {
                 let file = try secretFile.map { try SecretFile(creating: $0) }
                 do {
                     let rotation = try await desk.administration.rotateCredential(
-                        credential, grace: now ? .zero : grace)
+                        credential, grace: now ? .zero : grace ?? .seconds(72 * 3600))
                     try file?.write(rotation.secret.exposed + "\n")
                     desk.output.show(
                         [

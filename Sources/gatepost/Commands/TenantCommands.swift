@@ -121,7 +121,8 @@ struct TenantCommands: ParsableCommand {
             commandName: "suspend", abstract: "Take no more mail from a tenant.",
             discussion: """
                 When it returns, nothing more is accepted, on no node, not even what was under way; open sessions end. \
-                What is queued goes on being delivered unless --hold-queue. `tenant resume` undoes it.
+                What is queued goes on being delivered unless --hold-queue. Of a tenant that is suspended already, what is \
+                not given stays as it is; --release-queue lets its queue go on. `tenant resume` undoes it all.
 
                 Example:
                   gatepost tenant suspend acme --reason "invoice overdue" --yes
@@ -132,15 +133,21 @@ struct TenantCommands: ParsableCommand {
         @Argument(transform: ArgumentText.slug) var tenant: String
         @Option(help: "Why; clients are told.", transform: ArgumentText.line) var reason: String?
         @Flag(help: "Leave what is queued alone, too.") var holdQueue = false
+        @Flag(help: "Let what --hold-queue held go on, though the tenant stays suspended.") var releaseQueue = false
+
+        func validate() throws {
+            if holdQueue, releaseQueue { throw ValidationError("--hold-queue or --release-queue, not both.") }
+        }
 
         func run() async throws {
             try await Desk.sit(common, about: .tenant(tenant)) { desk in
                 try confirmation.ask("Suspend \(tenant): all its mail is refused until `tenant resume`. Go on")
                 let changed = try await desk.administration.suspendTenant(
-                    tenant, reason: reason, holdQueue: holdQueue)
+                    tenant, reason: reason, holdQueue: holdQueue ? true : releaseQueue ? false : nil)
                 let record = try await desk.administration.tenant(tenant)
+                let queue = record.holdsQueue ? "its queue is held" : "its queue goes on"
                 desk.output.show(
-                    record.json, changed ? "tenant \(tenant) suspended\n" : "tenant \(tenant) was suspended already\n")
+                    record.json, "tenant \(tenant) \(changed ? "suspended" : "was suspended already"); \(queue)\n")
             }
         }
     }

@@ -97,13 +97,33 @@ extension Settings.Log {
     }
 }
 
-/// Writes all of a text; what cannot be written is lost, for there is nobody left to tell.
+/// Writes all of a text. What cannot be written is lost, for there may be nobody left to tell; where it was a result,
+/// ``LostOutput`` knows.
 func write(_ text: String, to descriptor: Int32) {
     var text = text
-    text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: descriptor) }
+    let isWritten = text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: descriptor) }
+    if !isWritten, descriptor == STDOUT_FILENO { LostOutput.note(errno) }
 }
 
-func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) {
+/// Whether a result could not be written: then a command has not done all it was asked.
+enum LostOutput {
+    private static let number = Atomic<Int32>(0)
+
+    fileprivate static func note(_ errno: Int32) { number.store(errno, ordering: .relaxed) }
+
+    /// What is said of it; nil where everything was written.
+    static var failure: Failure? {
+        let number = number.load(ordering: .relaxed)
+        guard number != 0 else { return nil }
+        return Failure(
+            "standard output: \(String(cString: strerror(number)))",
+            hint: "what was printed is not whole; what the command changed stays changed")
+    }
+}
+
+/// False, with `errno`: it could not all be written.
+@discardableResult
+func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
     var rest = bytes
     while !rest.isEmpty {
         let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
@@ -113,7 +133,8 @@ func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) {
             _ = Glibc.poll(&poll, 1, 1000)
             continue
         }
-        guard count > 0 else { return }
+        guard count > 0 else { return false }
         rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
+    return true
 }

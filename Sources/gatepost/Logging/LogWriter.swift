@@ -110,7 +110,7 @@ final class LogWriter: Sendable {
             return state.pending
         }
         guard !octets.isEmpty else { return false }
-        octets.withUnsafeBytes { writeAll($0, to: descriptor) }
+        _ = octets.withUnsafeBytes { writeAll($0, to: descriptor) }
         state.withLock { $0.isWriting = false }
         return true
     }

@@ -82,7 +82,7 @@ struct Desk: Sendable {
             switch subject {
             case .tenant(let slug):
                 let slugs = try await administration.slugs(like: slug)
-                if slugs.contains(slug) { break }
+                if slugs.contains(slug) || !message.hasPrefix("no tenant") { break }
                 return Failure(
                     "no tenant `\(slug.printable)`", hint: hint(slug, slugs, "`gatepost tenant list` lists them"))
             case .credential(let name):

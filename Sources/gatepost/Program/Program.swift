@@ -10,7 +10,11 @@ import Glibc
 enum Program {
     static func main() async {
         _ = clinux_forbid_dumps()
-        let status = await run(Array(CommandLine.arguments.dropFirst()))
+        var status = await run(Array(CommandLine.arguments.dropFirst()))
+        if let lost = LostOutput.failure {
+            write(lost.text, to: STDERR_FILENO)
+            if status == .done { status = lost.status }
+        }
         fflush(nil)
         exit(status.rawValue)
     }

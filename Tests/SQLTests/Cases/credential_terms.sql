@@ -1,6 +1,6 @@
 -- What a credential may do, how that is changed and told, and its certificates. (CredentialTests has more of it.)
 \ir begin.psql
-SELECT plan(31);
+SELECT plan(33);
 CREATE TEMP TABLE words AS SELECT 'SCRAM-SHA-256$4096:c2FsdA==$a:b' AS one;
 GRANT SELECT ON words TO public;
 
@@ -27,6 +27,15 @@ SELECT pg_temp.writes_meter('SELECT admin.credential_set(''me'', ''acme.a'', ''{
 SELECT is((pg_temp.send(3)).verdict, 'cap_credential_daily', 'admin.credential_set: in force for the next message');
 SELECT is(s.was::text || s.becomes, '{"daily": 2}{"daily": null}', 'admin.credential_set: what was and what is')
 FROM admin.credential_set('me', 'acme.a', '{"daily": null}') s;
+SELECT FROM admin.credential_set('me', 'acme.a', '{"mode": "test"}');
+INSERT INTO gatepost.recent (tenant_id, credential_id, digest, message_id, at)
+VALUES (pg_temp.acme(), pg_temp.credential(), '\x00'::bytea, gatepost.uuid_new(ledger.clock()), ledger.clock());
+SELECT FROM admin.credential_set('me', 'acme.a', '{"label": "x"}');
+SELECT is((SELECT count(*) FROM gatepost.recent k WHERE k.tenant_id = pg_temp.acme() AND k.digest = '\x00'), 1::bigint,
+    'admin.credential_set: what was sent before is known');
+SELECT FROM admin.credential_set('me', 'acme.a', '{"mode": "live"}');
+SELECT is((SELECT count(*) FROM gatepost.recent k WHERE k.tenant_id = pg_temp.acme() AND k.digest = '\x00'), 0::bigint,
+    'admin.credential_set: what was only tested is new mail when it is sent again');
 SELECT ok(NOT s.changed, 'admin.credential_set: so already') FROM admin.credential_set('me', 'acme.a', '{}') s;
 SELECT is(l.own || ' ' || l.tenant_value || ' ' || l.tenant_from || ' ' || l.in_force, '5 1000 default 5',
     'admin.credential_limits: the less of both') FROM admin.credential_limits('acme.m') l WHERE l.limit_name = 'daily';

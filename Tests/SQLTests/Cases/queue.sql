@@ -1,6 +1,6 @@
 -- The queue: leases, claims, outcomes.
 \ir begin.psql
-SELECT plan(54);
+SELECT plan(55);
 CREATE TEMP TABLE o AS SELECT gatepost.uuid_new(ledger.clock()) AS id, gatepost.uuid_new(ledger.clock()) AS other;
 GRANT SELECT ON o TO public;
 
@@ -102,6 +102,8 @@ SELECT ok(ledger.upkeep_expired(100) > 0, 'ledger.upkeep_expired: batch rows of 
 SELECT is(ledger.upkeep_expired(100), 0::bigint, 'ledger.upkeep_expired: until none is left');
 SELECT is((SELECT count(*) FROM gatepost.batch b WHERE b.at < ledger.clock() - interval '22 hours'), 1::bigint,
     'ledger.upkeep_expired: no younger one');
+SELECT throws_ok('SELECT ledger.upkeep_partitions(''-1 day'', ''-1 day'')', 'GP004', NULL,
+    'ledger.upkeep_partitions: nobody who may call it can do away with what there is');
 SELECT ok(ledger.upkeep_partitions() IS NULL, 'ledger.upkeep_partitions: nothing to do');
 SELECT test.at(clock_timestamp() + interval '1 day');
 SELECT matches(ledger.upkeep_partitions(), '^made the partition of ', 'ledger.upkeep_partitions: a step at a time');

@@ -1,6 +1,6 @@
 -- Tenants: made, changed, suspended, deleted.
 \ir begin.psql
-SELECT plan(61);
+SELECT plan(66);
 
 SELECT ok(t.created, 'admin.tenant_create: made') FROM admin.tenant_create('me', 'bolt', '{"daily": 7}') t;
 SELECT ok(NOT t.created, 'admin.tenant_create: there already') FROM admin.tenant_create('me', 'bolt', '{"daily": 8}') t;
@@ -56,6 +56,11 @@ SELECT is((v.s).verdict || ': ' || (v.s).detail, 'tenant_suspended: unpaid',
 FROM (SELECT pg_temp.send() AS s) AS v;
 SELECT throws_ok('SELECT admin.tenant_suspend(''me'', ''nobody'', NULL, false)', 'GP002', NULL,
     'admin.tenant_suspend: no such tenant');
+SELECT ok(admin.tenant_suspend('me', 'acme', 'fraud', true), 'admin.tenant_suspend: its queue is held as well');
+SELECT ok(NOT admin.tenant_suspend('me', 'acme', NULL, NULL), 'admin.tenant_suspend: what is not named stays');
+SELECT is(t.reason || ' ' || t.hold_queue, 'fraud true', 'admin.tenant_suspend: the reason and the hold')
+FROM gatepost.tenant t WHERE t.slug = 'acme';
+SELECT ok(admin.tenant_suspend('me', 'acme', NULL, false), 'admin.tenant_suspend: its queue goes on again');
 SELECT ok(admin.tenant_resume('me', 'acme'), 'admin.tenant_resume: changed');
 SELECT is((pg_temp.send()).verdict, 'accepted', 'admin.tenant_resume: accepted again');
 SELECT ok(NOT admin.tenant_resume('me', 'acme'), 'admin.tenant_resume: so already');
@@ -66,7 +71,10 @@ SELECT is(ROW(c.credentials, c.domains, c.messages, c.recipients, c.keys, c.corr
 SELECT throws_ok('SELECT admin.tenant_contents(''nobody'')', 'GP002', NULL, 'admin.tenant_contents: no such tenant');
 SELECT throws_ok('SELECT admin.tenant_purge(''me'', ''acme'', 10)', 'GP004', NULL,
     'admin.tenant_purge: it is not deleted');
+SELECT FROM admin.tenant_suspend('me', 'acme', NULL, true);
 SELECT ok(d.changed, 'admin.tenant_delete: deleted') FROM admin.tenant_delete('me', 'acme') d;
+SELECT ok(NOT t.hold_queue, 'admin.tenant_delete: a report on what is under way is not held for ever')
+FROM gatepost.tenant t WHERE t.slug = 'acme';
 SELECT ok(NOT d.changed, 'admin.tenant_delete: so already') FROM admin.tenant_delete('me', 'acme') d;
 SELECT is((SELECT count(*) FROM gatepost.credential c WHERE c.tenant_id = t.id AND c.revoked_at IS NULL), 0::bigint,
     'admin.tenant_delete: its credentials end') FROM gatepost.tenant t WHERE t.slug = 'acme';
