@@ -66,7 +66,8 @@ struct RelayCheck {
             if relay.wire == "lmtp", relay.tls == "mutual", seen.mechanisms == nil {
                 return .note(
                     "relay", "\(name): \(how), answers, and shows no sign of knowing the forwarder's certificate",
-                    hint: "a relay of Gatepost's offers AUTH EXTERNAL to one that it knows, and denies mail to others: its "
+                    hint:
+                        "a relay of Gatepost's offers AUTH EXTERNAL to one that it knows, and denies mail to others: its "
                         + "log says why")
             }
             return relay.status == "active" ? .ok("relay", text) : .note("relay", text + "; it is draining")
@@ -82,7 +83,8 @@ struct RelayCheck {
         switch relay.tls {
         case "none": nil
         case "opportunistic", "require": try TLSContext.client(authorities: nil)
-        case "verify": try TLSContext.client(
+        case "verify":
+            try TLSContext.client(
                 authorities: settings.forwarder.smarthostAuthorities ?? "/etc/ssl/certs/ca-certificates.crt")
         default:
             try TLSContext.client(

@@ -204,7 +204,8 @@ extension QueueMessage {
             ])
         }
         return Table.properties([
-            "id": id.description, "state": state, "tenant": tenant, "credential": credential ?? "-", "sender": "<\(sender)>",
+            "id": id.description, "state": state, "tenant": tenant, "credential": credential ?? "-",
+            "sender": "<\(sender)>",
             "from domain": fromDomain, "message id": messageIDHeader ?? "-", "client": client ?? "-",
             "helo": helo.map(Self.text) ?? "-", "size": Show.roughSize(size),
             "accepted": Show.time(acceptedAt.microseconds), "body": isBodyStored ? "stored" : "gone",
