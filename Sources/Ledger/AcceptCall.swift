@@ -53,7 +53,7 @@ package struct AcceptCall: Sendable {
                 }
             }
         }
-        column(.int8Array, .int8, writer) { writer.element(Int64($0.content.readableBytes)) }
+        column(.int8Array, .int8, writer) { writer.element(Int64($0.size)) }
         column(.byteaArray, .bytea, writer) { writer.element($0.resubmissionDigest) }
         column(.textArray, .text, writer) { writer.element($0.clientAddress) }
         column(.byteaArray, .bytea, writer) { request in

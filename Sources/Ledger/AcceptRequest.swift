@@ -20,6 +20,8 @@ package struct AcceptRequest: Sendable {
     package var parameters: MailParameters
     /// After the fix-ups, without the Received field of ours. Never copied before it is sent to PostgreSQL.
     package var content: ByteBuffer
+    /// Octets as the client sent them, which is what limits and use count: what we add is at our cost.
+    package var size: Int
     /// SHA-256 over credential, envelope and content as sent; nil: never answered as a resubmission.
     package var resubmissionDigest: [UInt8]?
     /// Makes the Received field for an id and the database's time in seconds since 1970. Called on the acceptor's
@@ -41,11 +43,13 @@ package struct AcceptRequest: Sendable {
         tenantID: Int64, credentialID: Int64, loginID: Int64, tenantSlug: String, credentialName: String, poolID: Int64,
         sender: ReversePath, fromDomain: Domain, recipients: [EnvelopeRecipient],
         parameters: MailParameters = MailParameters(), otherAuthorDomains: [Domain] = [], content: ByteBuffer,
-        resubmissionDigest: [UInt8]? = nil, trace: @escaping @Sendable (MessageID, Int64) -> ByteBuffer,
+        size: Int? = nil, resubmissionDigest: [UInt8]? = nil,
+        trace: @escaping @Sendable (MessageID, Int64) -> ByteBuffer,
         clientAddress: String? = nil, heloName: String = "", messageIDHeader: String? = nil, isEightBit: Bool = true,
         session: MessageID? = nil, fromAddresses: [String] = []
     ) {
         self.tenantID = tenantID
+        self.size = size ?? content.readableBytes
         self.credentialID = credentialID
         self.loginID = loginID
         self.tenantSlug = tenantSlug

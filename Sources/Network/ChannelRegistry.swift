@@ -42,13 +42,25 @@ package final class ChannelRegistry: Sendable {
         }
     }
 
-    /// Waits until the last channel has closed, `grace` at most; then closes what is left.
+    /// How long they have to say their last words, and to be heard.
+    private static let lastWords = Duration.seconds(1)
+
+    /// Waits until the last channel has closed, `grace` at most; then tells what is left, and closes it.
     package func drain(within grace: Duration) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.untilEmpty() }
             group.addTask { try? await Task.sleep(for: grace) }
             await group.next()
             group.cancelAll()
+        }
+        if count > 0 {
+            broadcast(ShutdownOverdue())
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.untilEmpty() }
+                group.addTask { try? await Task.sleep(for: Self.lastWords) }
+                await group.next()
+                group.cancelAll()
+            }
         }
         let left = state.withLock { Array($0.channels.values) }
         for channel in left {
@@ -88,5 +100,10 @@ package final class ChannelRegistry: Sendable {
 
 /// Sent to every channel when the role shuts down: end what is idle, finish what is under way.
 package struct ShutdownRequested: Sendable {
+    package init() {}
+}
+
+/// Sent to every channel that is left when the time for that is over: say why, and end.
+package struct ShutdownOverdue: Sendable {
     package init() {}
 }

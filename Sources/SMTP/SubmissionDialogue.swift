@@ -282,7 +282,8 @@ package struct SubmissionDialogue {
                 named.write(into: &output)
             }
             state = .reading(.transaction(identity, draft))
-            if !failsTransaction { reject(reply, into: &output) }
+            // A cap that is reached is no error of the client's, however many recipients it has to be said to.
+            if !failsTransaction { core.say(reply, into: &output) }
         case .data(let identity, let draft, nil):
             state = .reading(.transaction(identity, draft.refused))
             core.conduct.noteDataRefused()

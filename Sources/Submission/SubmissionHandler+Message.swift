@@ -170,7 +170,7 @@ extension SubmissionHandler {
             tenantSlug: login.tenant, credentialName: login.credential, poolID: login.poolID, sender: envelope.sender,
             fromDomain: author, recipients: envelope.recipients, parameters: parameters,
             otherAuthorDomains: Array(prepared.authors.dropFirst()), content: prepared.content,
-            resubmissionDigest: digest, trace: trace(envelope), clientAddress: clientAddress,
+            size: size, resubmissionDigest: digest, trace: trace(envelope), clientAddress: clientAddress,
             heloName: envelope.heloName, messageIDHeader: prepared.messageID, isEightBit: prepared.isEightBit,
             session: visit.session, fromAddresses: prepared.authorAddresses)
         let bound = NIOLoopBound(self, eventLoop: eventLoop)

@@ -60,6 +60,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
     /// What a handshake takes of the heap for a moment: OpenSSL's two record buffers and its keys.
     private static let handshakeChurn = 48 * 1024
     private var isReadHeld = false
+    /// Nothing more will come.
+    private var hasInputEnded = false
     private var hasReceived = false
     /// What the message under way holds of the budget, and how fast it must come.
     var body = BodyProgress()
@@ -92,12 +94,16 @@ final class SubmissionHandler: ChannelDuplexHandler {
         body.end()
         expiry?.cancel()
         expiry = nil
-        if let login {
-            shared.sessions.leave(login)
-            shared.open.leave(login, visit.session)
-        }
-        login = nil
+        leaveLogin()
         self.context = nil
+    }
+
+    /// Its place is another session's from now on.
+    private func leaveLogin() {
+        guard let login else { return }
+        shared.sessions.leave(login)
+        shared.open.leave(login, visit.session)
+        self.login = nil
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -145,7 +151,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
         isUnanswered = true
         advance()
         if isUnanswered, !isClosing, !isAwaitingAnswer { acknowledge(context) }
-        if login != nil { moveDeadline() }
+        // (The last word's own deadline is shorter.)
+        if login != nil, !isClosing { moveDeadline() }
     }
 
     /// Lets the kernel acknowledge what has come, for there is no answer yet that could carry it.
@@ -200,6 +207,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
             handshakeDeadline = nil
             visit.endHandshake(shared.doorkeeper)
             shared.churn.add(Self.handshakeChurn, ordering: .relaxed)
+            // From now on a commit may be asked for, which is answered also to those who have nothing more to say.
+            try? context.channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
             secured(context)
         case is HandshakeDisplaced where session == nil:
             logger.info(
@@ -208,8 +217,22 @@ final class SubmissionHandler: ChannelDuplexHandler {
             context.close(promise: nil)
         case is ShutdownRequested:
             endWhenIdle(with: .shuttingDown)
+        case is ShutdownOverdue:
+            end(with: .shuttingDown)
+        case TLSEvent.closedCleanly as TLSEvent, ChannelEvent.inputClosed as ChannelEvent:
+            inputEnded(context)
         default:
             context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    /// The client has said all it will say. What it said is answered, if it asked for a commit, and then it is over.
+    private func inputEnded(_ context: ChannelHandlerContext) {
+        hasInputEnded = true
+        if isAwaitingAnswer, !isClosing {
+            tlsHandler?.outlivesGoodbye = true
+        } else {
+            context.channel.close(promise: nil)
         }
     }
 
@@ -292,6 +315,10 @@ final class SubmissionHandler: ChannelDuplexHandler {
         write(&output)
         if login != nil { moveDeadline() }
         advance()
+        if hasInputEnded, !isClosing, !isAwaitingAnswer {
+            var nothing = ByteBuffer()
+            close(saying: &nothing)
+        }
         releaseRead()
     }
 
@@ -396,6 +423,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
     private func close(saying lastWords: inout ByteBuffer) {
         guard let context, !isClosing else { return }
         isClosing = true
+        leaveLogin()
         // (TLS sends it together with its own goodbye.)
         context.write(wrapOutboundOut(lastWords), promise: nil)
         if session == nil { context.flush() }

@@ -54,6 +54,10 @@ package final class TLSHandler: ChannelDuplexHandler {
     private var heldOctets = 0
     private static let ticketPatience = TimeAmount.milliseconds(500)
 
+    /// A peer's goodbye ends what it says and not what it is told (RFC 8446 §6.1): whoever still owes it a reply sets this when
+    /// it is told of the goodbye, and closes the channel when all is said.
+    package var outlivesGoodbye = false
+
     /// What the handshake settled, once it is complete.
     package private(set) var session: TLSSession?
 
@@ -252,7 +256,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         case .complete, .needsInput: break
         case .closed:
             context.fireUserInboundEventTriggered(TLSEvent.closedCleanly)
-            if case .open = state { context.channel.close(promise: nil) }
+            if case .open = state, !outlivesGoodbye { context.channel.close(promise: nil) }
         case .failed(let error): fail(error, connection, context)
         }
     }

@@ -73,7 +73,7 @@ package enum LimitCatalogue {
             range: anyNumber, isEndless: true, reply: overCap, hasShadow: true),
         LimitDescription(
             name: "message_size", scope: .tenant, unit: .octets, window: .message,
-            text: "Octets of a message as it is stored.", standard: 26_214_400, range: anySize, isEndless: false,
+            text: "Octets of a message as it is sent to us.", standard: 26_214_400, range: anySize, isEndless: false,
             reply: "552 5.3.4", hasShadow: false),
         LimitDescription(
             name: "recipients_per_message", scope: .tenant, unit: .recipients, window: .message,

@@ -394,6 +394,25 @@ struct SubmissionOrderTests {
         }
     }
 
+    @Test func `a cap that is said to many recipients ends no session, and those before it go`() {
+        var subject = SubmissionSubject(.authenticated)
+        var output = ByteBuffer()
+        subject.begin(into: &output)
+        func feed(_ text: String, _ answer: String?) {
+            output.clear()
+            var bytes = ByteBuffer(string: text)
+            subject.receive(&bytes)
+            while let action = subject.nextAction(into: &output) { subject.answer(action, with: answer, into: &output) }
+        }
+        feed("MAIL FROM:<a@own.example>\r\nRCPT TO:<b@d.example>\r\n", nil)
+        for number in 0..<60 {
+            feed("RCPT TO:<c\(number)@d.example>\r\n", "refuse 550 5.7.1 Daily cap reached.")
+            #expect(String(buffer: output).hasPrefix("550 5.7.1 "), "\(number): \(String(buffer: output))")
+        }
+        feed("DATA\r\n", nil)
+        #expect(String(buffer: output).hasPrefix("354 "))
+    }
+
     @Test func `an answer that comes after the end is dropped`() {
         var subject = SubmissionSubject(.authenticated)
         var output = ByteBuffer()

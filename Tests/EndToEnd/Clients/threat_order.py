@@ -1,9 +1,12 @@
 """THREATS §4 Command order, pipelining, BDAT: the cases on the wire."""
 
 import socket
+import ssl
 import threading
+import time
 
-from threat_client import Client, Closed, Wrong, b64, case, message, secret, sender, username
+from threat_client import (Client, Closed, Wrong, b64, ca, case, message, secret, sender, tls_port,
+                           username)
 
 
 @case("§4 order", "MAIL before EHLO, RCPT before MAIL, DATA before RCPT, nested MAIL")
@@ -224,3 +227,84 @@ def _(token):
     for verb in ["EXPN staff", "ETRN x.example", "TURN"]:
         client.say(verb, "502 5.5.1")
     client.say("HELP", "214 2.0.0")
+
+
+@case("§4 QUIT", "a client that does not hang up keeps neither its descriptor nor its session")
+def _(token):
+    client = Client()
+    client.login()
+    client.say("QUIT", "221 2.0.0")
+    client.closed()
+    raw = client.socket.detach()
+    plain = socket.socket(fileno=raw)
+    time.sleep(2)
+    try:
+        for _ in range(5):
+            plain.send(b"x")
+            time.sleep(0.1)
+    except OSError:
+        return
+    raise Wrong("the server still listens 2 s after its 221")
+
+
+def last_words(way):
+    """Everything in one segment: the end of content, QUIT or not, TLS's goodbye, and the end of the stream or not."""
+    def run(token):
+        plain = socket.create_connection(("127.0.0.1", tls_port), timeout=20, source_address=("127.7.9.9", 0))
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = ssl.create_default_context(cafile=ca).wrap_bio(incoming, outgoing, server_hostname="localhost")
+
+        def pump(step):
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    plain.sendall(outgoing.read())
+                    octets = plain.recv(65536)
+                    if octets:
+                        incoming.write(octets)
+                    else:
+                        incoming.write_eof()
+
+        def say(octets, expected):
+            tls.write(octets)
+            got = pump(lambda: tls.read(4096))
+            if not got.startswith(expected):
+                raise Wrong(f"{octets[:20]!r}: {got!r}")
+
+        pump(tls.do_handshake)
+        got = pump(lambda: tls.read(4096))
+        if not got.startswith(b"220"):
+            raise Wrong(f"{got!r}")
+        say(b"EHLO client.example\r\n", b"250")
+        say(f"AUTH PLAIN {b64(chr(0) + username + chr(0) + secret)}\r\n".encode(), b"235")
+        say(f"MAIL FROM:<{sender}>\r\n".encode(), b"250")
+        say(b"RCPT TO:<a@remote.example>\r\n", b"250")
+        say(b"DATA\r\n", b"354")
+        tls.write(message(token) + b".\r\n" + (b"QUIT\r\n" if "QUIT" in way else b""))
+        if "goodbye" in way:
+            try:
+                tls.unwrap()
+            except ssl.SSLError:
+                pass
+        plain.sendall(outgoing.read())
+        if "end" in way:
+            plain.shutdown(socket.SHUT_WR)
+        # Past its own goodbye Python reads nothing any more: what comes is counted. 250 with an id is more than 80
+        # octets, TLS's goodbye 24.
+        octets = b""
+        while more := plain.recv(65536):
+            octets += more
+        if "goodbye" not in way:
+            incoming.write(octets)
+            text = tls.read(4096)
+            if not text.startswith(b"250 2.0.0"):
+                raise Wrong(f"{text!r}")
+        elif len(octets) < 80:
+            raise Wrong(f"{len(octets)} octets came back")
+        return [token]
+    return run
+
+
+for way in ["goodbye", "goodbye, end", "QUIT, goodbye", "QUIT, goodbye, end", "end", "QUIT, end"]:
+    case("§4 last words", f"a message is answered, whatever ends with it: {way}")(last_words(way))
