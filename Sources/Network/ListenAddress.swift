@@ -66,6 +66,8 @@ extension ListenAddress {
                 }
             guard let descriptor else { return try await bootstrap.bind(host: host, port: port).get() }
             return try await bootstrap.withBoundSocket(descriptor).get()
+        } catch let error as IOError {
+            throw ListenFailure(address: self, reason: String(cString: strerror(error.errnoCode)))
         } catch {
             throw ListenFailure(address: self, reason: String(describing: error))
         }

@@ -287,6 +287,15 @@ extension Administration {
         }
     }
 
+    /// Those of the names that PostgreSQL knows.
+    package func timeZones(among names: [String]) async throws(AdministrationError) -> Set<String> {
+        if names.isEmpty { return [] }
+        return Set(
+            try await read(
+                "SELECT name FROM pg_catalog.pg_timezone_names WHERE name = ANY ($1)", [.optional(names)]
+            ) { try $0.string("name") })
+    }
+
     /// - Parameter pool: nil: every pool's.
     package func relays(of pool: String?) async throws(AdministrationError) -> [RelayRecord] {
         if let pool, !(try await pools().contains { $0.name == pool }) { throw .notFound("no pool `\(pool)`") }

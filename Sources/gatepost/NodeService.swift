@@ -29,6 +29,8 @@ final class NodeService: Service {
     private let threads: NIOThreadPool
     private let budget: BodyBudget
     private var settings: Settings { live.current }
+    /// What cannot change before a restart is as it was here.
+    private let started: Settings
     private let watched = WatchedCertificates()
 
     /// - Parameters:
@@ -40,6 +42,7 @@ final class NodeService: Service {
         load: @escaping @Sendable () throws -> Settings
     ) throws(Failure) {
         live = LiveSettings(settings)
+        started = settings
         self.load = load
         self.sockets = sockets
         self.roles = roles
@@ -115,10 +118,11 @@ final class NodeService: Service {
         await submission?.reconfigure(new.submission.configuration)
         watched.reload(logger: logger)
         logger.notice("reloaded", metadata: ["changed": .array(changes.applied.map { .string($0) })])
-        if !changes.needRestart.isEmpty {
+        let needRestart = Settings.changes(from: started, to: new).needRestart
+        if !needRestart.isEmpty {
             logger.warning(
                 "some changed settings need a restart",
-                metadata: ["keys": .array(changes.needRestart.map { .string($0) })])
+                metadata: ["keys": .array(needRestart.map { .string($0) })])
         }
     }
 

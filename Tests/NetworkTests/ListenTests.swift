@@ -22,4 +22,20 @@ import Testing
         try await client.close()
         try await listener.close()
     }
+
+    @Test func `a port that is taken is said in words`() async throws {
+        let listener = try await ListenAddress(host: "127.0.0.1", port: 0).bind(
+            on: MultiThreadedEventLoopGroup.singleton
+        ) { $0.eventLoop.makeSucceededVoidFuture() }
+        let port = try #require(listener.localAddress?.port)
+        do throws(ListenFailure) {
+            _ = try await ListenAddress(host: "127.0.0.1", port: port).bind(
+                on: MultiThreadedEventLoopGroup.singleton
+            ) { $0.eventLoop.makeSucceededVoidFuture() }
+            Issue.record("two listen on one port")
+        } catch {
+            #expect(error.description == "cannot listen on 127.0.0.1:\(port): Address already in use")
+        }
+        try await listener.close()
+    }
 }

@@ -98,6 +98,8 @@ struct ApplyCommand: AsyncParsableCommand {
             difference.compare(plan: name, limits, with: known[name])
         }
         let wanted = file.tenants ?? [:]
+        let pools = try await administration.pools().map(\.name)
+        let zones = try await administration.timeZones(among: wanted.values.compactMap { $0.text(of: .zone) })
         let slugs = wanted.keys.sorted()
         for start in stride(from: 0, to: slugs.count, by: Self.pageSize) {
             let page = Array(slugs[start..<min(start + Self.pageSize, slugs.count)])
@@ -107,6 +109,7 @@ struct ApplyCommand: AsyncParsableCommand {
                 guard let tenant = wanted[slug] else { continue }
                 if records[slug] == nil { try await refuseSlip(slug, tenant, wanted, administration) }
                 try refuseMissing(tenant, file, known)
+                try refuseImpossible(tenant, pools, zones)
                 difference.compare(tenant: slug, tenant, with: records[slug], domains: domains[slug] ?? [])
             }
         }
@@ -147,6 +150,24 @@ struct ApplyCommand: AsyncParsableCommand {
         if !names.contains(plan) {
             let near = names.nearest(to: plan).map { "; did you mean `\($0)`?" } ?? ""
             throw Failure("\(path.printable):\(tenant.line): there is no plan `\(plan)`\(near)", .usage)
+        }
+    }
+
+    /// What the database would refuse is refused before anything is made.
+    private func refuseImpossible(_ tenant: StateFile.Tenant, _ pools: [String], _ zones: Set<String>) throws {
+        let place = "\(path.printable):\(tenant.line)"
+        if let pool = tenant.text(of: .pool), !pools.contains(pool) {
+            let near = pools.nearest(to: pool).map { "; did you mean `\($0)`?" } ?? ""
+            throw Failure("\(place): there is no relay pool `\(pool.printable)`\(near)", .usage)
+        }
+        if let zone = tenant.text(of: .zone), !zones.contains(zone) {
+            throw Failure(
+                "\(place): there is no time zone `\(zone.printable)`", hint: "a name like Europe/Brussels, or UTC",
+                .usage)
+        }
+        if case .number? = tenant.settings[.burst], tenant.text(of: .plan) == nil {
+            if case .number? = tenant.settings[.rate] { return }
+            throw Failure("\(place): a burst needs a rate", .usage)
         }
     }
 
@@ -200,5 +221,11 @@ struct ExportCommand: AsyncParsableCommand {
                 filter.after = last.slug
             }
         }
+    }
+}
+
+extension StateFile.Tenant {
+    fileprivate func text(of setting: TenantSetting) -> String? {
+        if case .text(let text)? = settings[setting] { text } else { nil }
     }
 }
