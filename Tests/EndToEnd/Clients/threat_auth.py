@@ -145,7 +145,7 @@ def _(token):
 
 
 for name, options in [
-    ("a nonce not ours", {"tamper": lambda ours, _: "x" + ours[1:]}),
+    ("a nonce not ours", {"tamper": lambda ours, _: ("y" if ours[0] == "x" else "x") + ours[1:]}),
     ("a nonce shortened", {"tamper": lambda ours, _: ours[:-1]}),
     ("only the client's nonce", {"tamper": lambda _, nonce: nonce}),
     ("an empty client nonce", {"nonce": ""}),
