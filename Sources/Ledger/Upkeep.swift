@@ -79,24 +79,21 @@ package struct Upkeep: Sendable {
         var report = Report()
         var failure: DatabaseError?
         // What stands in one step's way is none in the others'.
-        func step<Value>(_ work: () async throws(DatabaseError) -> Value, otherwise value: Value) async -> Value {
+        do throws(DatabaseError) {
+            (report.partitions, report.isUnfinished) = try await partitions()
+        } catch {
+            failure = error
+        }
+        let steps: [(count: WritableKeyPath<Report, Int>, function: String)] = [
+            (\.orphansFreed, "upkeep_orphans"), (\.cancelled, "upkeep_cancelled"), (\.expired, "upkeep_expired"),
+        ]
+        for (count, function) in steps {
             do throws(DatabaseError) {
-                return try await work()
+                report[keyPath: count] = try await repeated("SELECT ledger.\(function)($1) AS n")
             } catch {
                 failure = failure ?? error
-                return value
             }
         }
-        (report.partitions, report.isUnfinished) = await step(partitions, otherwise: ([], true))
-        report.orphansFreed = await step(
-            { () async throws(DatabaseError) in try await repeated("SELECT ledger.upkeep_orphans($1) AS n") },
-            otherwise: 0)
-        report.cancelled = await step(
-            { () async throws(DatabaseError) in try await repeated("SELECT ledger.upkeep_cancelled($1) AS n") },
-            otherwise: 0)
-        report.expired = await step(
-            { () async throws(DatabaseError) in try await repeated("SELECT ledger.upkeep_expired($1) AS n") },
-            otherwise: 0)
         if let failure { throw failure }
         return report
     }

@@ -47,20 +47,10 @@ package final class ChannelRegistry: Sendable {
 
     /// Waits until the last channel has closed, `grace` at most; then tells what is left, and closes it.
     package func drain(within grace: Duration) async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.untilEmpty() }
-            group.addTask { try? await Task.sleep(for: grace) }
-            await group.next()
-            group.cancelAll()
-        }
+        await untilEmpty(for: grace)
         if count > 0 {
             broadcast(ShutdownOverdue())
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask { await self.untilEmpty() }
-                group.addTask { try? await Task.sleep(for: Self.lastWords) }
-                await group.next()
-                group.cancelAll()
-            }
+            await untilEmpty(for: Self.lastWords)
         }
         let left = state.withLock { Array($0.channels.values) }
         for channel in left {
@@ -76,6 +66,15 @@ package final class ChannelRegistry: Sendable {
             return Array(state.waiting.values)
         }
         for continuation in waiting { continuation.resume() }
+    }
+
+    private func untilEmpty(for patience: Duration) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.untilEmpty() }
+            group.addTask { try? await Task.sleep(for: patience) }
+            await group.next()
+            group.cancelAll()
+        }
     }
 
     private func untilEmpty() async {
