@@ -84,12 +84,14 @@ package struct Upkeep: Sendable {
         } catch {
             failure = error
         }
-        let steps: [(count: WritableKeyPath<Report, Int>, function: String)] = [
-            (\.orphansFreed, "upkeep_orphans"), (\.cancelled, "upkeep_cancelled"), (\.expired, "upkeep_expired"),
+        let steps: [(count: WritableKeyPath<Report, Int>, statement: String)] = [
+            (\.orphansFreed, "SELECT ledger.upkeep_orphans($1) AS n"),
+            (\.cancelled, "SELECT ledger.upkeep_cancelled($1) AS n"),
+            (\.expired, "SELECT ledger.upkeep_expired($1) AS n"),
         ]
-        for (count, function) in steps {
+        for (count, statement) in steps {
             do throws(DatabaseError) {
-                report[keyPath: count] = try await repeated("SELECT ledger.\(function)($1) AS n")
+                report[keyPath: count] = try await repeated(statement)
             } catch {
                 failure = failure ?? error
             }
