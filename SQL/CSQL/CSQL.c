@@ -28,6 +28,9 @@ static const char migrations_0006_lease[] = {
 static const char migrations_0007_unreadable[] = {
 #embed "../migrations/0007_unreadable.sql" suffix(, 0)
 };
+static const char migrations_0008_owner_lock[] = {
+#embed "../migrations/0008_owner_lock.sql" suffix(, 0)
+};
 
 static const struct sql_file migrations[] = {
     {"0001_schema", migrations_0001_schema},
@@ -37,6 +40,7 @@ static const struct sql_file migrations[] = {
     {"0005_history", migrations_0005_history},
     {"0006_lease", migrations_0006_lease},
     {"0007_unreadable", migrations_0007_unreadable},
+    {"0008_owner_lock", migrations_0008_owner_lock},
     {0, 0},
 };
 
@@ -279,6 +283,9 @@ static const char functions_owner_free[] = {
 static const char functions_owner_leases[] = {
 #embed "../functions/owner_leases.sql" suffix(, 0)
 };
+static const char functions_owner_lock[] = {
+#embed "../functions/owner_lock.sql" suffix(, 0)
+};
 static const char functions_owner_locked[] = {
 #embed "../functions/owner_locked.sql" suffix(, 0)
 };
@@ -459,6 +466,7 @@ static const struct sql_file functions[] = {
     {"move_stragglers", functions_move_stragglers},
     {"owner_free", functions_owner_free},
     {"owner_leases", functions_owner_leases},
+    {"owner_lock", functions_owner_lock},
     {"owner_locked", functions_owner_locked},
     {"owner_reclaim", functions_owner_reclaim},
     {"owner_renew", functions_owner_renew},

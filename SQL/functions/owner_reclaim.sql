@@ -16,16 +16,14 @@ SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_merg
 AS $$
 DECLARE
     v_now timestamptz := ledger.clock();
-    v_object int;
 BEGIN
     UPDATE gatepost.owner o
     SET renewals = o.renewals + 1, renewed_at = v_now, incarnation = gatepost.incarnation()
-    WHERE o.id = owner_reclaim.owner
-    RETURNING o.lock_object INTO v_object;
+    WHERE o.id = owner_reclaim.owner;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'owner % is not registered any more', owner_reclaim.owner USING ERRCODE = 'GP001';
     END IF;
-    IF NOT gatepost.owner_locked(v_object, pg_backend_pid()) AND NOT pg_try_advisory_lock(1196445524, v_object) THEN
+    IF NOT gatepost.owner_lock(owner_reclaim.owner) THEN
         RAISE EXCEPTION 'the lock of owner % is still held by another session', owner_reclaim.owner
             USING ERRCODE = 'lock_not_available';
     END IF;

@@ -22,6 +22,38 @@ import Testing
         #expect(try await eventually { try await locked(fixture, owner) == false })
     }
 
+    @Test func `whoever may connect may lock any number: an owner does not wait for it, and no lost one seems alive`()
+        async throws
+    {
+        let fixture = try await Fixture()
+        let stranger = fixture.session(as: .viewer)
+        try await stranger.query("SELECT pg_advisory_lock(1196445524, n) FROM generate_series(1, 50) AS n")
+        let session = fixture.session()
+        let owner = MessageID(at: .now)
+        try await session.query("SET statement_timeout = '5s'")
+        let start = "SELECT lock_object FROM ledger.owner_start($1, 'here')"
+        let object = try #require(await session.query(start, [.uuid(owner)]).first).int64("lock_object")
+        #expect(object > 50)
+        #expect(try await locked(fixture, owner) == true)
+        #expect(try await session.query(start, [.uuid(owner)]).first?.int64("lock_object") == object)
+
+        // The same after its session was lost, while the stranger waits for that very number.
+        await session.close()
+        #expect(try await eventually { try await locked(fixture, owner) == false })
+        try await stranger.query("SELECT pg_advisory_lock(1196445524, $1::int)", [.text("\(object)")])
+        #expect(try await locked(fixture, owner) == false, "a stranger's lock is taken for its")
+        let next = fixture.session()
+        try await next.query("SELECT * FROM ledger.owner_reclaim($1, '{}', '{}')", [.uuid(owner)])
+        #expect(try await locked(fixture, owner) == true)
+
+        // Another session of a node still has it: that one is waited for, and given no new number.
+        await #expect {
+            try await fixture.main.query("SELECT * FROM ledger.owner_reclaim($1, '{}', '{}')", [.uuid(owner)])
+        } throws: {
+            ($0 as? DatabaseError)?.sqlState == "55P03"
+        }
+    }
+
     @Test func `a lost owner is freed at the count seen, and its rows with it`() async throws {
         let fixture = try await Fixture()
         let owner = MessageID(at: .now)

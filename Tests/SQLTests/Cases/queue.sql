@@ -1,6 +1,6 @@
 -- The queue: leases, claims, outcomes.
 \ir begin.psql
-SELECT plan(55);
+SELECT plan(57);
 CREATE TEMP TABLE o AS SELECT gatepost.uuid_new(ledger.clock()) AS id, gatepost.uuid_new(ledger.clock()) AS other;
 GRANT SELECT ON o TO public;
 
@@ -13,6 +13,9 @@ SELECT is_empty(format('SELECT * FROM ledger.owner_renew(%L)', o.other),
     'ledger.owner_renew: no row for one that is gone')
 FROM o;
 SELECT ok(gatepost.owner_locked(w.lock_object, NULL), 'gatepost.owner_locked: by any') FROM gatepost.owner w;
+SELECT ok(gatepost.owner_lock(o.id), 'gatepost.owner_lock: held already') FROM o;
+SELECT is(count(*), 1::bigint, 'gatepost.owner_lock: once') FROM pg_catalog.pg_locks l
+WHERE l.locktype = 'advisory' AND l.pid = pg_backend_pid();
 SELECT ok(NOT gatepost.owner_locked(w.lock_object, 1), 'gatepost.owner_locked: not by another backend')
 FROM gatepost.owner w;
 SELECT ok(w.locked AND w.same_server, 'ledger.owners: locked, on this server') FROM ledger.owners() w;

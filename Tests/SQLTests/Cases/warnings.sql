@@ -1,6 +1,6 @@
 -- What a notifier calls, and whether the counters are right.
 \ir begin.psql
-SELECT plan(17);
+SELECT plan(19);
 SELECT test.at('2026-06-01 10:00:00+00');
 SELECT admin.tenant_set('me', 'acme', '{"daily": 10}');
 UPDATE gatepost.tenant t SET contact = 'ops@acme.example';
@@ -45,6 +45,19 @@ SELECT results_eq($$SELECT v.credential, v.what, v.ledger, v.stored
     'admin.usage_verify: a recipient cancelled and not refunded');
 SELECT is_empty($$SELECT * FROM admin.usage_verify('acme', '2026-06-02', '2026-06-30')$$,
     'admin.usage_verify: other days are in order');
+UPDATE gatepost.recipient SET state = 'queued' WHERE number = 2;
+
+-- (As many recipients too many in one message as too few in another: the sums are equal.)
+SELECT test.at('2026-06-01 10:00:01+00');
+SELECT is((pg_temp.send(2)).verdict, 'accepted', 'ledger.accept: the rest');
+CREATE TEMP TABLE mail AS
+SELECT m.id, row_number() OVER (ORDER BY m.id) AS place FROM gatepost.message m WHERE m.kind = 'mail';
+UPDATE gatepost.recipient r SET message_id = (SELECT m.id FROM mail m WHERE m.place = 2), number = 9
+WHERE r.message_id = (SELECT m.id FROM mail m WHERE m.place = 1) AND r.number = 8;
+SELECT results_eq($$SELECT v.credential, v.what, v.figure, v.ledger, v.stored
+                    FROM admin.usage_verify('acme', '2026-06-01', '2026-06-01') v$$,
+    $$SELECT 'acme.a', 'stored', 'recipients of ' || m.id, 8::bigint, 7::bigint FROM mail m WHERE m.place = 1$$,
+    'admin.usage_verify: a recipient of one message stored with another');
 UPDATE gatepost.drop_horizon SET below = '2026-06-02';
 SELECT is_empty($$SELECT * FROM admin.usage_verify('acme', '2026-06-01', '2026-06-01')$$,
     'admin.usage_verify: below the drop horizon only the ledger is compared');
