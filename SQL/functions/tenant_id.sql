@@ -4,9 +4,13 @@ CREATE OR REPLACE FUNCTION gatepost.tenant_id(slug text) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_id bigint := (SELECT t.id FROM gatepost.tenant t WHERE t.slug = tenant_id.slug AND t.status <> 'deleted');
+    v_id bigint;
+    v_status text;
 BEGIN
-    IF v_id IS NULL THEN
+    SELECT t.id, t.status INTO v_id, v_status FROM gatepost.tenant t WHERE t.slug = tenant_id.slug;
+    IF v_status = 'deleted' THEN
+        RAISE EXCEPTION 'the tenant "%" is deleted', slug USING ERRCODE = 'GP002', HINT = 'gatepost tenant show';
+    ELSIF v_id IS NULL THEN
         RAISE EXCEPTION 'no tenant "%"', slug USING ERRCODE = 'GP002', HINT = 'gatepost tenant list';
     END IF;
     RETURN v_id;

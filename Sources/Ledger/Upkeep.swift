@@ -38,14 +38,15 @@ package struct Upkeep: Sendable {
 
     /// Everything once. Looks at owners twice, ten seconds apart, if one of them may be lost.
     package func runOnce() async throws(DatabaseError) -> Report {
-        var report = try await tidy()
+        // What a lost node holds waits for this, so it is not kept waiting by a step of tidying that fails.
         var lost = LostOwners()
-        report.ownersFreed += try await freeLost(&lost)
+        var freed = try await freeLost(&lost)
         if lost.hasSuspects {
             try? await Task.sleep(for: LostOwners.freeLockFor + .milliseconds(100))
-            report.ownersFreed += try await freeLost(&lost)
-            report.orphansFreed += try await repeated("SELECT ledger.upkeep_orphans($1) AS n")
+            freed += try await freeLost(&lost)
         }
+        var report = try await tidy()
+        report.ownersFreed = freed
         await connection.close()
         return report
     }

@@ -271,7 +271,8 @@ package final class BlockingConnection {
     }
 
     private static func message(of pointer: OpaquePointer) -> String {
-        String(cString: PQerrorMessage(pointer)).trimmed
+        // libpq goes on in a second line, behind a tab.
+        String(cString: PQerrorMessage(pointer)).split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }
 }
 

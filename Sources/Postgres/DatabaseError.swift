@@ -31,10 +31,19 @@ package struct DatabaseError: Error, Sendable, CustomStringConvertible {
     /// The first two characters of the SQLSTATE: what kind of refusal it is.
     package var sqlStateClass: Substring? { sqlState?.prefix(2) }
 
+    /// PostgreSQL answered, and lets this user not in. libpq gives no SQLSTATE for that (class 28): only its words.
+    package var isRefusedLogin: Bool {
+        guard kind == .unreachable else { return false }
+        return ["authentication failed", "no pg_hba.conf entry", "no password supplied", "is not permitted to log in"]
+            .contains { message.contains($0) }
+            || message.contains("role \"") && message.contains("does not exist")
+    }
+
     package var description: String {
         let detail = sqlState.map { " (SQLSTATE \($0))" } ?? ""
         return switch kind {
-        case .unreachable: "the database is not reachable: \(message)\(detail)"
+        case .unreachable:
+            "the database \(isRefusedLogin ? "does not let this user in" : "is not reachable"): \(message)\(detail)"
         case .refused: "the database refused: \(message)\(detail)"
         case .doubt: "the outcome is unknown: \(message)\(detail)"
         case .unexpected: "unexpected answer from the database: \(message)"

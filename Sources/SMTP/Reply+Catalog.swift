@@ -78,7 +78,8 @@ extension Reply {
     static func unfit(_ defect: ContentDefect) -> Reply {
         Reply(
             550, EnhancedCode(5, 6, 0),
-            "\(defect.octet.rawValue) in line \(defect.line), octet \(defect.position); lines must end in CRLF")
+            "\(defect.octet.rawValue) in line \(defect.line), octet \(defect.position); "
+                + (defect.octet == .nul ? "no message holds one" : "lines must end in CRLF"))
     }
 
     /// The answer to an address in MAIL.

@@ -26,7 +26,12 @@ package struct Administration: Sendable {
             "SELECT created FROM admin.tenant_create($1, $2, $3::text::jsonb)",
             [.text(user), .text(slug), .text(changes.json)])
         // After a doubt a repeat finds what the first attempt made.
-        if !made.isTrue, !made.wasInDoubt { throw .taken("there is a tenant `\(slug)` already") }
+        if !made.isTrue, !made.wasInDoubt {
+            throw .taken(
+                try await hasTenant(slug)
+                    ? "there is a tenant `\(slug)` already"
+                    : "the tenant `\(slug)` is deleted; its ledger stays, and nobody else gets the name")
+        }
     }
 
     /// - Returns: whether anything was different.

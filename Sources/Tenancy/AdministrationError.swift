@@ -8,8 +8,10 @@ package enum AdministrationError: Error, Sendable, Equatable {
     case taken(String)
     /// A value that cannot be.
     case invalid(String)
-    /// The database role may not do it, or may not connect.
+    /// The database role may not do it.
     case denied(String)
+    /// PostgreSQL does not let the user in.
+    case loginRefused(String)
     /// The database has no schema of ours, or an older one.
     case schemaMissing(String)
     /// Nothing was sent, nothing changed.
@@ -36,15 +38,9 @@ package enum AdministrationError: Error, Sendable, Equatable {
         case (.refused, "55P03"?): self = .busy(message)
         case (.refused, "3F000"?), (.refused, "42P01"?), (.refused, "42883"?): self = .schemaMissing(message)
         case (.refused, _), (.unexpected, _), (.configuration, _): self = .failed(error.description)
-        case (.unreachable, _): self = Self.isRefusal(message) ? .denied(message) : .unreachable(message)
+        case (.unreachable, _): self = error.isRefusedLogin ? .loginRefused(message) : .unreachable(message)
         case (.doubt, _): self = .outcomeUnknown(message)
         }
-    }
-
-    /// libpq gives no SQLSTATE for a refused log-in (class 28): only its words.
-    private static func isRefusal(_ message: String) -> Bool {
-        ["authentication failed", "no pg_hba.conf entry", "no password supplied"].contains { message.contains($0) }
-            || message.contains("role \"") && message.contains("does not exist")
     }
 }
 

@@ -18,7 +18,8 @@ import Testing
     @Test(arguments: [
         (AdministrationError.notFound("no x"), gatepost.ExitStatus.failed), (.taken("x"), .failed),
         (.invalid("x"), .usage),
-        (.denied("x"), .denied), (.schemaMissing("x"), .failed), (.unreachable("x"), .unavailable),
+        (.denied("x"), .denied), (.loginRefused("x"), .denied), (.schemaMissing("x"), .failed),
+        (.unreachable("x"), .unavailable),
         (.outcomeUnknown("x"), .unavailable), (.busy("x"), .unavailable), (.failed("x"), .failed),
     ])
     func `ends with the documented status and tells no password`(

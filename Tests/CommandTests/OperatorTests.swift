@@ -137,7 +137,13 @@ import Testing
         #expect(relay.errors.contains("no pool `defaut`") && relay.errors.contains("did you mean `default`?"))
         let taken = try office.run("tenant create acme")
         #expect(taken.status == 1 && taken.errors.contains("there is a tenant `acme` already"))
-        let zone = try office.run("tenant set acme --time-zone Europe/Nowhere")
+        _ = try office.run("tenant delete acme --yes")
+        let deleted = try office.run("tenant set acme --daily 5")
+        #expect(deleted.status == 1 && deleted.errors.hasPrefix("error: the tenant \"acme\" is deleted\n"))
+        let again = try office.run("tenant create acme")
+        #expect(again.status == 1 && again.errors.hasPrefix("error: the tenant `acme` is deleted; its ledger stays"))
+        _ = try office.run("tenant create acme-2")
+        let zone = try office.run("tenant set acme-2 --time-zone Europe/Nowhere")
         #expect(zone.status == 64 && zone.errors.contains("Europe/Nowhere"))
         let id = "01920e3c-7b1a-7c55-9d0e-2f4b8a6c1e90"
         #expect(try office.run("queue show \(id)").errors.hasPrefix("error: no message `\(id)`"))
@@ -178,6 +184,13 @@ import Testing
         let office = try await Office()
         let added = try office.json("relay add default [::1]:2525 --weight 3")
         #expect(added["address"] as? String == "[::1]:2525" && added["weight"] as? Int == 3)
+        for (options, told) in [
+            ("", "was in default already"), (" --weight 2", "of default changed"),
+            (" --weight 2", "was in default already"),
+        ] {
+            #expect(
+                try office.run("relay add default [::1]:2525\(options)").output == "relay [::1]:2525 \(told)\n")
+        }
         #expect(try office.json("relay drain default [::1]:2525")["status"] as? String == "draining")
         #expect(try office.lines("relay list default").count == 1)
         #expect(try office.lines("pool list").first?["members"] as? Int == 1)
@@ -216,13 +229,17 @@ import Testing
             environment: ["GATEPOST_DATABASE_URL": "postgresql://gatepost_admin@127.0.0.1:\(port)/gatepost"])
         #expect(away.status == 69)
         #expect(away.errors.hasPrefix("error: the database is not reachable"))
+        #expect(!away.errors.contains("\\x"), "libpq's lines are shown as one")
         let denied = try Run(
             ["tenant", "create", "acme"], environment: ["GATEPOST_DATABASE_URL": office.database.url(as: .node)])
         #expect(denied.status == 77)
         #expect(denied.errors.contains("database.admin-url"))
         let nobody = office.database.cluster.url(user: "nobody", database: office.database.name)
         let unknown = try Run(["tenant", "list"], environment: ["GATEPOST_DATABASE_URL": nobody])
-        #expect(unknown.status == 77)
+        let migrate = try Run(["migrate"], environment: ["GATEPOST_DATABASE_OWNER_URL": nobody])
+        for run in [unknown, migrate] {
+            #expect(run.status == 77 && run.errors.hasPrefix("error: the database does not let this user in: "))
+        }
     }
 
     @Test func `never show a secret or a password but for the one line that hands it out`() async throws {

@@ -50,6 +50,8 @@ import Testing
         try "a@remote.example\nremote.example\n".write(toFile: file, atomically: true, encoding: .utf8)
         let refused = try office.run("suppression add acme --file \(file)")
         #expect(refused.status == 1 && refused.errors.contains("\(file):2: no address"))
+        let missing = try office.run("suppression add acme --file \(file)-missing")
+        #expect(missing.status == 1 && missing.errors.hasPrefix("error: \(file)-missing: there is no such file\n"))
         #expect(try office.lines("suppression list acme").isEmpty)
         #expect(try office.run("suppression list nobody").status == 1)
     }

@@ -238,6 +238,29 @@ extension LedgerSuite {
             await here.shutdown()
         }
 
+        @Test func `a step of upkeep that fails stands in no other's way, and is told at the end`() async throws {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let gone = fixture.owner("gone")
+            try await gone.start()
+            let acceptor = fixture.acceptor(owner: gone)
+            _ = await acceptor.submit(try (0..<3).map { _ in try acme.request() })
+            await acceptor.shutdown()
+            try await fixture.operation.query(
+                "DELETE FROM gatepost.owner WHERE id = $1", [.uuid(gone.holdingID ?? .init(high: 0, low: 0))])
+            try await fixture.operation.query(
+                "REVOKE EXECUTE ON FUNCTION ledger.upkeep_partitions(interval, interval) FROM gatepost_node")
+            await #expect {
+                try await Upkeep(fixture.database.configuration(as: .node), logger: .quiet).runOnce()
+            } throws: {
+                ($0 as? DatabaseError)?.sqlState == "42501"
+            }
+            let leased = try await fixture.operation.query(
+                "SELECT count(*) AS n FROM gatepost.recipient WHERE owner_id IS NOT NULL")
+            #expect(try leased.first?.int64("n") == 0)
+            await gone.shutdown()
+        }
+
         private func owner(_ owner: Owner, isNot id: MessageID) -> Bool { owner.mayFinish && owner.holdingID != id }
 
         private static func renewals(_ fixture: Fixture, _ id: MessageID) async -> Int64? {

@@ -16,8 +16,13 @@ struct DatabaseCheck {
         do {
             server = try await Server(connection)
         } catch {
+            let failure =
+                (error as? DatabaseError)?.isRefusedLogin == true
+                ? Failure.loginRefused("\(error)", configuration, DatabaseRole.admin.key) : nil
             return [
-                .wrong("database", "\(error)", hint: "is PostgreSQL up at \(configuration)? (database.admin-url)")
+                .wrong(
+                    "database", "\(error)",
+                    hint: failure?.hint ?? "is PostgreSQL up at \(configuration)? (database.admin-url)")
             ]
         }
         var findings: [Finding] = [

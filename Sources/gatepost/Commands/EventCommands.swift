@@ -196,6 +196,7 @@ extension EventRecord {
     /// The remote's reply, or what the event tells besides, in words.
     var what: String {
         var parts: [String] = []
+        if let change = detail.flatMap({ JSON(parsing: $0) })?.changeInWords { return change }
         if let number { parts.append("recipient \(number)") }
         let reply = replyText
         if !reply.isEmpty { parts.append(reply) }

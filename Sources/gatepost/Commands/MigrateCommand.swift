@@ -58,6 +58,8 @@ struct MigrateCommand: AsyncParsableCommand {
 
     private static func failure(_ error: DatabaseError, _ database: DatabaseConfiguration) -> Failure {
         switch error.kind {
+        case .unreachable where error.isRefusedLogin:
+            .loginRefused(error.message, database, DatabaseRole.owner.key)
         case .unreachable:
             Failure(
                 "the database is not reachable: \(error.message.printable)",

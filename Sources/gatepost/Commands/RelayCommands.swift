@@ -33,12 +33,17 @@ struct RelayCommands: ParsableCommand {
         func run() async throws {
             let terms = try options.terms()
             try await Desk.sit(common, about: .pool(pool)) { desk in
+                let wasThere = try await desk.relay(pool, address) != nil
                 let changed = try await desk.administration.addRelay(
                     pool, host: address.host, port: address.port, terms)
                 let record = try await desk.relay(pool, address)
-                desk.output.show(
-                    record?.json ?? .null,
-                    changed ? "relay \(address) added to \(pool)\n" : "relay \(address) was in \(pool) already\n")
+                let told =
+                    switch (wasThere, changed) {
+                    case (false, _): "relay \(address) added to \(pool)\n"
+                    case (true, true): "relay \(address) of \(pool) changed\n"
+                    case (true, false): "relay \(address) was in \(pool) already\n"
+                    }
+                desk.output.show(record?.json ?? .null, told)
             }
         }
     }

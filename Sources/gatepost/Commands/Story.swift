@@ -91,7 +91,7 @@ struct TimelineEntry {
         let entry = charge.entry
         what = entry.entry == 0 ? "charged" : "refunded"
         detail =
-            "\(abs(entry.recipients)) recipients \(entry.entry == 0 ? "to" : "of") \(entry.day) and \(entry.month.prefix(7))"
+            "\(abs(entry.recipients)) recipient\(abs(entry.recipients) == 1 ? "" : "s") \(entry.entry == 0 ? "to" : "of") \(entry.day) and \(entry.month.prefix(7))"
             + (entry.credential.map { ", of \($0)" } ?? "")
         if entry.entry == 0 {
             if let day = charge.dayUsed, let month = charge.monthUsed, let octets = charge.dayBytes,

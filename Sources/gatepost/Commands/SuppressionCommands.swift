@@ -38,10 +38,12 @@ struct SuppressionCommands: ParsableCommand {
         /// - Throws: with every line of the file that holds no address; nothing was done then.
         func all() throws -> [String] {
             guard let file else { return address.map(\.description) }
-            let data =
-                file == "-"
-                ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: file)
-            guard let data else { throw Failure("cannot read \(file)") }
+            let data: [UInt8]
+            do throws(FileReadError) {
+                data = try readFile(file == "-" ? "/dev/stdin" : file, limit: 256 << 20).bytes
+            } catch {
+                throw Failure("\(file.printable): \(error.reason)", hint: "nothing was changed")
+            }
             var addresses: [String] = []
             var faults: [String] = []
             let lines = String(decoding: data, as: UTF8.self).split(

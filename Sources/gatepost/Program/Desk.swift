@@ -45,10 +45,8 @@ struct Desk: Sendable {
         case .denied(let message):
             Failure(
                 "the database does not let this role do it: \(message.printable)",
-                hint: message.contains("does not exist")
-                    ? "`gatepost migrate` makes the roles, as a role that may (database.owner-url)"
-                    : "set \(role.key) to a connection as gatepost_\(role) (now: \("\(database)".printable))",
-                .denied)
+                hint: "set \(role.key) to a connection as gatepost_\(role) (now: \("\(database)".printable))", .denied)
+        case .loginRefused(let message): .loginRefused(message, database, role.key)
         case .schemaMissing(let message):
             Failure(
                 "the database has no schema of this version: \(message.printable)",
@@ -70,7 +68,8 @@ struct Desk: Sendable {
 
     private func takenHint(_ subject: Subject) -> String? {
         switch subject {
-        case .tenant(let slug): "its limits are changed with `gatepost tenant set \(slug)`"
+        case .tenant(let slug):
+            "`gatepost tenant show \(slug)` tells what it has, `gatepost tenant set \(slug)` changes it"
         case .plan(let name): "its limits are changed with `gatepost plan set \(name)`"
         case .credential, .pool, .other: nil
         }
@@ -118,6 +117,19 @@ struct Desk: Sendable {
 
     private func hint(_ word: String, _ known: [String], _ otherwise: String) -> String {
         known.nearest(to: word).map { "did you mean `\($0)`? " + otherwise } ?? otherwise
+    }
+}
+
+extension Failure {
+    /// PostgreSQL is there, and does not take the user that the connection names.
+    static func loginRefused(_ message: String, _ database: DatabaseConfiguration, _ key: String) -> Failure {
+        Failure(
+            "the database does not let this user in: \(message.printable)",
+            hint: message.contains("does not exist")
+                ? "`gatepost migrate` makes the roles, as a role that may (database.owner-url)"
+                : "user and password are \(key)'s (now: \("\(database)".printable)), who may log in from where "
+                    + "PostgreSQL's pg_hba.conf says",
+            .denied)
     }
 }
 

@@ -149,6 +149,15 @@ extension JSON: Decodable {
         }
     }
 
+    /// An event's detail of what an operator did: `tenant set acme by alice: daily 300`; nil: it is about something else.
+    var changeInWords: String? {
+        guard let action = self["action"]?.plain, let object = self["object"]?.plain, let by = self["by"]?.plain else {
+            return nil
+        }
+        let detail = self["detail"]?.words ?? ""
+        return "\(action) \(object) by \(by)" + (detail.isEmpty ? "" : ": \(detail)")
+    }
+
     /// For people: `cap 300, used 300`, without braces and quotes.
     var words: String {
         switch self {
