@@ -271,8 +271,10 @@ package final class BlockingConnection {
     }
 
     private static func message(of pointer: OpaquePointer) -> String {
-        // libpq goes on in a second line, behind a tab.
-        String(cString: PQerrorMessage(pointer)).split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        // libpq goes on in a second line, behind a tab, and has a line for each address that it tried.
+        String(cString: PQerrorMessage(pointer)).split(whereSeparator: \.isNewline).map {
+            $0.split(separator: /\s+/).joined(separator: " ")
+        }.joined(separator: "; ")
     }
 }
 

@@ -40,7 +40,7 @@ struct Desk: Sendable {
     func failure(_ error: AdministrationError, about subject: Subject) async -> Failure {
         switch error {
         case .notFound(let message): await notFound(message.printable, subject)
-        case .taken(let message): Failure(message.printable, hint: takenHint(subject))
+        case .taken(let message): Failure(message.printable, hint: takenHint(subject, message))
         case .invalid(let message): Failure(message.printable, .usage)
         case .denied(let message):
             Failure(
@@ -66,10 +66,10 @@ struct Desk: Sendable {
         }
     }
 
-    private func takenHint(_ subject: Subject) -> String? {
+    private func takenHint(_ subject: Subject, _ message: String) -> String? {
         switch subject {
-        case .tenant(let slug):
-            "`gatepost tenant show \(slug)` tells what it has, `gatepost tenant set \(slug)` changes it"
+        case .tenant(let slug) where message.contains("deleted"): "`gatepost tenant show \(slug)`"
+        case .tenant(let slug): "its limits are changed with `gatepost tenant set \(slug)`"
         case .plan(let name): "its limits are changed with `gatepost plan set \(name)`"
         case .credential, .pool, .other: nil
         }
