@@ -38,9 +38,9 @@ struct Preparation: Sendable {
         var hash = SHA256()
         // No part holds a NUL, so none can be mistaken for another.
         hash.update("\(credentialID)\0\(envelope.sender)\0".utf8)
-        for recipient in envelope.recipients {
-            hash.update("\(recipient.mailbox)\0".utf8)
-        }
+        // Whom a message goes to is the same in whatever order a client names them: one that keeps them in a set may not
+        // have them in the same order again.
+        for mailbox in envelope.recipients.map(\.mailbox.description).sorted() { hash.update("\(mailbox)\0".utf8) }
         hash.update(content.readableBytesView)
         return hash.finalize()
     }

@@ -150,5 +150,17 @@ extension EndToEnd {
             #expect(again.accepted.first?.contains(try row.string("id")) == true, "\(again)")
             #expect(try await figures(site, "lost") == [1, 1, 1])
         }
+
+        @Test func `resubmission with the recipients in another order is one, with one more it is not`() async throws {
+            let (site, server) = try await SharedSite.instance.site()
+            let credential = try site.tenant("reordered", "--daily", "10")
+            let first = try walk(site, credential, server, "send", "b@remote.example c@remote.example")
+            let again = try walk(site, credential, server, "send", "c@remote.example b@remote.example")
+            #expect(first.accepted.count == 1 && again.accepted == first.accepted, "\(first) \(again)")
+            let other = try walk(
+                site, credential, server, "send", "c@remote.example b@remote.example d@remote.example")
+            #expect(other.accepted.count == 1 && other.accepted != first.accepted)
+            #expect(try await figures(site, "reordered") == [5, 5, 5])
+        }
     }
 }
