@@ -240,16 +240,19 @@ final class DeliveryHandler: ChannelInboundHandler {
     private func extend() { deadline?.move(to: .seconds(dialogue.patience)) }
 
     private func timedOut() {
-        guard isIdle else { return fail("no reply in time") }
+        guard isIdle else { return fail("no reply in time", lost: "no reply in time") }
         quit()
         report(.retired)
     }
 
-    private func fail(_ reason: String) {
+    /// - Parameter lost: what is said of recipients that are without their last reply.
+    private func fail(_ reason: String, lost: String = "connection lost") {
         guard !isOver else { return }
         isOver = true
         context?.close(promise: nil)
         if isHandshaking { return handshakeFailed(reason) }
+        // However the connection ended: what was answered stays answered, and the rest may have been taken.
+        if case .outcomes(let outcomes)? = dialogue.closed(lost) { batch?.take(outcomes) }
         if let batch {
             self.batch = nil
             report(.outcomes(batch.outcomes))

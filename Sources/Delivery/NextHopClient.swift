@@ -174,7 +174,7 @@ package final class NextHopClient: Sendable {
 
 extension DeliveryDialogue.Outcome {
     /// It says no more than that the connection was lost before anything was asked of it.
-    fileprivate var isConnectionLost: Bool {
+    package var isConnectionLost: Bool {
         if case .deferred(let reply) = self { reply.code == 421 && reply.command == "MAIL FROM" } else { false }
     }
 }

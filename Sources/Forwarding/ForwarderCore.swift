@@ -146,16 +146,24 @@ package final class ForwarderCore {
     /// Gives what waits to whoever may take it.
     private func pump(_ pool: PoolState) {
         guard !isStopping, isConfigured, mayBegin() else { return }
-        while let job = pool.waiting.first {
+        // Those that have failed somewhere may have to wait for one member while another is free: they are passed over, and
+        // looked at first again after each step, which may have changed what waits.
+        var place = 0
+        while place < pool.waiting.count {
+            let job = pool.waiting[place]
             switch pool.choose(for: job, at: now) {
             case .wait:
-                return
+                // Whom none has failed can go to no member: nor can anybody behind it.
+                if job.failedAt.isEmpty { return }
+                place += 1
             case .send(let member):
-                pool.waiting.removeFirst()
+                pool.waiting.remove(at: place)
                 send(job, to: member, of: pool)
+                place = 0
             case .nobody:
-                pool.waiting.removeFirst()
+                pool.waiting.remove(at: place)
                 giveUp(job, of: pool)
+                place = 0
             }
         }
     }
@@ -287,8 +295,11 @@ package final class ForwarderCore {
         // What is final stays so; the others are tried elsewhere at once.
         let open = settle(job, outcomes, on: connection) { $0.map(\.isDeferred) ?? true }
         remove(connection, of: pool)
-        if connection.transactions > 0, job.restarts < Self.maxRestarts {
-            // A connection that had served and was closed while idle says nothing of the member.
+        if connection.transactions > 0, job.restarts < Self.maxRestarts,
+            outcomes.allSatisfy({ $0.map(\.isConnectionLost) ?? true })
+        {
+            // A connection that had served and was closed while idle says nothing of the member. (Where more than MAIL was
+            // heard of it was not idle, and the message may have been taken.)
             job.restarts += 1
             member.health.learnedNothing()
         } else {

@@ -90,6 +90,10 @@ private struct Converter {
             guard encoding == .identity else { throw .brokenStructure }
             writeHeader(header, range, encoding: target == .sevenBit ? nil : "8bit", isMessage, hasType, into: &output)
             try message(body, depth: depth + 1, into: &output)
+        case ("message", "global"), ("message", "global-headers"), ("message", "global-delivery-status"),
+            ("message", "global-disposition-notification"):
+            // RFC 6532 §3.7, RFC 6533 §4: these may be encoded, unlike every other message.
+            try leaf(header, range, body, encoding, isText: true, isMessage, hasType, into: &output)
         case ("message", let subtype):
             throw .message(subtype.utf8.count <= 40 ? subtype : "…")
         case (let kind, _):

@@ -101,6 +101,27 @@ import Testing
         }
     }
 
+    static let resets = [
+        Row(
+            testDescription: "reset after the dot", script: ["FINAL=@reset"], expected: ["ready", "deferred 421"]),
+        Row(
+            testDescription: "reset between LMTP replies",
+            script: ["WIRE=lmtp", "RCPT=250 ok / 250 ok / 550 5.1.1 no", "FINAL=250 2.0.0 ok / @reset"], wire: .lmtp,
+            recipients: 3, expected: ["ready", "delivered 250, deferred 421, bounced 550 5.1.1"]),
+        Row(testDescription: "reset at MAIL", script: ["MAIL=@reset"], expected: ["ready", "deferred 421"]),
+    ]
+
+    /// A reset is no end of a stream: it comes as an error, and what was heard before it counts as much.
+    @Test(arguments: resets) func `what was answered before a reset stays answered`(_ row: Row) async throws {
+        let peer = try await ScriptedPeer(row.script)
+        let attempt = Attempt(
+            to: NextHop(host: "127.0.0.1", port: peer.port, wire: row.wire, tls: .none),
+            [try message((1...row.recipients).map { "r\($0)@d.example" })])
+        let events = await attempt.events()
+        #expect(Array(events.dropLast()) == row.expected)
+        #expect(events.last?.hasPrefix("failed ") == true, "\(events)")
+    }
+
     @Test func `before the dot it is asked whether the message is still ours, and if not, none is sent`() async throws {
         let peer = try await ScriptedPeer([])
         let attempt = Attempt(

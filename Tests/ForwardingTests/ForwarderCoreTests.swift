@@ -39,17 +39,19 @@ import Testing
         var now = Duration.zero
         private(set) var core: ForwarderCore?
 
-        init() {
+        init(members: Int64 = 1, connectionsPerMember: Int = 2) {
             let made = ForwarderCore(
-                on: EmbeddedEventLoop(), connectionsPerMember: 2,
+                on: EmbeddedEventLoop(), connectionsPerMember: connectionsPerMember,
                 makeHop: { [unowned self] _, _, report in
                     hops.append(Hop(report))
                     return hops[hops.count - 1]
                 }, clock: { [unowned self] in now }, mayFinish: { _ in true },
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
                 finished: { [unowned self] in results.append($1) })
-            let member = Member(id: 1, host: "relay.example", port: 24, wire: .lmtp, tls: .mutual, weight: 1)
-            made.configure([Pool(id: 1, name: "default", members: [member])])
+            let all = (1...members).map {
+                Member(id: $0, host: "relay-\($0).example", port: 24, wire: .lmtp, tls: .mutual, weight: 1)
+            }
+            made.configure([Pool(id: 1, name: "default", members: all)])
             core = made
         }
 
@@ -99,6 +101,38 @@ import Testing
         try scene.take(3)
         #expect(scene.hops.count == 2)
         #expect(scene.hops[1].delivered == 2)
+    }
+
+    @Test func `a connection that has served and is lost behind the dot is no idle one that had died`() throws {
+        let scene = Scene()
+        try scene.take(1)
+        scene.hops[0].become(.ready)
+        scene.hops[0].succeed()
+        try scene.take(2)
+        let lost = RemoteReply(code: 421, enhanced: nil, text: "connection lost", command: "end of data")
+        scene.hops[0].become(.outcomes([.deferred(lost)]))
+        scene.hops[0].become(.failed(reason: "the connection was closed"))
+        #expect(scene.hops.count == 1, "it may have been taken: not again at once")
+        if case .interrupted = scene.results.last {} else { Issue.record("\(scene.results)") }
+    }
+
+    @Test func `one that must wait for a member is waited for by none that another member takes`() throws {
+        let scene = Scene(members: 2, connectionsPerMember: 1)
+        // One member answers nothing for now, the other loses one message.
+        for number in 1...2 as ClosedRange<UInt64> { try scene.take(number) }
+        try #require(scene.hops.count == 2)
+        scene.hops[0].become(.ready)
+        let lost = RemoteReply(code: 421, enhanced: nil, text: "connection lost", command: "end of data")
+        scene.hops[0].become(.outcomes([.deferred(lost)]))
+        scene.hops[0].become(.failed(reason: "the connection was closed"))
+        scene.now = .seconds(10)
+        for number in 3...4 as ClosedRange<UInt64> { try scene.take(number) }
+        try #require(scene.hops.count == 3, "the member is tried again, and the lost one still waits for the other")
+        for _ in 3...4 {
+            scene.hops[2].become(.ready)
+            scene.hops[2].succeed()
+        }
+        #expect(scene.results.count == 2, "\(scene.results)")
     }
 
     @Test func `a probe without an answer holds nobody up for long`() throws {

@@ -96,6 +96,11 @@ import Testing
         #expect(fault("Subject: \u{e9}\r\n\r\nx\r\n") == .eightBitHeader)
         #expect(fault("Content-Type: multipart/signed; boundary=x" + eight) == .signed)
         #expect(fault("Content-Type: message/partial" + eight) == .message("partial"))
+        for subtype in ["global", "global-headers", "global-delivery-status"] {
+            #expect(
+                (try? convert("Content-Type: message/\(subtype)" + eight))?.contains("=C3=A9") == true,
+                "RFC 6532 §3.7, RFC 6533 §4: these may be")
+        }
         #expect(fault("Content-Type: multipart/mixed" + eight) == .brokenStructure)
         #expect(fault("Content-Type: multipart/mixed; boundary=x" + eight) == .brokenStructure)
         #expect(fault("Content-Type: text/plain\r\nContent-Type: text/html" + eight) == .brokenStructure)

@@ -4,7 +4,7 @@ usage: scripted.py PORT-FILE [STAGE=ANSWER...]
 
 Stages: GREETING, HELLO, STARTTLS, AUTH, RESPONSE, MAIL, RCPT, DATA, FINAL, BDAT, RSET. An answer is text with \\r\\n
 written out (the line end is added), several for one stage are given in turn, parted by " / ", the last one again and
-again; or @drop, @long (a line of 1 MB), @endless (continuation lines for ever), @silent.
+again; or @drop, @reset, @long (a line of 1 MB), @endless (continuation lines for ever), @silent.
 WIRE=lmtp answers FINAL for each accepted recipient. CERT=FILE KEY=FILE for STARTTLS, IMPLICIT=1 for TLS first. USER=,
 PASSWORD=: checks AUTH PLAIN. What was heard goes to PORT-FILE.log: commands, and contents after a line `content`.
 """
@@ -13,8 +13,10 @@ import base64
 import os
 import socket
 import ssl
+import struct
 import sys
 import threading
+import time
 
 port_file = sys.argv[1]
 told = dict(argument.split("=", 1) for argument in sys.argv[2:])
@@ -72,6 +74,11 @@ class Session:
             turns[stage] = turn + 1
         text = answers[min(turn, len(answers) - 1)]
         if text == "@drop":
+            raise Over
+        if text == "@reset":
+            # (What was said before is heard first.)
+            time.sleep(0.3)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             raise Over
         if text == "@silent":
             while True:
