@@ -13,10 +13,14 @@ package struct FileRoute: Route {
     private let names: FileNames
 
     /// - Parameters:
-    ///   - directory: made if it is missing.
+    ///   - directory: made if it is missing, with the folders that it is in.
     ///   - threads: the blocking calls run there, never on an event loop.
     /// - Throws: `FileRouteFailure` when the folder cannot be made or written to.
     package init(directory: String, threads: NIOThreadPool) throws(FileRouteFailure) {
+        for slash in directory.indices where directory[slash] == "/" && slash > directory.startIndex {
+            // What cannot be made here is told by the last.
+            _ = mkdir(String(directory[..<slash]), 0o755)
+        }
         if mkdir(directory, 0o750) != 0, errno != EEXIST {
             throw FileRouteFailure(path: directory, code: errno)
         }

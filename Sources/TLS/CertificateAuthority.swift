@@ -180,10 +180,10 @@ package struct CertificateAuthority: Sendable {
 
     /// A name is a file's name and a DNS name's label or more, so that it can do no harm in either place.
     private static func check(name: String) throws(TLSError) {
-        guard isHostName(name), name.utf8.count <= 63, name != "ca" else {
+        guard isHostName(name), name.utf8.count <= 63, !["ca", "crl"].contains(name) else {
             throw .authority(
                 reason: "\(name.debugDescription) is no name for a certificate; "
-                    + "expected lower-case letters, digits, hyphens and dots, at most 63, and not 'ca'")
+                    + "expected lower-case letters, digits, hyphens and dots, at most 63, and not 'ca' or 'crl'")
         }
     }
 

@@ -10,17 +10,21 @@ package struct Revocations: Sendable {
     package let nextUpdate: Int64?
     /// Why the file says nothing; nil where it does.
     package let fault: String?
+    /// There is no file, and need not be one: nothing has been taken back yet.
+    package let isAbsent: Bool
     /// What the file looked like, so that a new one is noticed.
     let stamp: FileStamp?
 
     /// Reads every list of the file into a certificate store. Never fails: a file that cannot be read leaves the store
     /// without a list, and a store that must look at one trusts nobody then.
     ///
-    /// - Parameter isOptional: where there is no file at all, nothing has been taken back.
+    /// - Parameter isOptional: where there is no file at all, nothing has been taken back. (One in a folder that this
+    ///   process may not look into is no such file.)
     init(_ path: String, isOptional: Bool, into store: OpaquePointer?) {
         self.path = path
-        stamp = FileStamp(of: path)
-        if isOptional, stamp == nil {
+        (stamp, isAbsent) =
+            if let found = FileStamp(of: path) { (found, false) } else { (nil, isOptional && errno == ENOENT) }
+        if isAbsent {
             (serials, nextUpdate, fault) = ([], nil, nil)
             return
         }

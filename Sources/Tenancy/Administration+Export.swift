@@ -32,6 +32,13 @@ extension Administration {
         try await tenants("WHERE t.slug = ANY ($1) AND t.status <> 'deleted' ORDER BY t.slug", [.textArray(slugs)])
     }
 
+    /// Those of these whose names nobody can have any more.
+    package func deletedSlugs(among slugs: [String]) async throws(AdministrationError) -> Set<String> {
+        Set(
+            try await tenants("WHERE t.slug = ANY ($1) AND t.status = 'deleted' ORDER BY t.slug", [.textArray(slugs)])
+                .map(\.slug))
+    }
+
     package func domains(ofAll slugs: [String]) async throws(AdministrationError) -> [DomainRecord] {
         try await domains("WHERE tenant = ANY ($1) ORDER BY tenant, domain", [.textArray(slugs)])
     }

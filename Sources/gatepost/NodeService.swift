@@ -14,6 +14,7 @@ import SMTP
 import SQL
 import ServiceLifecycle
 import Submission
+import Synchronization
 import TLS
 import Tenancy
 import UnixSignals
@@ -62,9 +63,17 @@ final class NodeService: Service {
         threads.start()
         let relay = roles.contains(.relay) ? try makeRelay() : nil
         try await relay?.start()
-        let front = roles.contains(.submission) || roles.contains(.forwarder) ? try await makeFront() : nil
+        // Before anything waits for the database: the relay takes mail already.
         let watching = Task { [watched, logger] in await watched.watch(relay: relay, logger: logger) }
         defer { watching.cancel() }
+        let front: FrontEnd?
+        do {
+            front = roles.contains(.submission) || roles.contains(.forwarder) ? try await makeFront() : nil
+        } catch is CancellationError {
+            // Asked to end while it waited for its database.
+            await relay?.stop(grace: settings.shutdown.grace)
+            return logger.notice("stopped")
+        }
         do {
             try await front?.submission?.start()
         } catch {
@@ -139,14 +148,18 @@ final class NodeService: Service {
             "relay.authorities", "the pool's authority, which says whose mail is taken")
         let tls: TLSContextSource
         let route = try makeRoute(relay, threads: threads, on: group.next())
+        // A list that was there once does not become optional by going away.
+        let hadList = Mutex(false)
         do {
             tls = try TLSContextSource { [live] () throws(TLSError) in
                 let (relay, pki) = (live.current.relay, live.current.pki)
-                return try TLSContext.server(
+                let context = try TLSContext.server(
                     certificateChain: relay.certificate ?? "", privateKey: relay.privateKey ?? "",
                     clientAuthorities: relay.authorities ?? "", minimum: .tls13,
                     revocations: relay.revocations ?? "\(pki.directory)/crl.pem",
-                    revocationsAreOptional: relay.revocations == nil)
+                    revocationsAreOptional: relay.revocations == nil && !hadList.withLock { $0 })
+                if context.revocations?.isAbsent == false { hadList.withLock { $0 = true } }
+                return context
             }
         } catch {
             throw Failure("\(error)")

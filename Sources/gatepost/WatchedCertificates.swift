@@ -34,11 +34,20 @@ final class WatchedCertificates: Sendable {
         var expiry = ExpiryWatch()
         var seconds = 0
         var complaint: String?
+        var known = 0
         repeat {
-            for (source, role) in sources.withLock({ $0 }) {
+            let sources = sources.withLock { $0 }
+            // What a role adds later is looked at then.
+            let isDue = seconds % 3600 == 0 || sources.count != known
+            known = sources.count
+            for (source, role) in sources {
                 do throws(TLSError) {
                     if try source.reloadIfRevocationsChanged() {
-                        logger.notice("revocation list read", metadata: ["role": "\(role)"])
+                        if let fault = source.current.revocations?.fault {
+                            logger.error("no forwarder is let in: no revocation list", metadata: ["reason": "\(fault)"])
+                        } else {
+                            logger.notice("revocation list read", metadata: ["role": "\(role)"])
+                        }
                         await relay?.revocationsChanged()
                     }
                     complaint = nil
@@ -48,12 +57,12 @@ final class WatchedCertificates: Sendable {
                     }
                     complaint = "\(error)"
                 }
-                if seconds % 3600 == 0, let fault = source.current.revocations?.fault {
+                if isDue, let fault = source.current.revocations?.fault {
                     logger.error("no forwarder is let in: no revocation list", metadata: ["reason": "\(fault)"])
                 }
             }
-            if seconds % 3600 == 0 {
-                let certificates = sources.withLock { $0.flatMap { $0.source.current.certificates } }
+            if isDue {
+                let certificates = sources.flatMap(\.source.current.certificates)
                 for warning in expiry.due(certificates, now: Int64(time(nil))) {
                     logger.warning(
                         warning.daysLeft < 0 ? "certificate has expired" : "certificate expires soon",

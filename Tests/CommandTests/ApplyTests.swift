@@ -149,6 +149,34 @@ import Testing
         #expect(try office.run("domain list acme").output.contains("old.example") == false)
     }
 
+    @Test func `refuses what cannot be before it deletes: a deleted tenant, a plan that goes and is used`() async throws
+    {
+        let office = try await Office()
+        defer { office.end() }
+        for line in [
+            "plan create small --daily 5", "plan create large --daily 50", "tenant create acme --plan small",
+            "tenant create other", "tenant create gone", "tenant delete gone --yes",
+        ] {
+            #expect(try office.run(line).status == 0)
+        }
+        let audited = try await office.audited()
+        for (text, error) in [
+            ("tenants:\n  acme: {plan: small}\n  gone: {}\n", "t.yaml:3: the tenant `gone` is deleted"),
+            ("plans: {large: {daily: 50}}\ntenants:\n  acme: {plan: small}\n", "t.yaml:3: there is no plan `small`"),
+            ("plans: {large: {daily: 50}}\n", "the plan `small` is not in it, and the tenant `acme` has it"),
+        ] {
+            try office.write(text)
+            for options in ["--dry-run", "--yes"] {
+                let run = try office.run("apply -f t.yaml --prune --create \(options)")
+                #expect(run.status == 64 && run.errors.contains(error), "\(run.errors)")
+            }
+        }
+        #expect(try await office.audited() == audited)
+        try office.write("plans: {large: {daily: 50}}\ntenants:\n  acme: {plan: large}\n")
+        #expect(try office.run("apply -f t.yaml --prune --yes").status == 0)
+        #expect(try office.run("plan list").output.contains("small") == false)
+    }
+
     @Test func `is read and compared by who may only read, and changed by nobody else than an operator`() async throws {
         let office = try await Office()
         defer { office.end() }

@@ -36,6 +36,9 @@ import Testing
         }
         _ = try run("ca init")
         _ = try run("ca issue forwarder-1 --kind forwarder")
+        let reserved = try run("ca issue crl --kind forwarder")
+        #expect(reserved.status != 0 && reserved.errors.contains("not 'ca' or 'crl'"))
+        #expect(!FileManager.default.fileExists(atPath: folder.path + "/crl.pem"))
         let mistyped = try run("ca renew forwarder1")
         #expect(mistyped.status == 1 && mistyped.errors.contains("did you mean `forwarder-1`?"))
         #expect(try run("ca revoke ca --yes").errors.contains("neither renews nor revokes itself"))

@@ -168,8 +168,8 @@ extension EndToEnd {
             async throws
         {
             let site = try await Site()
-            try await site.serve("relay")
-            let program = """
+            let server = try await site.serve("relay")
+            let gate = """
                 import smtplib, ssl, sys
                 context = ssl.create_default_context(cafile="\(site.ca)")
                 context.check_hostname = False
@@ -181,6 +181,9 @@ extension EndToEnd {
                     return relay
                 def mail(relay):
                     return relay.docmd("MAIL FROM:<a@acme.example> AUTH=acme@submitter.invalid")
+
+                """
+            let program = """
                 relay = enter()
                 print(mail(relay)[0], flush=True)
                 relay.rset()
@@ -197,7 +200,7 @@ extension EndToEnd {
             var ends: [Int32] = [-1, -1]
             try #require(pipe(&ends) == 0)
             for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-            let client = try ChildProcess(["python3", "-c", program], log: output, input: ends[0])
+            let client = try ChildProcess(["python3", "-c", gate + program], log: output, input: ends[0])
             site.watch(client)
             close(ends[0])
             #expect(await eventually { readFile(output).hasPrefix("250") }, "\(readFile(output))")
@@ -208,6 +211,13 @@ extension EndToEnd {
             #expect(lines.count == 3, "\(lines)")
             #expect(lines.dropFirst().first?.hasPrefix("ended") == true, "\(lines)")
             #expect(lines.last == "550", "\(lines)")
+
+            // Who takes the list away takes back no revocation.
+            try FileManager.default.moveItem(
+                atPath: "\(site.folder)/pki/crl.pem", toPath: "\(site.folder)/pki/crl.pem.away")
+            #expect(await eventually { server.log.contains("no forwarder is let in") }, "\(server.log)")
+            let later = try site.run(["python3", "-c", gate + "print(mail(enter())[0])"])
+            #expect(later.standardOutput == "550\n", "\(later.standardOutput)\(later.standardError)")
         }
     }
 }

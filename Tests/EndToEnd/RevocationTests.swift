@@ -203,6 +203,20 @@ extension EndToEnd {
                 }, "\(readFile(idle))")
         }
 
+        @Test func `SIGTERM ends a node in good order that still waits for its database`() async throws {
+            let site = try await Site()
+            let log = "\(site.folder)/waiting.log"
+            let node = try ChildProcess(
+                [
+                    "env", "GATEPOST_DATABASE_URL=host=/nonexistent", Site.binary, "serve", "--config",
+                    "\(site.folder)/gatepost.yaml",
+                ], log: log)
+            site.watch(node)
+            #expect(await eventually { readFile(log).contains("waiting for the database") }, "\(readFile(log))")
+            node.signal(SIGTERM)
+            #expect(node.wait() == 0, "\(readFile(log))")
+        }
+
         private func watch(
             _ site: Site, _ credential: Site.Credential, _ server: Site.Server, sessions: Int, _ state: String
         ) async throws -> String {

@@ -111,6 +111,12 @@ extension EndToEnd {
             let (_, output) = try await check(
                 "--ready", environment: ["GATEPOST_SUBMISSION_LISTEN=127.0.0.1:\(FreePort.find())"])
             #expect(output.status == 2 && output.standardError.contains("not ready"))
+            let (_, implicit) = try await check(
+                "--ready", environment: ["GATEPOST_SUBMISSION_LISTEN_TLS=127.0.0.1:\(FreePort.find())"])
+            #expect(implicit.status == 2 && implicit.standardError.contains("submission, TLS"))
+            let (site, _) = try await SharedSite.instance.site()
+            let nothing = try site.run(["env", "-u", "GATEPOST_CONFIG", Site.binary, "check", "--ready"])
+            #expect(nothing.status == 2 && nothing.standardError.contains("no role can be served"))
         }
     }
 }

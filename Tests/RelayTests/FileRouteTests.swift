@@ -71,6 +71,11 @@ import Testing
         try await threads.shutdownGracefully()
     }
 
+    @Test func `a folder is made with those that it is in`() throws {
+        _ = try FileRoute(directory: folder + "/a/b", threads: NIOThreadPool(numberOfThreads: 1))
+        #expect(FileManager.default.isWritableFile(atPath: folder + "/a/b"))
+    }
+
     @Test func `a folder that cannot be made is said with its path`() {
         #expect(throws: FileRouteFailure.self) {
             try FileRoute(directory: "/proc/nowhere", threads: NIOThreadPool(numberOfThreads: 1))

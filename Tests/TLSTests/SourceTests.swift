@@ -73,16 +73,20 @@ import Testing
         let openssl = OpenSSLAuthority(certificates)
         try authority.issue("other", .forwarder)
         let list = certificates.folder.path + "/crl.pem"
-        func verdict(_ name: String) throws -> PeerCertificate? {
+        func verdict(_ name: String, isOptional: Bool = false) throws -> PeerCertificate? {
             let context = try TLSContext.server(
                 certificateChain: authority.certificateFile(of: "server"),
                 privateKey: authority.keyFile(of: "server"), clientAuthorities: authority.certificateFile,
-                revocations: list)
+                revocations: list, revocationsAreOptional: isOptional)
             let pair = try Pair(context, certificates.client(as: name))
             pair.run()
             return pair.serverEnd.session?.peer
         }
         #expect(try verdict("forwarder")?.isTrusted == false)  // no file: closed
+        #expect(try verdict("forwarder", isOptional: true)?.isTrusted == true)  // nothing was revoked so far
+        #expect(symlink(list, list) == 0)
+        #expect(try verdict("forwarder", isOptional: true)?.isTrusted == false)  // it cannot be looked for: closed
+        unlink(list)
         try openssl.writeList(list, revoking: ["forwarder"])
         #expect(try verdict("forwarder")?.isTrusted == false)
         let other = try #require(try verdict("other"))

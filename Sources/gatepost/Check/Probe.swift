@@ -8,6 +8,8 @@ struct Probe {
     let host: String
     let port: Int
     let heloName: String
+    /// TLS before the greeting, as on port 465.
+    var isTLSAtOnce = false
     var timeout = TimeAmount.seconds(5)
 
     struct Seen: Sendable {
@@ -24,8 +26,10 @@ struct Probe {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         let promise = eventLoop.makePromise(of: Seen.self)
         let configuration = ClientDialogue.Configuration(
-            heloName: heloName, startsTLS: tls != nil, credentials: nil)
-        let options = tls.map { ClientHandler.TLSOptions(context: $0, serverName: serverName) }
+            heloName: heloName, startsTLS: tls != nil && !isTLSAtOnce, credentials: nil)
+        let options = tls.map {
+            ClientHandler.TLSOptions(context: $0, serverName: serverName, isAtOnce: isTLSAtOnce)
+        }
         ClientBootstrap(group: eventLoop).connectTimeout(timeout)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

@@ -1,4 +1,5 @@
 import Postgres
+import TLS
 
 /// Whether this node does what its settings say: for load balancers and supervisors.
 struct Readiness {
@@ -6,8 +7,14 @@ struct Readiness {
 
     func tell(_ output: Output) async throws {
         var faults: [String] = []
+        if settings.submission.certificate == nil, settings.forwarder.certificate == nil,
+            settings.relay.certificate == nil
+        {
+            faults.append("the settings name no certificate: no role can be served")
+        }
         if settings.submission.certificate != nil {
             faults += await unanswered("submission", settings.submission.listen)
+            faults += await unanswered("submission, TLS", settings.submission.listenTLS, isImplicitTLS: true)
         }
         if settings.relay.certificate != nil { faults += await unanswered("relay", settings.relay.listen) }
         if settings.submission.certificate != nil || settings.forwarder.certificate != nil {
@@ -37,7 +44,9 @@ struct Readiness {
         }
     }
 
-    private func unanswered(_ role: String, _ addresses: [HostPort]) async -> [String] {
+    private func unanswered(
+        _ role: String, _ addresses: [HostPort], isImplicitTLS: Bool = false
+    ) async -> [String] {
         var faults: [String] = []
         for address in addresses {
             let host =
@@ -47,8 +56,11 @@ struct Readiness {
                 default: address.host
                 }
             do {
-                _ = try await Probe(host: host, port: address.port, heloName: "localhost")
-                    .run(tls: nil, serverName: host)
+                // Whether it answers, not who it is: `check` judges certificates.
+                let tls = isImplicitTLS ? try TLSContext.client(authorities: nil) : nil
+                _ = try await Probe(
+                    host: host, port: address.port, heloName: "localhost", isTLSAtOnce: isImplicitTLS
+                ).run(tls: tls, serverName: host)
             } catch {
                 faults.append("\(role): \("\(error)".printable)")
             }

@@ -104,9 +104,15 @@ struct ApplyCommand: AsyncParsableCommand {
         for start in stride(from: 0, to: slugs.count, by: Self.pageSize) {
             let page = Array(slugs[start..<min(start + Self.pageSize, slugs.count)])
             let records = Dictionary(try await administration.tenants(named: page).map { ($0.slug, $0) }) { $1 }
+            let deleted = try await administration.deletedSlugs(among: page)
             let domains = Dictionary(grouping: try await administration.domains(ofAll: page), by: \.tenant)
             for slug in page {
                 guard let tenant = wanted[slug] else { continue }
+                if deleted.contains(slug) {
+                    throw Failure(
+                        "\(path.printable):\(tenant.line): the tenant `\(slug)` is deleted, and nobody else gets the name",
+                        hint: "nothing was changed; take it out of the file", .usage)
+                }
                 if records[slug] == nil { try await refuseSlip(slug, tenant, wanted, administration) }
                 try refuseMissing(tenant, file, known)
                 try refuseImpossible(tenant, pools, zones)
@@ -123,7 +129,10 @@ struct ApplyCommand: AsyncParsableCommand {
             }
         }
         if let named = file.plans {
-            for plan in plans where named[plan.name] == nil { difference.missing(plan: plan.name) }
+            for plan in plans where named[plan.name] == nil {
+                difference.missing(plan: plan.name)
+                if prune, file.tenants == nil { try await refuseUsed(plan.name, administration) }
+            }
         }
         return difference
     }
@@ -146,10 +155,22 @@ struct ApplyCommand: AsyncParsableCommand {
         _ tenant: StateFile.Tenant, _ file: StateFile, _ known: [String: PlanRecord]
     ) throws {
         guard case .text(let plan) = tenant.settings[.plan] else { return }
-        let names = Array(known.keys) + Array((file.plans ?? [:]).keys)
+        // (A plan that the file does not name is gone in the end, where it names any and prunes.)
+        let names = Array((file.plans ?? [:]).keys) + (prune && file.plans != nil ? [] : Array(known.keys))
         if !names.contains(plan) {
             let near = names.nearest(to: plan).map { "; did you mean `\($0)`?" } ?? ""
             throw Failure("\(path.printable):\(tenant.line): there is no plan `\(plan)`\(near)", .usage)
+        }
+    }
+
+    /// A plan that tenants have stays, and the file says nothing of them.
+    private func refuseUsed(_ plan: String, _ administration: Administration) async throws {
+        var filter = Administration.TenantFilter()
+        filter.plan = plan
+        if let tenant = try await administration.tenants(filter, pageSize: 1).first {
+            throw Failure(
+                "\(path.printable): the plan `\(plan)` is not in it, and the tenant `\(tenant.slug)` has it",
+                hint: "nothing was changed; `gatepost tenant list --plan \(plan)` lists all who have it", .usage)
         }
     }
 

@@ -131,6 +131,8 @@ struct EventCommands: ParsableCommand {
                         desk.output.show(event.json, event.row.map(\.printable).joined(separator: "  ") + "\n")
                     }
                     let isFirst = position == nil
+                    // What could not be written is not behind the reader: the position stays before it.
+                    if LostOutput.failure != nil { break }
                     position = page.position ?? position
                     if once, page.position == nil || isFirst { break }
                     if page.position == nil || isFirst { await ending.pause(.seconds(1)) }
