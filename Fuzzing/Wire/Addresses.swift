@@ -50,9 +50,17 @@ extension FuzzTarget {
             let dialogue = DeliveryDialogue(wire: .smtp, hostname: "a", tls: .none)
             var capabilities = DeliveryCapabilities()
             capabilities.dsn = true
-            let command = Array(dialogue.recipientCommand(recipient, capabilities).utf8)
+            let command = Array(
+                dialogue.recipientCommand(recipient, isUTF8: isInternationalized, capabilities).utf8)
             let again = try? RecipientArgument(parsing: command.dropFirst(5), isInternationalized: isInternationalized)
             try demand(again?.recipient == recipient, "RCPT is not read as it is written")
+            if !recipient.mailbox.isInternationalized {
+                let ascii = Array(dialogue.recipientCommand(recipient, isUTF8: false, capabilities).utf8)
+                try demand(ascii.allSatisfy { $0 < 0x80 }, "RCPT holds UTF-8 without SMTPUTF8")
+                try demand(
+                    (try? RecipientArgument(parsing: ascii.dropFirst(5), isInternationalized: false)) != nil,
+                    "RCPT for a hop without SMTPUTF8 cannot be read")
+            }
         default:
             if let decoded = Base64Text.decode(text) {
                 try demand(Base64Text.encode(decoded) == Array(text), "Base64 with two forms")

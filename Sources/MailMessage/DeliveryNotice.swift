@@ -168,7 +168,9 @@ package struct DeliveryNotice: Sendable {
         text.writeString("X-Gatepost-Queue-Id: \(queueID)\r\n")
         for one in recipients {
             text.writeStaticString("\r\n")
-            if let original = one.envelope.originalAddress { text.writeString("Original-Recipient: \(original)\r\n") }
+            if let original = one.envelope.originalAddress(inASCII: !isAddressedBeyondASCII) {
+                text.writeString("Original-Recipient: \(original)\r\n")
+            }
             let type = one.envelope.mailbox.isASCII ? "rfc822" : "utf-8"
             text.writeString("Final-Recipient: \(type); \(one.envelope.mailbox)\r\n")
             text.writeString("Action: \(one.action.rawValue)\r\nStatus: \(one.status)\r\n")

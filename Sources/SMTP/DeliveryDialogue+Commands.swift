@@ -30,7 +30,7 @@ extension DeliveryDialogue {
         } else if transaction.isEightBit, capabilities.eightBitMIME {
             command += " BODY=8BITMIME"
         }
-        if transaction.parameters.isInternationalized, capabilities.smtpUTF8 { command += " SMTPUTF8" }
+        if isUTF8(transaction, capabilities) { command += " SMTPUTF8" }
         if capabilities.dsn {
             if let content = transaction.parameters.returnContent { command += " RET=\(content.rawValue)" }
             if let id = transaction.parameters.envelopeID { command += " ENVID=" + XText.encode(id.utf8) }
@@ -38,11 +38,19 @@ extension DeliveryDialogue {
         return command
     }
 
-    func recipientCommand(_ recipient: EnvelopeRecipient, _ capabilities: DeliveryCapabilities) -> String {
+    func isUTF8(_ transaction: Transaction, _ capabilities: DeliveryCapabilities) -> Bool {
+        transaction.parameters.isInternationalized && capabilities.smtpUTF8
+    }
+
+    func recipientCommand(
+        _ recipient: EnvelopeRecipient, isUTF8: Bool, _ capabilities: DeliveryCapabilities
+    ) -> String {
         var command = "RCPT TO:<\(recipient.mailbox)>"
         if capabilities.dsn {
             if let notify = recipient.notify { command += " NOTIFY=\(notify)" }
-            if let original = recipient.originalRecipient { command += " ORCPT=\(original)" }
+            // Without SMTPUTF8 no command holds more than ASCII (RFC 6533 §3).
+            let original = isUTF8 ? recipient.originalRecipient : recipient.originalRecipientInASCII
+            if let original { command += " ORCPT=\(original)" }
         }
         return command
     }
@@ -50,7 +58,10 @@ extension DeliveryDialogue {
     /// Everything that can be written before the first reply (RFC 2920 §3.1): DATA too, but never BDAT, whose octets
     /// would follow whatever the replies are.
     func writeGroup(_ transaction: Transaction, _ capabilities: DeliveryCapabilities, into output: inout ByteBuffer) {
-        for recipient in transaction.recipients { write(recipientCommand(recipient, capabilities), into: &output) }
+        let isUTF8 = isUTF8(transaction, capabilities)
+        for recipient in transaction.recipients {
+            write(recipientCommand(recipient, isUTF8: isUTF8, capabilities), into: &output)
+        }
         if !sendsByChunks(transaction, capabilities) { write("DATA", into: &output) }
     }
 

@@ -172,7 +172,10 @@ extension DeliveryDialogue {
         guard !capabilities.pipelining else { return }
         switch step {
         case .recipient(let index):
-            write(recipientCommand(transfer.transaction.recipients[index], capabilities), into: &output)
+            write(
+                recipientCommand(
+                    transfer.transaction.recipients[index], isUTF8: isUTF8(transfer.transaction, capabilities),
+                    capabilities), into: &output)
         case .data: write("DATA", into: &output)
         case .mail, .content, .final, .emptyFinal: preconditionFailure("not a step that is reached by a command")
         }

@@ -63,13 +63,28 @@ package struct EnvelopeRecipient: Hashable, Sendable {
 }
 
 extension EnvelopeRecipient {
+    /// `ORCPT=` where SMTPUTF8 is not in force: characters beyond ASCII as `\x{HEX}` (RFC 6533 §3, utf-8-addr-xtext). Nil
+    /// where there is none, or it would be longer than any may be.
+    package var originalRecipientInASCII: String? {
+        guard let originalRecipient else { return nil }
+        guard originalRecipient.utf8.contains(where: \.isEightBit) else { return originalRecipient }
+        let escaped = originalRecipient.unicodeScalars.map { scalar in
+            scalar.isASCII ? String(Character(scalar)) : "\\x{\(String(scalar.value, radix: 16, uppercase: true))}"
+        }.joined()
+        return escaped.utf8.count <= DeliveryStatusParameters.originalRecipientLimit ? escaped : nil
+    }
+
     /// `ORCPT` as reports show it (RFC 3461 §6.3, RFC 6533 §4): the type, and the address with its xtext undone.
-    package var originalAddress: String? {
+    ///
+    /// - Parameter isASCII: of a `message/delivery-status`; else of a `message/global-delivery-status`.
+    package func originalAddress(inASCII isASCII: Bool) -> String? {
         guard let originalRecipient, let semicolon = originalRecipient.utf8.firstIndex(of: UInt8(ascii: ";")) else {
             return nil
         }
         let address = originalRecipient.utf8[originalRecipient.utf8.index(after: semicolon)...]
-        guard originalRecipient.utf8.prefix(6).equalsIgnoringCase("rfc822") else { return originalRecipient }
+        guard originalRecipient.utf8.prefix(6).equalsIgnoringCase("rfc822") else {
+            return isASCII ? originalRecipientInASCII : originalRecipient
+        }
         return XText.decode(Array(address)[...]).map { "rfc822; " + String(decoding: $0, as: UTF8.self) }
     }
 }

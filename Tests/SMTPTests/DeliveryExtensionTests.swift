@@ -167,6 +167,30 @@ import Testing
             """)
     }
 
+    @Test func `where SMTPUTF8 is not offered ORCPT holds ASCII alone`() {
+        var one = Self.plain(["b@d.example"], MailParameters(isInternationalized: true))
+        one.recipients[0].originalRecipient = "utf-8;日本+2Bx@r.example"
+        let message = one
+        #expect(one.recipients[0].originalAddress(inASCII: true) == #"utf-8;\x{65E5}\x{672C}+2Bx@r.example"#)
+        #expect(one.recipients[0].originalAddress(inASCII: false) == "utf-8;日本+2Bx@r.example")
+        for (offer, original) in [
+            ("250-DSN\nS 250 SMTPUTF8", "utf-8;日本+2Bx@r.example"),
+            ("250 DSN", #"utf-8;\x{65E5}\x{672C}+2Bx@r.example"#),
+        ] {
+            check(
+                { DeliverySubject(.smtp, [message]) },
+                """
+                S 220 mx.example ESMTP
+                C EHLO forwarder.example
+                S 250-mx.example
+                S \(offer)
+                C MAIL FROM:<a@own.example>\(offer.hasSuffix("8") ? " SMTPUTF8" : "")
+                S 250 ok
+                C RCPT TO:<b@d.example> ORCPT=\(original)
+                """)
+        }
+    }
+
     @Test func `DSN, SMTPUTF8 and 8BITMIME go where they are offered, and nowhere else`() {
         let parameters = MailParameters(
             isInternationalized: true, returnContent: .headers, envelopeID: "QQ+1 =")
