@@ -196,7 +196,7 @@ extension EndToEnd {
             let server = try await site.serve()
             let idle = try await watch(site, credential, server, sessions: 3, "idle")
             server.process.signal(SIGTERM)
-            #expect(server.process.wait() == 0)
+            #expect(server.process.wait() == 0, "\(server.log)")
             #expect(
                 await eventually {
                     readFile(idle).components(separatedBy: "421 4.3.2").count == 4
