@@ -203,6 +203,19 @@ extension EndToEnd {
                 }, "\(readFile(idle))")
         }
 
+        /// Threads of the runtime, of OpenSSL's users and of the log are still there when the program ends; what libraries
+        /// tear down then is torn from under them.
+        @Test(arguments: [nil, "relay"])
+        func `no library is torn down when the server ends`(_ role: String?) async throws {
+            let site = try await Site()
+            let library = "\(site.folder)/teardown.so"
+            try ChildProcess.run(["cc", "-shared", "-fPIC", "-o", library, Site.clients + "../../Preload/teardown.c"])
+            let server = try await site.serve(role, environment: ["LD_PRELOAD=\(library)"])
+            server.process.signal(SIGTERM)
+            #expect(server.process.wait() == 0, "\(server.log)")
+            #expect(server.log.contains("\"message\":\"stopped\""), "\(server.log)")
+        }
+
         @Test func `SIGTERM ends a node in good order that still waits for its database`() async throws {
             let site = try await Site()
             let log = "\(site.folder)/waiting.log"

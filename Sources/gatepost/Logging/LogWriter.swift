@@ -47,7 +47,6 @@ final class LogWriter: Sendable {
                 if writePending() { usleep(Self.pause) }
             }
         }
-        atexit { LogWriter.standardError.flush() }
     }
 
     func setLimit(linesPerMinute: Int) { state.withLock { $0.summary.linesPerMinute = linesPerMinute } }

@@ -15,8 +15,11 @@ enum Program {
             write(lost.text, to: STDERR_FILENO)
             if status == .done { status = lost.status }
         }
+        LogWriter.standardError.flush()
         fflush(nil)
-        exit(status.rawValue)
+        // Not `exit`: it has libraries tear down what they share (OpenSSL's tables) while threads still run that use
+        // it or are about to end with it, and a server that had done all its work ended by a signal.
+        _exit(status.rawValue)
     }
 
     /// Off the main actor, for nothing here belongs to it.
