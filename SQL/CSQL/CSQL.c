@@ -31,6 +31,9 @@ static const char migrations_0007_unreadable[] = {
 static const char migrations_0008_owner_lock[] = {
 #embed "../migrations/0008_owner_lock.sql" suffix(, 0)
 };
+static const char migrations_0009_delay_told[] = {
+#embed "../migrations/0009_delay_told.sql" suffix(, 0)
+};
 
 static const struct sql_file migrations[] = {
     {"0001_schema", migrations_0001_schema},
@@ -41,6 +44,7 @@ static const struct sql_file migrations[] = {
     {"0006_lease", migrations_0006_lease},
     {"0007_unreadable", migrations_0007_unreadable},
     {"0008_owner_lock", migrations_0008_owner_lock},
+    {"0009_delay_told", migrations_0009_delay_told},
     {0, 0},
 };
 

@@ -8,7 +8,8 @@
 --          it (0: none), by its place in the arrays report_addresses, report_domains (to whom), report_bodies,
 --          report_body_types, report_smtputf8s. All recipients of one report are of one message. A report is mail of
 --          kind dsn from the null sender, never charged, free for any forwarder; it is stored if at least one of what
---          it tells of was settled now, so never twice.
+--          it tells of was settled now, so never twice. A recipient that waits on and is told of has the mark of it in
+--          its notify (8), for claim to hand out: its sender hears of a delay once.
 --          leases: which lease of each recipient this is the outcome of, as claim and owner_reclaim number them; 0:
 --          that of accept. The owner may have given it back since, and leased it anew: that lease is not this outcome's
 --          to end, however often it is written and however late (null: not asked, for nodes that know of no number).
@@ -77,13 +78,15 @@ BEGIN
             next_attempt = CASE WHEN n.state IN ('delivered', 'bounced') THEN r.next_attempt
                                 ELSE coalesce(n.next_attempt, v_now) END,
             final_at = CASE WHEN n.state IN ('delivered', 'bounced') THEN v_now END,
+            notify = CASE WHEN n.place > 0 AND n.state IN ('deferred', 'released') THEN r.notify | 8
+                          ELSE r.notify END,
             reply_code = CASE WHEN n.state = 'released' THEN r.reply_code ELSE n.reply_code END,
             reply_enhanced = CASE WHEN n.state = 'released' THEN r.reply_enhanced ELSE n.reply_enhanced END,
             reply = CASE WHEN n.state = 'released' THEN r.reply ELSE n.reply END
         FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers, settle.states, settle.reply_codes,
-                    settle.reply_enhanceds, settle.replies, settle.next_attempts, settle.leases)
+                    settle.reply_enhanceds, settle.replies, settle.next_attempts, settle.leases, settle.report_places)
             WITH ORDINALITY AS n (tenant_id, message_id, number, state, reply_code, reply_enhanced, reply,
-                next_attempt, lease, ord)
+                next_attempt, lease, place, ord)
         WHERE r.tenant_id = n.tenant_id AND r.message_id = n.message_id AND r.number = n.number
           AND r.message_id BETWEEN v_low AND v_high
           AND r.owner_id = settle.owner AND (coalesce(r.lease, 0) = n.lease) IS NOT FALSE
@@ -108,13 +111,16 @@ BEGIN
                 next_attempt = CASE WHEN n.state IN ('delivered', 'bounced') THEN r.next_attempt
                                     ELSE coalesce(n.next_attempt, v_now) END,
                 final_at = CASE WHEN n.state IN ('delivered', 'bounced') THEN v_now END,
+                notify = CASE WHEN n.place > 0 AND n.state IN ('deferred', 'released') THEN r.notify | 8
+                              ELSE r.notify END,
                 reply_code = CASE WHEN n.state = 'released' THEN r.reply_code ELSE n.reply_code END,
                 reply_enhanced = CASE WHEN n.state = 'released' THEN r.reply_enhanced ELSE n.reply_enhanced END,
                 reply = CASE WHEN n.state = 'released' THEN r.reply ELSE n.reply END
             FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers, settle.states, settle.reply_codes,
-                        settle.reply_enhanceds, settle.replies, settle.next_attempts, settle.leases)
+                        settle.reply_enhanceds, settle.replies, settle.next_attempts, settle.leases,
+                        settle.report_places)
                 WITH ORDINALITY AS n (tenant_id, message_id, number, state, reply_code, reply_enhanced, reply,
-                    next_attempt, lease, ord)
+                    next_attempt, lease, place, ord)
             WHERE r.tenant_id = n.tenant_id AND r.message_id = n.message_id AND r.number = n.number
           AND r.message_id BETWEEN v_low AND v_high
               AND r.owner_id = settle.owner AND (coalesce(r.lease, 0) = n.lease) IS NOT FALSE

@@ -39,24 +39,19 @@ extension Forwarder {
     private func settle(_ message: QueuedMessage, _ answers: [Answer], _ speaker: Speaker) {
         let now = queue.clock.now
         let reports = SenderReport(hostname: configuration.hostname, delayWarning: configuration.delayWarning)
-        var notices: [DeliveryNotice.Recipient] = []
-        for answer in answers {
+        var notices: [(Int32, DeliveryNotice.Recipient)] = []
+        let settlements = answers.map { answer in
             log(answer, message, speaker)
-            if let notice = reports.notice(
+            let notice = reports.notice(
                 of: answer.recipient, in: message, answer.outcome, answer.reply, relay: speaker.relay,
-                isFinal: answer.reply.saysFiled, tellsSenders: speaker.tellsSenders, now: now,
+                isFinal: answer.reply.saysFiled, tellsSenders: speaker.tellsSenders,
                 expiresAt: message.acceptedAt.advanced(by: configuration.schedule.expiry))
-            {
-                notices.append(notice)
-            }
+            if let notice { notices.append((answer.recipient.number, notice)) }
+            return Settlement(
+                answer.outcome, of: answer.recipient, in: message, replyCode: Int32(clamping: answer.reply.code),
+                replyEnhanced: answer.reply.enhanced.map { "\($0)" }, reply: Array(answer.reply.text.utf8))
         }
-        queue.settle(
-            answers.map { answer in
-                Settlement(
-                    answer.outcome, of: answer.recipient, in: message,
-                    replyCode: Int32(clamping: answer.reply.code),
-                    replyEnhanced: answer.reply.enhanced.map { "\($0)" }, reply: Array(answer.reply.text.utf8))
-            }, report: reports.make(of: notices, in: message, now: now))
+        queue.settle(settlements, report: reports.make(of: notices, in: message, now: now))
     }
 
     private func log(_ answer: Answer, _ message: QueuedMessage, _ speaker: Speaker) {

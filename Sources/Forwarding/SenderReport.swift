@@ -20,7 +20,7 @@ struct SenderReport {
     ///   - expiresAt: when the recipient is given up.
     func notice(
         of recipient: QueuedMessage.Recipient, in message: QueuedMessage, _ outcome: Settlement.Outcome,
-        _ reply: RemoteReply, relay: String?, isFinal: Bool, tellsSenders: Bool, now: Instant, expiresAt: Instant
+        _ reply: RemoteReply, relay: String?, isFinal: Bool, tellsSenders: Bool, expiresAt: Instant
     ) -> DeliveryNotice.Recipient? {
         guard message.kind == .mail, message.sender != .null else { return nil }
         let wanted = recipient.envelope.notify ?? .failure
@@ -40,9 +40,9 @@ struct SenderReport {
                 recipient.envelope, isFinal ? .delivered : .relayed, status: status ?? EnhancedCode(2, 0, 0),
                 remote: remote, reply: reply)
         case .deferred(let until?), .released(let until?):
-            // The times between one attempt and the next follow on one another: the warning falls into one of them.
+            // The last word before the warning's time, or the first behind it: an attempt, or an outage, may take long.
             let warning = message.acceptedAt.advanced(by: delayWarning)
-            guard wanted.contains(.delay), now <= warning, warning < until else { return nil }
+            guard wanted.contains(.delay), !recipient.isDelayTold, warning < until else { return nil }
             let status = reply.enhanced.flatMap { $0.statusClass == 4 ? $0 : nil }
             return DeliveryNotice.Recipient(
                 recipient.envelope, .delayed, status: status ?? EnhancedCode(4, 0, 0), remote: remote, reply: reply,
@@ -54,16 +54,17 @@ struct SenderReport {
 
     /// The report to store with the outcomes it tells of; nil: nobody is to be told of anything.
     func make(
-        of notices: [DeliveryNotice.Recipient], in message: QueuedMessage, now: Instant
+        of notices: [(number: Int32, recipient: DeliveryNotice.Recipient)], in message: QueuedMessage, now: Instant
     ) -> DeliveryReport? {
         guard !notices.isEmpty, let sender = message.sender.mailbox else { return nil }
         let notice = DeliveryNotice(
-            hostname: hostname, sender: sender, recipients: notices, arrival: message.acceptedAt.unixSeconds,
+            hostname: hostname, sender: sender, recipients: notices.map(\.recipient),
+            arrival: message.acceptedAt.unixSeconds,
             queueID: "\(message.id)", parameters: message.parameters, original: message.content)
         var generator = SystemRandomNumberGenerator()
         let unique = String(generator.next(), radix: 36) + String(generator.next(), radix: 36)
         return DeliveryReport(
-            to: sender, content: notice.compose(now: now.unixSeconds, unique: unique),
+            to: sender, of: Set(notices.map(\.number)), content: notice.compose(now: now.unixSeconds, unique: unique),
             isInternationalized: notice.isInternationalized)
     }
 }

@@ -89,7 +89,7 @@ package final class Queue: Sendable {
 
     /// Records outcomes, in the background; never drops one while this process lives.
     ///
-    /// - Parameter report: tells of these outcomes, all of one message. It is stored in the transaction that settles
+    /// - Parameter report: tells of them, or of some of them, all of one message. It is stored in the transaction that settles
     ///   them, if at least one of them takes effect.
     package func settle(_ outcomes: [Settlement], report: DeliveryReport? = nil) {
         settler.settle(outcomes, report: report)
@@ -151,9 +151,10 @@ private struct ClaimAnswer {
                             envelope: EnvelopeRecipient(
                                 try Mailbox(parsing: addresses[index]),
                                 notify: notifies[index] < 0
-                                    ? nil : NotifyConditions(rawValue: Int16(clamping: notifies[index])),
+                                    ? nil : NotifyConditions(rawValue: Int16(notifies[index] & 7)),
                                 originalRecipient: originals[index].isEmpty ? nil : originals[index]),
-                            attempts: Int32(clamping: attempts[index]), lease: Int32(clamping: leases[index])))
+                            attempts: Int32(clamping: attempts[index]), lease: Int32(clamping: leases[index]),
+                            isDelayTold: notifies[index] >= 0 && notifies[index] & 8 != 0))
                 }
             } catch {
                 // What is wrong with the answer is wrong with all of it; an address is one message's.

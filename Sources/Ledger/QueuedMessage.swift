@@ -16,14 +16,19 @@ package struct QueuedMessage: Sendable {
         /// Which lease of it this is: 0 of `accept`, and one more each time it is leased anew. An outcome ends this lease
         /// and no other, for the same owner may have given the recipient back meanwhile and leased it again.
         package var lease: Int32
+        /// Its sender was told that it takes long (`NOTIFY=DELAY`, RFC 3461 §4.1).
+        package var isDelayTold: Bool
 
         package var mailbox: Mailbox { envelope.mailbox }
 
-        package init(number: Int32, envelope: EnvelopeRecipient, attempts: Int32, lease: Int32) {
+        package init(
+            number: Int32, envelope: EnvelopeRecipient, attempts: Int32, lease: Int32, isDelayTold: Bool = false
+        ) {
             self.number = number
             self.envelope = envelope
             self.attempts = attempts
             self.lease = lease
+            self.isDelayTold = isDelayTold
         }
     }
 

@@ -61,7 +61,9 @@ package struct SettleCall: Sendable {
             var place: Int32 = 0
             for group in groups {
                 if group.report != nil { place += 1 }
-                for _ in group.settlements { writer.element(group.report == nil ? Int32(0) : place) }
+                for one in group.settlements {
+                    writer.element(group.report?.numbers.contains(one.number) == true ? place : 0)
+                }
             }
         }
         let count = reports.count

@@ -28,12 +28,12 @@ import Testing
 
     private func action(
         _ message: QueuedMessage, _ outcome: Settlement.Outcome, code: Int = 550, tellsSenders: Bool = false,
-        isFinal: Bool = false, after age: Duration = .zero
+        isFinal: Bool = false
     ) -> DeliveryNotice.Action? {
         report.notice(
             of: message.recipients[0], in: message, outcome,
             RemoteReply(code: code, enhanced: nil, text: "said", command: "RCPT TO"), relay: "mx.example:25",
-            isFinal: isFinal, tellsSenders: tellsSenders, now: accepted.advanced(by: age),
+            isFinal: isFinal, tellsSenders: tellsSenders,
             expiresAt: accepted.advanced(by: .seconds(5 * 86_400)))?.action
     }
 
@@ -58,18 +58,23 @@ import Testing
         #expect(action(try message(), .delivered, code: 250) == nil)
     }
 
-    @Test func `a delay is told once, before the attempt that would come after the warning's time`() throws {
-        let asked = try message(notify: .delay)
-        let schedule = RetrySchedule.standard
-        var age = Duration.zero
-        var warnings = 0
-        for attempt in 1...20 {
-            let wait = schedule.wait(after: attempt, jitter: Double.random(in: 0...1))
-            let until = accepted.advanced(by: age + wait)
-            if action(asked, .deferred(until: until), code: 450, after: age) == .delayed { warnings += 1 }
-            age += wait
+    @Test
+    func
+        `a delay is told once, before the attempt that would come after the warning's time, or at the first word behind it`()
+        throws
+    {
+        var asked = try message(notify: .delay)
+        func deferred(_ hours: Int) -> DeliveryNotice.Action? {
+            action(asked, .deferred(until: accepted.advanced(by: .seconds(hours * 3600))), code: 450)
         }
-        #expect(warnings == 1)
+        #expect(deferred(4) == nil)
+        #expect(deferred(5) == .delayed)
+        // Of an attempt that took from before the warning's time until long behind it.
+        #expect(deferred(90) == .delayed)
+        #expect(action(asked, .released(until: accepted.advanced(by: .seconds(5 * 3600)))) == .delayed)
+        #expect(action(asked, .deferred(until: nil)) == nil)
+        asked.recipients[0].isDelayTold = true
+        #expect(deferred(90) == nil)
         #expect(action(try message(), .deferred(until: accepted.advanced(by: .seconds(90_000))), code: 450) == nil)
     }
 
@@ -80,9 +85,9 @@ import Testing
                 of: whole.recipients[0], in: whole, .bounced,
                 RemoteReply(
                     code: 550, enhanced: EnhancedCode(5, 1, 1), text: String(repeating: "no \u{1b} ", count: 60),
-                    command: "RCPT TO"), relay: "mx.example:25", isFinal: false, tellsSenders: false, now: accepted,
+                    command: "RCPT TO"), relay: "mx.example:25", isFinal: false, tellsSenders: false,
                 expiresAt: accepted))
-        let made = try #require(report.make(of: [notice], in: whole, now: accepted))
+        let made = try #require(report.make(of: [(number: Int32(1), recipient: notice)], in: whole, now: accepted))
         let text = String(buffer: made.content)
         for line in [
             "From: Mail Delivery System <MAILER-DAEMON@gate.example>", "To: <a@own.example>",
@@ -99,7 +104,9 @@ import Testing
 
         func returned(_ parameters: MailParameters, _ content: String) throws -> String {
             let one = try message(parameters, content: content)
-            return String(buffer: try #require(report.make(of: [notice], in: one, now: accepted)).content)
+            return String(
+                buffer: try #require(report.make(of: [(number: Int32(1), recipient: notice)], in: one, now: accepted))
+                    .content)
         }
         let headers = try returned(.init(returnContent: .headers), "Subject: x\r\n\r\nsecret\r\n")
         #expect(headers.contains("text/rfc822-headers") && !headers.contains("secret"))

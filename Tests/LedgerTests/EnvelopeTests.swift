@@ -85,8 +85,8 @@ extension LedgerSuite {
             let queue = fixture.queue(owner)
             let message = try #require(try await queue.claim(maxMessages: 1, maxBytes: 1 << 20).first)
             let report = DeliveryReport(
-                to: try Mailbox(parsing: "a@acme.example"), content: ByteBuffer(string: "Subject: sorry\r\n\r\n"),
-                body: .sevenBit)
+                to: try Mailbox(parsing: "a@acme.example"), of: [1, 2],
+                content: ByteBuffer(string: "Subject: sorry\r\n\r\n"), body: .sevenBit)
             let outcomes = [
                 Settlement(.bounced, of: message.recipients[0], in: message, replyCode: 550),
                 Settlement(.bounced, of: message.recipients[1], in: message, replyCode: 550),
@@ -122,6 +122,41 @@ extension LedgerSuite {
             await owner.shutdown()
         }
 
+        @Test func `that a delay was told is remembered with the recipient, and with no other`() async throws {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let acceptor = fixture.acceptor()
+            var request = try acme.request(to: ["b@x.example", "c@y.example", "d@z.example"])
+            for index in request.recipients.indices { request.recipients[index].notify = [.failure, .delay] }
+            _ = await acceptor.submit([request])
+            let owner = fixture.owner()
+            try await owner.start()
+            let queue = fixture.queue(owner)
+            func claim() async throws -> QueuedMessage {
+                try #require(try await queue.claim(maxMessages: 9, maxBytes: 1 << 20).first { $0.kind == .mail })
+            }
+            for told in [[1, 3], [2]] as [Set<Int32>] {
+                let message = try await claim()
+                let outcomes: [Settlement.Outcome] = [
+                    .deferred(until: nil), .deferred(until: nil), .released(until: nil),
+                ]
+                queue.settle(
+                    zip(outcomes, message.recipients).map { Settlement($0, of: $1, in: message, replyCode: 450) },
+                    report: DeliveryReport(
+                        to: try Mailbox(parsing: "a@acme.example"), of: told, content: ByteBuffer(string: "x")))
+                await queue.drain()
+                let next = try await claim()
+                #expect(
+                    next.recipients.map(\.isDelayTold) == (told.count == 2 ? [true, false, true] : [true, true, true]))
+                #expect(next.recipients.allSatisfy { $0.envelope.notify == [.failure, .delay] })
+                queue.settle(next.recipients.map { Settlement(.released(until: nil), of: $0, in: next) })
+                await queue.drain()
+            }
+            await acceptor.shutdown()
+            await queue.shutdown()
+            await owner.shutdown()
+        }
+
         @Test func `a report that cannot be stored does not keep its outcomes from being recorded`() async throws {
             let fixture = try await Fixture()
             let acme = try await fixture.tenant()
@@ -138,7 +173,7 @@ extension LedgerSuite {
                         Settlement(
                             .bounced, of: message.recipients[0], in: message, replyCode: 550, reply: Array("no".utf8))
                     ],
-                    report: DeliveryReport(to: try Mailbox(parsing: "a@acme.example"), content: ByteBuffer()))
+                    report: DeliveryReport(to: try Mailbox(parsing: "a@acme.example"), of: [1], content: ByteBuffer()))
             }
             await queue.drain()
             let states = try await fixture.operation.query("SELECT state FROM gatepost.recipient")
