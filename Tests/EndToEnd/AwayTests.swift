@@ -8,6 +8,40 @@ import Testing
 extension EndToEnd {
     /// While PostgreSQL is away: 4xx at every stage, and nothing is taken that is not accounted for.
     @Suite struct AwayTests {
+        @Test func `commands that go on until they are ended wait for it, and say where they were`() async throws {
+            let site = try await Site()
+            func begin(_ words: String...) throws -> (ChildProcess, log: String) {
+                let log = "\(site.folder)/\(words[0]).log"
+                let process = try ChildProcess([Site.binary] + words + ["--config", site.settings], log: log)
+                site.watch(process)
+                return (process, log)
+            }
+            _ = try site.tenant("acme")
+            let tail = try begin(
+                "event", "tail", "--tenant", "acme", "--after", "0:00000000-0000-0000-0000-000000000000")
+            let watched = try begin("usage", "acme", "--watch")
+            #expect(await eventually { readFile(tail.log).contains("credential_changed") }, "\(readFile(tail.log))")
+            #expect(await eventually { readFile(watched.log).contains("day 0/") }, "\(readFile(watched.log))")
+            site.cluster.stop(SIGQUIT)
+            for log in [tail.log, watched.log] {
+                #expect(
+                    await eventually { readFile(log).contains("; trying again until it is back") }, "\(readFile(log))")
+            }
+            try site.cluster.start()
+            for log in [tail.log, watched.log] {
+                #expect(await eventually { readFile(log).contains("the database is back") }, "\(readFile(log))")
+            }
+            try site.gatepost("tenant", "suspend", "acme", "--reason", "while it was away", "--yes")
+            #expect(await eventually { readFile(tail.log).contains("while it was away") }, "\(readFile(tail.log))")
+            for process in [tail.0, watched.0] {
+                process.signal(SIGTERM)
+                #expect(process.wait() == 0)
+            }
+            let lines = readFile(tail.log).split(separator: "\n")
+            #expect(lines.count { $0.contains("trying again") } == 1, "it is said once")
+            #expect(lines.last?.hasPrefix("position ") == true, "\(lines)")
+        }
+
         @Test func `AUTH, MAIL, RCPT, DATA and the commit fail with 4xx, and afterwards all is as before`() async throws
         {
             let site = try await Site()

@@ -101,7 +101,8 @@ struct EventCommands: ParsableCommand {
                 In the order of their transactions, a line each, until Ctrl-C. Each JSON line has a `position`: \
                 --after goes on behind it, days later too, and misses nothing whichever order transactions ended in. \
                 What a transaction that is still open wrote comes when it has ended, and what began after it waits \
-                with it.
+                with it. While the database is away it waits for it; at its end it says its position on the standard \
+                error.
 
                 Examples:
                   gatepost event tail --tenant acme
@@ -125,8 +126,17 @@ struct EventCommands: ParsableCommand {
                 let wanted = filter.value
                 let ending = EndRequest()
                 var position = after
+                // Not for people alone: whoever reads lines of JSON that hold none has nothing else to go on from.
+                defer { if let position { write("position \(position)\n", to: STDERR_FILENO) } }
+                var patience = Patience(desk)
                 while !ending.isAsked {
-                    let page = try await desk.administration.events(after: position, wanted, pageSize: Self.pageSize)
+                    func next() async throws -> EventPage {
+                        try await desk.administration.events(after: position, wanted, pageSize: Self.pageSize)
+                    }
+                    guard let page = once ? try await next() : try await patience.attempt(next) else {
+                        await ending.pause(.seconds(1))
+                        continue
+                    }
                     for event in page.events {
                         desk.output.show(event.json, event.row.map(\.printable).joined(separator: "  ") + "\n")
                     }
@@ -137,8 +147,6 @@ struct EventCommands: ParsableCommand {
                     if once, page.position == nil || isFirst { break }
                     if page.position == nil || isFirst { await ending.pause(.seconds(1)) }
                 }
-                // Not for people alone: whoever reads lines of JSON that hold none has nothing else to go on from.
-                if let position { write("position \(position)\n", to: 2) }
             }
         }
     }

@@ -74,9 +74,11 @@ struct UsageCommand: ParsableCommand {
                 guard watch else { return try await once(desk, isWatched: false) }
                 let ending = EndRequest()
                 let isTerminal = isatty(STDOUT_FILENO) == 1 && !desk.output.isJSON
-                while !ending.isAsked {
+                var patience = Patience(desk)
+                // Where nobody reads any more, it ends.
+                while !ending.isAsked, LostOutput.failure == nil {
                     if isTerminal { write("\u{1b}[H\u{1b}[2J", to: STDOUT_FILENO) }
-                    try await once(desk, isWatched: !isTerminal)
+                    _ = try await patience.attempt { try await once(desk, isWatched: !isTerminal) }
                     await ending.pause(.seconds(2))
                 }
             }

@@ -120,6 +120,37 @@ struct Desk: Sendable {
     }
 }
 
+/// For a command that goes on until Ctrl-C: a database that is away for a while does not end it, once it was there.
+struct Patience {
+    private let desk: Desk
+    private var wasThere = false
+    private var isAway = false
+
+    init(_ desk: Desk) { self.desk = desk }
+
+    /// Nil while the database is away, which is said once; what else goes wrong, or goes wrong at first, is thrown.
+    mutating func attempt<Value>(_ body: () async throws -> Value) async throws -> Value? {
+        do {
+            let value = try await body()
+            if isAway { write("the database is back\n", to: STDERR_FILENO) }
+            (wasThere, isAway) = (true, false)
+            return value
+        } catch let error as AdministrationError {
+            guard wasThere else { throw error }
+            switch error {
+            case .unreachable, .outcomeUnknown, .busy: break
+            default: throw error
+            }
+            if !isAway {
+                let failure = await desk.failure(error, about: .other)
+                write("\(failure.message); trying again until it is back\n", to: STDERR_FILENO)
+            }
+            isAway = true
+            return nil
+        }
+    }
+}
+
 extension Failure {
     /// PostgreSQL is there, and does not take the user that the connection names.
     static func loginRefused(_ message: String, _ database: DatabaseConfiguration, _ key: String) -> Failure {
