@@ -43,6 +43,12 @@ package struct SubmissionConfiguration: Sendable {
         self.hostname = hostname
     }
 
+    /// Whether connections from there begin with a PROXY header.
+    package func isBalancer(_ address: String) -> Bool {
+        guard !proxyFrom.isEmpty, let octets = Tenancy.Network.octets(of: address) else { return false }
+        return proxyFrom.contains { $0.contains(octets) }
+    }
+
     var guesses: GuessLedger.Figures {
         GuessLedger.Figures(
             perConnection: failuresPerConnection, perAddress: failuresPerAddress, perLogin: failuresPerLogin)

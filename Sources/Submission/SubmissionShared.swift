@@ -75,11 +75,7 @@ final class SubmissionShared: Sendable {
     }
 
     /// Whether connections from there begin with a PROXY header.
-    func isBalancer(_ address: String) -> Bool {
-        let networks = configuration.proxyFrom
-        guard !networks.isEmpty, let octets = Tenancy.Network.octets(of: address) else { return false }
-        return networks.contains { $0.contains(octets) }
-    }
+    func isBalancer(_ address: String) -> Bool { configuration.isBalancer(address) }
 
     var dialogue: SubmissionDialogue.Configuration {
         let configuration = configuration

@@ -148,7 +148,7 @@ package final class ClientHandler: ChannelInboundHandler {
         let handler = TLSHandler(context: tls.context, mode: .client(serverName: tls.serverName))
         tlsHandler = handler
         do {
-            try context.pipeline.syncOperations.addHandler(handler, position: .first)
+            try context.pipeline.syncOperations.addHandler(handler, position: .before(self))
         } catch {
             end(error)
         }

@@ -33,6 +33,8 @@ final class NodeService: Service {
     /// What cannot change before a restart is as it was here.
     private let started: Settings
     private let watched = WatchedCertificates()
+    /// What takes new settings up, and whether the node is ready: it may wait for its database yet.
+    private let serving = Mutex<(submission: SubmissionServer?, isReady: Bool)>((nil, false))
 
     /// - Parameters:
     ///   - sockets: what the service manager has opened, by name; they go before the settings' addresses.
@@ -66,6 +68,10 @@ final class NodeService: Service {
         // Before anything waits for the database: the relay takes mail already.
         let watching = Task { [watched, logger] in await watched.watch(relay: relay, logger: logger) }
         defer { watching.cancel() }
+        let reloading = Task { [self] in
+            for await _ in await UnixSignalsSequence(trapping: .sighup) { await reload() }
+        }
+        defer { reloading.cancel() }
         let front: FrontEnd?
         do {
             front = roles.contains(.submission) || roles.contains(.forwarder) ? try await makeFront() : nil
@@ -80,15 +86,15 @@ final class NodeService: Service {
             await front?.stop(grace: .zero)
             throw error
         }
+        serving.withLock { $0 = (front?.submission, true) }
+        // The settings may have been read again while it was made.
+        await front?.submission?.reconfigure(settings.submission.configuration)
         logger.notice(
             "ready",
             metadata: [
                 "node": "\(settings.node.name)", "roles": "\(roles.map(\.rawValue).sorted().joined(separator: " "))",
             ])
         ServiceManager.ready()
-        let reloading = Task { [self] in
-            for await _ in await UnixSignalsSequence(trapping: .sighup) { await reload(front?.submission) }
-        }
         let alive = Task {
             guard let pause = ServiceManager.watchdogInterval else { return }
             while (try? await Task.sleep(for: pause)) != nil {
@@ -110,9 +116,10 @@ final class NodeService: Service {
     }
 
     /// SIGHUP: what can change while sessions go on does, and the log says by name what cannot.
-    private func reload(_ submission: SubmissionServer?) async {
-        ServiceManager.reloading()
-        defer { ServiceManager.ready() }
+    private func reload() async {
+        let (submission, isReady) = serving.withLock { $0 }
+        if isReady { ServiceManager.reloading() }
+        defer { if isReady { ServiceManager.ready() } }
         let new: Settings
         do {
             new = try load()

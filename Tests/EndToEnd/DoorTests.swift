@@ -28,6 +28,14 @@ extension EndToEnd {
             #expect(answers[3] == "closed")
             #expect(answers[4].hasPrefix("235"))
             #expect(try door("proxy-tls", site, server.tlsPort, credential).map { $0.prefix(3) } == ["220", "235"])
+            // Its own health check comes from there too.
+            let health = try site.run([
+                "env", "GATEPOST_SUBMISSION_PROXY_FROM=127.0.0.0/8",
+                "GATEPOST_SUBMISSION_LISTEN=127.0.0.1:\(server.port)",
+                "GATEPOST_SUBMISSION_LISTEN_TLS=127.0.0.1:\(server.tlsPort)", Site.binary, "check", "--ready",
+                "--role", "submission", "--config", site.settings,
+            ])
+            #expect(health.status == 0, "\(health.standardError)")
             let log = server.log
             #expect(log.contains("PROXY header refused"))
             #expect(log.contains("\"client\":\"203.0.113.9\""))

@@ -226,6 +226,10 @@ extension EndToEnd {
                 ], log: log)
             site.watch(node)
             #expect(await eventually { readFile(log).contains("waiting for the database") }, "\(readFile(log))")
+            try (readFile(site.settings) + "\nlog:\n  level: debug\n")
+                .write(toFile: "\(site.folder)/gatepost.yaml", atomically: true, encoding: .utf8)
+            node.signal(SIGHUP)
+            #expect(await eventually { readFile(log).contains("\"changed\":[\"log.level\"]") }, "\(readFile(log))")
             node.signal(SIGTERM)
             #expect(node.wait() == 0, "\(readFile(log))")
         }

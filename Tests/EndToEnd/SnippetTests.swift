@@ -114,6 +114,11 @@ extension EndToEnd {
             let (_, implicit) = try await check(
                 "--ready", environment: ["GATEPOST_SUBMISSION_LISTEN_TLS=127.0.0.1:\(FreePort.find())"])
             #expect(implicit.status == 2 && implicit.standardError.contains("submission, TLS"))
+            // Where a node has one role, its neighbours' ports are not its own.
+            let dead = ["GATEPOST_RELAY_LISTEN=127.0.0.1:\(FreePort.find())"]
+            #expect(try await check("--ready", "--role", "submission", environment: dead).1.status == 0)
+            #expect(try await check("--ready", "--role", "relay", environment: dead).1.status == 2)
+            #expect(try await check("--role", "relay").1.status == 64)
             let (site, _) = try await SharedSite.instance.site()
             let nothing = try site.run(["env", "-u", "GATEPOST_CONFIG", Site.binary, "check", "--ready"])
             #expect(nothing.status == 2 && nothing.standardError.contains("no role can be served"))

@@ -13,21 +13,28 @@ struct CheckCommand: AsyncParsableCommand {
             nothing. `note` is for you to know, `wrong` does not work or soon will not: then it ends with 2.
 
             With --ready it only asks whether this node serves: its ports answer, its database is there and fits. That \
-            is for health checks.
+            is for health checks. Where one file serves nodes of one role each, --role says which this one is.
 
             Examples:
               gatepost check
               gatepost check --ready
+              gatepost check --ready --role relay
               gatepost check --json
             """)
 
     @OptionGroup var common: CommonOptions
     @Flag(help: "Only whether this node serves: one line, for health checks.") var ready = false
+    @Option(help: "With --ready: submission, forwarder or relay; without it, all that have a certificate.")
+    var role: Serve.Role?
     @Flag(help: "Leave the relays alone: connect to none of them.") var skipRelays = false
+
+    func validate() throws {
+        if role != nil, !ready { throw ValidationError("--role is for --ready: the whole check looks at every role.") }
+    }
 
     func run() async throws {
         let output = Output(isJSON: common.json)
-        if ready { return try await Readiness(settings: try common.settings()).tell(output) }
+        if ready { return try await Readiness(settings: try common.settings(), role: role).tell(output) }
         var isWrong = false
         func tell(_ findings: [Finding]) {
             for finding in findings {

@@ -10,6 +10,8 @@ struct Probe {
     let heloName: String
     /// TLS before the greeting, as on port 465.
     var isTLSAtOnce = false
+    /// Begins with a PROXY header that speaks for nobody, as a balancer's health check does.
+    var isBalancer = false
     var timeout = TimeAmount.seconds(5)
 
     struct Seen: Sendable {
@@ -37,11 +39,22 @@ struct Probe {
                     let handler = ClientHandler(
                         configuration, tls: options, secrets: SaltedSecrets(), timeout: timeout, owner: owner)
                     owner.keepAlive = owner
+                    if isBalancer { try channel.pipeline.syncOperations.addHandler(ProxyPreface()) }
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }
             .connect(host: host, port: port).whenFailure { promise.fail(Unreachable($0, host, port)) }
         return try await promise.futureResult.get()
+    }
+
+    private final class ProxyPreface: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+
+        func channelActive(context: ChannelHandlerContext) {
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "PROXY UNKNOWN\r\n")), promise: nil)
+            context.fireChannelActive()
+        }
     }
 
     private final class Owner: ClientOwner {

@@ -1,23 +1,35 @@
 import Postgres
+import Submission
 import TLS
 
 /// Whether this node does what its settings say: for load balancers and supervisors.
 struct Readiness {
     let settings: Settings
+    /// Nil: whatever the settings hold a certificate for.
+    var role: Serve.Role?
+
+    private func certificate(of role: Serve.Role) -> String? {
+        switch role {
+        case .submission: settings.submission.certificate
+        case .forwarder: settings.forwarder.certificate
+        case .relay: settings.relay.certificate
+        }
+    }
 
     func tell(_ output: Output) async throws {
         var faults: [String] = []
-        if settings.submission.certificate == nil, settings.forwarder.certificate == nil,
-            settings.relay.certificate == nil
-        {
-            faults.append("the settings name no certificate: no role can be served")
+        let roles = (role.map { [$0] } ?? Serve.Role.allCases).filter { certificate(of: $0) != nil }
+        if roles.isEmpty {
+            faults.append(
+                role.map { "\($0).certificate is not set: the role cannot be served" }
+                    ?? "the settings name no certificate: no role can be served")
         }
-        if settings.submission.certificate != nil {
+        if roles.contains(.submission) {
             faults += await unanswered("submission", settings.submission.listen)
             faults += await unanswered("submission, TLS", settings.submission.listenTLS, isImplicitTLS: true)
         }
-        if settings.relay.certificate != nil { faults += await unanswered("relay", settings.relay.listen) }
-        if settings.submission.certificate != nil || settings.forwarder.certificate != nil {
+        if roles.contains(.relay) { faults += await unanswered("relay", settings.relay.listen, isRelay: true) }
+        if roles.contains(.submission) || roles.contains(.forwarder) {
             if let fault = await database() { faults.append(fault) }
         }
         guard faults.isEmpty else {
@@ -45,7 +57,7 @@ struct Readiness {
     }
 
     private func unanswered(
-        _ role: String, _ addresses: [HostPort], isImplicitTLS: Bool = false
+        _ role: String, _ addresses: [HostPort], isImplicitTLS: Bool = false, isRelay: Bool = false
     ) async -> [String] {
         var faults: [String] = []
         for address in addresses {
@@ -59,7 +71,9 @@ struct Readiness {
                 // Whether it answers, not who it is: `check` judges certificates.
                 let tls = isImplicitTLS ? try TLSContext.client(authorities: nil) : nil
                 _ = try await Probe(
-                    host: host, port: address.port, heloName: "localhost", isTLSAtOnce: isImplicitTLS
+                    host: host, port: address.port, heloName: "localhost", isTLSAtOnce: isImplicitTLS,
+                    // Of one's own addresses one reaches each from itself.
+                    isBalancer: !isRelay && settings.submission.configuration.isBalancer(host)
                 ).run(tls: tls, serverName: host)
             } catch {
                 faults.append("\(role): \("\(error)".printable)")

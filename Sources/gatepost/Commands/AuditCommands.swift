@@ -76,7 +76,7 @@ extension AuditRecord {
         [
             "id": .number(id), "at": at.json, "os_user": .string(operatingSystemUser),
             "database_user": .string(databaseUser), "tenant": .string(tenant), "action": .string(action),
-            "object": .string(object), "detail": .string(detail),
+            "object": .string(object), "detail": JSON(parsing: detail) ?? .string(detail),
         ]
     }
 
