@@ -5,18 +5,20 @@ internal import Synchronization
 /// It is exchanged as a whole or not at all: where a file is missing, half written or does not belong to its key, the
 /// context of before goes on.
 package final class TLSContextSource: Sendable {
-    private let make: @Sendable () throws(TLSError) -> TLSContext
+    private let make: @Sendable (_ before: TLSContext?) throws(TLSError) -> TLSContext
     private let state: Mutex<TLSContext>
 
-    /// - Parameter make: reads the files; called now, and at each `reload()`.
-    package init(_ make: @escaping @Sendable () throws(TLSError) -> TLSContext) throws(TLSError) {
+    /// - Parameter make: reads the files; called now, and at each `reload()` with the context of before.
+    package init(
+        _ make: @escaping @Sendable (_ before: TLSContext?) throws(TLSError) -> TLSContext
+    ) throws(TLSError) {
         self.make = make
-        state = Mutex(try make())
+        state = Mutex(try make(nil))
     }
 
     /// For those whose files never change.
     package init(fixed context: TLSContext) {
-        make = { () throws(TLSError) in context }
+        make = { _ throws(TLSError) in context }
         state = Mutex(context)
     }
 
@@ -24,7 +26,7 @@ package final class TLSContextSource: Sendable {
 
     /// Reads the files again. Throws where they are no good, and then nothing has changed.
     package func reload() throws(TLSError) {
-        let made = try make()
+        let made = try make(current)
         state.withLock { $0 = made }
     }
 

@@ -155,18 +155,16 @@ final class NodeService: Service {
             "relay.authorities", "the pool's authority, which says whose mail is taken")
         let tls: TLSContextSource
         let route = try makeRoute(relay, threads: threads, on: group.next())
-        // A list that was there once does not become optional by going away.
-        let hadList = Mutex(false)
         do {
-            tls = try TLSContextSource { [live] () throws(TLSError) in
+            tls = try TLSContextSource { [live] before throws(TLSError) in
                 let (relay, pki) = (live.current.relay, live.current.pki)
-                let context = try TLSContext.server(
+                // A list that was there once does not become optional by going away.
+                let hadList = before?.revocations?.isAbsent == false
+                return try TLSContext.server(
                     certificateChain: relay.certificate ?? "", privateKey: relay.privateKey ?? "",
                     clientAuthorities: relay.authorities ?? "", minimum: .tls13,
                     revocations: relay.revocations ?? "\(pki.directory)/crl.pem",
-                    revocationsAreOptional: relay.revocations == nil && !hadList.withLock { $0 })
-                if context.revocations?.isAbsent == false { hadList.withLock { $0 = true } }
-                return context
+                    revocationsAreOptional: relay.revocations == nil && !hadList)
             }
         } catch {
             throw Failure("\(error)")
@@ -228,7 +226,7 @@ final class NodeService: Service {
         let tls: TLSContextSource
         let sasl: SASLServer
         do {
-            tls = try TLSContextSource { [live] () throws(TLSError) in
+            tls = try TLSContextSource { [live] _ throws(TLSError) in
                 let submission = live.current.submission
                 let folder = submission.certificates
                 return try TLSContext.server(
@@ -261,13 +259,13 @@ final class NodeService: Service {
             "forwarder.authorities", "the pool's authority, which says what a relay is")
         let tls: NextHopTLS
         do {
-            let mutual = try TLSContextSource { [live] () throws(TLSError) in
+            let mutual = try TLSContextSource { [live] _ throws(TLSError) in
                 let forwarder = live.current.forwarder
                 return try TLSContext.client(
                     authorities: forwarder.authorities, certificateChain: forwarder.certificate,
                     privateKey: forwarder.privateKey, minimum: .tls13)
             }
-            let verified = try TLSContextSource { [live] () throws(TLSError) in
+            let verified = try TLSContextSource { [live] _ throws(TLSError) in
                 try TLSContext.client(authorities: live.current.forwarder.smarthostAuthorities)
             }
             let unverified = try TLSContext.client(authorities: nil)

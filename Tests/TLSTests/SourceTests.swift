@@ -26,7 +26,7 @@ import Testing
     @Test func `a reload takes a new pair as a whole, and a half-written or foreign one not at all`() throws {
         try authority.issue("second", .server(hosts: ["localhost", "second.example"]))
         let live = try copy("server", to: "live")
-        let source = try TLSContextSource { () throws(TLSError) in
+        let source = try TLSContextSource { _ throws(TLSError) in
             try .server(certificateChain: live.certificateChain, privateKey: live.privateKey)
         }
         let before = try serverSerial(source.current, asking: "localhost")
@@ -101,7 +101,7 @@ import Testing
         try openssl.writeList(list, revoking: [])
         let (certificate, key) = (authority.certificateFile(of: "server"), authority.keyFile(of: "server"))
         let ca = authority.certificateFile
-        let source = try TLSContextSource { () throws(TLSError) in
+        let source = try TLSContextSource { _ throws(TLSError) in
             try .server(certificateChain: certificate, privateKey: key, clientAuthorities: ca, revocations: list)
         }
         let pair = try Pair(source.current, certificates.client(as: "forwarder"))
