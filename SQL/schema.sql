@@ -759,6 +759,16 @@ CREATE FUNCTION ledger.resolve(batch uuid) RETURNS SETOF ledger.verdict
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION ledger.resubmissible(tenant_id bigint, credential_id bigint, sender text, address text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS ...;
+
 CREATE FUNCTION ledger.secret(name text) RETURNS bytea
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2241,6 +2251,9 @@ GRANT ALL ON FUNCTION ledger.refused(ids uuid[], tenant_ids bigint[], credential
 
 REVOKE ALL ON FUNCTION ledger.resolve(batch uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.resolve(batch uuid) TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.resubmissible(tenant_id bigint, credential_id bigint, sender text, address text) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.resubmissible(tenant_id bigint, credential_id bigint, sender text, address text) TO gatepost_node;
 
 REVOKE ALL ON FUNCTION ledger.secret(name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.secret(name text) TO gatepost_node;

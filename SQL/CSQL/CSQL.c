@@ -341,6 +341,9 @@ static const char functions_reset[] = {
 static const char functions_resolve[] = {
 #embed "../functions/resolve.sql" suffix(, 0)
 };
+static const char functions_resubmissible[] = {
+#embed "../functions/resubmissible.sql" suffix(, 0)
+};
 static const char functions_rolling[] = {
 #embed "../functions/rolling.sql" suffix(, 0)
 };
@@ -488,6 +491,7 @@ static const struct sql_file functions[] = {
     {"report_views", functions_report_views},
     {"reset", functions_reset},
     {"resolve", functions_resolve},
+    {"resubmissible", functions_resubmissible},
     {"rolling", functions_rolling},
     {"secret", functions_secret},
     {"settle", functions_settle},

@@ -1,4 +1,5 @@
 -- gatepost.refund: give recipients back to the day, month, credential and sender domain that paid for them.
+--          The nodes hear of it.
 --   In     parallel arrays, a message each, none twice: how many of its recipients were cancelled; reason; at
 --   Locks  nothing itself: the caller holds the meters.    Repeat  refunds again: call it for what was cancelled just
 --          now
@@ -54,6 +55,9 @@ BEGIN
            d.credential_id, d.day, d.month, -n.recipients, 0, refund.why, refund.at
     FROM unnest(tenant_ids, message_ids, counts) AS n (tenant_id, message_id, recipients)
     JOIN gatepost.ledger d ON d.tenant_id = n.tenant_id AND d.message_id = n.message_id AND d.entry = 0;
+    -- What sessions remember of the caps is too little now, and they would refuse by it.
+    PERFORM pg_notify('gatepost_directory', 'tenant:' || n.tenant_id)
+    FROM (SELECT DISTINCT t.tenant_id FROM unnest(tenant_ids) AS t (tenant_id)) AS n;
 END
 $$;
 

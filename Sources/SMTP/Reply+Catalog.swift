@@ -38,6 +38,8 @@ extension Reply {
     static let alreadySecured = Reply(503, EnhancedCode(5, 5, 1), "TLS is already in use")
     static let alreadyAuthenticated = Reply(503, EnhancedCode(5, 5, 1), "Already authenticated")
     static let noValidRecipients = Reply(554, EnhancedCode(5, 5, 1), "No valid recipients")
+    static let recipientsDeferred = Reply(
+        450, EnhancedCode(4, 5, 1), "No recipient was taken for now; please try again later")
     static let contentBegun = Reply(503, EnhancedCode(5, 5, 1), "Content has begun; send BDAT or RSET")
     static let chunkRefused = Reply(503, EnhancedCode(5, 5, 1), "A chunk of this message was refused; send RSET")
     static let chunksOnly = Reply(503, EnhancedCode(5, 5, 1), "BINARYMIME content comes by BDAT")

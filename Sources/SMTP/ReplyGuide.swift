@@ -41,6 +41,9 @@ package struct ReplyGuide: Sendable {
         ReplyGuide(.alreadySecured, "STARTTLS inside TLS", "the client's TLS settings"),
         ReplyGuide(.alreadyAuthenticated, "AUTH after AUTH", "the client"),
         ReplyGuide(.noValidRecipients, "every RCPT was refused", "the replies to RCPT say why"),
+        ReplyGuide(
+            .recipientsDeferred, "every RCPT was refused, some for now only",
+            "the replies to RCPT say why, and until when"),
         ReplyGuide(.contentBegun, "a command in the middle of BDAT's chunks", "BDAT, or RSET"),
         ReplyGuide(.chunkRefused, "a chunk behind one that was refused", "RSET, and the message again"),
         ReplyGuide(.chunksOnly, "DATA after BODY=BINARYMIME", "BDAT"),

@@ -263,7 +263,7 @@ extension SubmissionDialogue {
             } else if draft.recipients.isEmpty {
                 core.conduct.noteDataRefused()
                 if draft.hasRefusals { state = .reading(.transaction(identity, draft.refused)) }
-                reject(draft.hasRefusals ? .noValidRecipients : .recipientFirst, into: &output)
+                reject(draft.hasRefusals ? draft.noRecipients : .recipientFirst, into: &output)
             } else if draft.mail.parameters.body == .binaryMIME {
                 // A line that ends nowhere cannot have a dot at its head (RFC 3030 §3).
                 core.conduct.noteDataRefused()
@@ -302,7 +302,7 @@ extension SubmissionDialogue {
             if let failure = draft.failure {
                 refuse(chunk, failure, then: .transaction(identity, draft.refused), identity)
             } else if draft.recipients.isEmpty, draft.hasRefusals {
-                refuse(chunk, .noValidRecipients, then: .transaction(identity, draft.refused), identity)
+                refuse(chunk, draft.noRecipients, then: .transaction(identity, draft.refused), identity)
             } else if draft.recipients.isEmpty {
                 refuse(chunk, .recipientFirst, then: stage, identity)
             } else if chunk.size > limits.maxMessageSize {

@@ -100,12 +100,17 @@ package struct SubmissionDialogue {
         let recipients = RecipientList()
         /// A recipient was refused.
         var hasRefusals = false
+        /// One was refused for now only: to say of the message that it never goes would be wrong.
+        var isDeferred = false
         /// One was refused for what fails the whole message: DATA's answer.
         var failure: Reply?
         /// Its content was just refused: it comes to nothing, and a MAIL in the next place begins anew.
         var isRefused = false
 
         init(_ mail: MailArgument) { self.mail = mail }
+
+        /// DATA's answer where every recipient was refused.
+        var noRecipients: Reply { isDeferred ? .recipientsDeferred : .noValidRecipients }
 
         var refused: Draft {
             var draft = self
@@ -275,6 +280,7 @@ package struct SubmissionDialogue {
             reject(reply, into: &output)
         case .recipient(let identity, var draft, _):
             draft.hasRefusals = true
+            if reply.code < 500 { draft.isDeferred = true }
             if failsTransaction {
                 // One refusal, however often it has to be said.
                 let named = core.named(reply)

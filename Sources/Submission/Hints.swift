@@ -20,6 +20,21 @@ extension AcceptRefusal {
             resetsText: room.resetsText, policy: policy == .reject ? .rejection : .deferral)
     }
 
+    /// What is left of the cap that refused; nil where it is not one that MAIL and RCPT look at.
+    var room: (room: Login.Room, isOfOctets: Bool)? {
+        let isOfOctets: Bool
+        switch verdict {
+        case .dailyCap, .monthlyCap, .credentialDailyCap, .credentialMonthlyCap: isOfOctets = false
+        case .bytesDailyCap, .credentialBytesDailyCap: isOfOctets = true
+        default: return nil
+        }
+        guard let cap, let used else { return nil }
+        let room = Login.Room(
+            remaining: max(0, cap - used), limitName: limit, cap: cap, used: used, resetsAt: resetsAt,
+            resetsText: resetsText)
+        return (room, isOfOctets)
+    }
+
     /// For the event that explains it.
     var figures: RefusalEvent.Limit {
         RefusalEvent.Limit(limit ?? verdict.rawValue, cap: cap, used: used, resets: resetsText)

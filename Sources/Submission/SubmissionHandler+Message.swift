@@ -16,17 +16,39 @@ extension SubmissionHandler {
         guard let login else { return dialogue.refuse(.credentialsInvalid, into: &output) }
         refusals.sender = sender
         spared = SparedRecipients()
-        if let (reply, limit) = refusal(of: sender, declaredSize: declaredSize, login) {
+        if let (reply, limit) = refusal(of: sender, login) {
             refusals.limit = limit
-            dialogue.refuse(reply, into: &output)
-        } else {
-            dialogue.allow(into: &output)
+            return dialogue.refuse(reply, into: &output)
+        }
+        guard let refusal = declaredSize.flatMap({ self.refusal(ofOctets: $0, login) }) else {
+            return dialogue.allow(into: &output)
+        }
+        guard login.resubmission else { return refuse(refusal, into: &output) }
+        askForResubmission(to: nil, login) { handler, isPossible, output in
+            if isPossible { handler.dialogue.allow(into: &output) } else { handler.refuse(refusal, into: &output) }
         }
     }
 
-    private func refusal(
-        of sender: ReversePath, declaredSize: Int?, _ login: Login
-    ) -> (Reply, RefusalEvent.Limit?)? {
+    private func refuse(_ refusal: AcceptRefusal, into output: inout ByteBuffer) {
+        refusals.limit = refusal.figures
+        dialogue.refuse(Reply(refusal), into: &output)
+    }
+
+    /// Asks whether this may be a message again that was stored a moment ago.
+    private func askForResubmission(
+        to address: String?, _ login: Login,
+        then answer: @escaping @Sendable (SubmissionHandler, Bool, inout ByteBuffer) -> Void
+    ) {
+        guard let eventLoop = context?.eventLoop else { return }
+        let (directory, sender) = (shared.directory, "\(refusals.sender ?? .null)")
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        Task {
+            let isPossible = await directory.mayBeResubmission(of: login, from: sender, to: address)
+            eventLoop.execute { bound.value.answer { output in answer(bound.value, isPossible, &output) } }
+        }
+    }
+
+    private func refusal(of sender: ReversePath, _ login: Login) -> (Reply, RefusalEvent.Limit?)? {
         switch sender {
         case .null:
             if !login.nullSender { return (.nullSender, .init("null_sender")) }
@@ -39,11 +61,12 @@ extension SubmissionHandler {
             }
         }
         // What is known to fail is not begun.
-        guard shared.acceptor.isAvailable else { return (.notStored, nil) }
-        guard let declaredSize, let rooms = shared.directory.rooms(for: login, at: shared.acceptor.clock.now) else {
-            return nil
-        }
-        return AcceptRefusal(rooms.octets, octets: declaredSize, policy: login.policy).map { (Reply($0), $0.figures) }
+        return shared.acceptor.isAvailable ? nil : (.notStored, nil)
+    }
+
+    private func refusal(ofOctets count: Int, _ login: Login) -> AcceptRefusal? {
+        guard let rooms = shared.directory.rooms(for: login, at: shared.acceptor.clock.now) else { return nil }
+        return AcceptRefusal(rooms.octets, octets: count, policy: login.policy)
     }
 
     /// - Parameter count: the recipients of this transaction, the one judged included.
@@ -55,8 +78,23 @@ extension SubmissionHandler {
         guard let refusal = refusal(ofRecipients: count - spared.found, login) else {
             return allow(login, into: &output)
         }
-        if shared.directory.suppressions.isNobody(of: login.tenantID) { return refuse(refusal, login, into: &output) }
+        if shared.directory.suppressions.isNobody(of: login.tenantID) {
+            return refuseUnlessResubmission(refusal, login, into: &output)
+        }
         judgeWithoutSuppressed(count, login)
+    }
+
+    private func refuseUnlessResubmission(_ refusal: AcceptRefusal, _ login: Login, into output: inout ByteBuffer) {
+        guard login.resubmission, let address = dialogue.recipientsInQuestion.last?.description else {
+            return refuse(refusal, login, into: &output)
+        }
+        askForResubmission(to: address, login) { handler, isPossible, output in
+            if isPossible {
+                handler.dialogue.allow(into: &output)
+            } else {
+                handler.refuse(refusal, login, into: &output)
+            }
+        }
     }
 
     private func refusal(ofRecipients count: Int, _ login: Login) -> AcceptRefusal? {
@@ -71,14 +109,17 @@ extension SubmissionHandler {
     }
 
     private func allow(_ login: Login, into output: inout ByteBuffer) {
-        if let room = shared.directory.rooms(for: login, at: shared.acceptor.clock.now)?.octets,
-            let refusal = AcceptRefusal(room, octets: 1, policy: login.policy)
-        {
-            // No message is so small that it fits.
-            refusals.limit = refusal.figures
-            dialogue.refuse(Reply(refusal), failsTransaction: true, into: &output)
-        } else {
-            dialogue.allow(into: &output)
+        // No message is so small that it fits.
+        guard let refusal = refusal(ofOctets: 1, login) else { return dialogue.allow(into: &output) }
+        @Sendable func refuse(_ handler: SubmissionHandler, _ output: inout ByteBuffer) {
+            handler.refusals.limit = refusal.figures
+            handler.dialogue.refuse(Reply(refusal), failsTransaction: true, into: &output)
+        }
+        guard login.resubmission, let address = dialogue.recipientsInQuestion.last?.description else {
+            return refuse(self, &output)
+        }
+        askForResubmission(to: address, login) { handler, isPossible, output in
+            if isPossible { handler.dialogue.allow(into: &output) } else { refuse(handler, &output) }
         }
     }
 
@@ -108,7 +149,7 @@ extension SubmissionHandler {
                 free.asked -= 1
                 if places.last == unknown { free.found -= 1 }
                 spared = free
-                refuse(refusal, login, into: &output)
+                refuseUnlessResubmission(refusal, login, into: &output)
             } else {
                 spared = free
                 allow(login, into: &output)
@@ -188,7 +229,11 @@ extension SubmissionHandler {
             id = queueID
             if let login { shared.directory.remember(remaining: remaining, octets: Int64(size), for: login) }
         case .resubmitted(let first): id = first
-        case .refused(let refusal): return refused(refusal)
+        case .refused(let refusal):
+            if let login, let (room, isOfOctets) = refusal.room {
+                shared.directory.remember(room, isOfOctets: isOfOctets, for: login)
+            }
+            return refused(refusal)
         case .unavailable: return answer { output in dialogue.refuse(.notStored, into: &output) }
         case .outOfSpace: return answer { output in dialogue.refuse(.noRoom, into: &output) }
         case .unknown:

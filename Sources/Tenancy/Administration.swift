@@ -1,4 +1,5 @@
 package import Postgres
+internal import Synchronization
 
 /// What operators change and look up. Every change is one function of `admin`'s in the database: the meter's lock
 /// first, the change, a row of audit, in one transaction.
@@ -11,6 +12,14 @@ package struct Administration: Sendable {
     let user: String
     /// How long an outcome in doubt is pursued.
     private let patience: Duration
+    private let progress = Progress()
+
+    private final class Progress: Sendable {
+        let hasChanged = Mutex(false)
+    }
+
+    /// A change was made: whatever fails later, it is not true that nothing happened.
+    package var hasChanged: Bool { progress.hasChanged.withLock { $0 } }
 
     package init(_ connection: DatabaseConnection, user: String, patience: Duration = .seconds(60)) {
         self.connection = connection
@@ -193,26 +202,32 @@ package struct Administration: Sendable {
 
     // MARK: How
 
-    /// Looks something up. Nothing to repeat: a lost answer is told as such.
+    /// Looks something up. Where a change was made before it, it is repeated as that was: what the change came to (a secret
+    /// that nobody sees again) is not lost with a connection.
     func read<Value>(
         _ sql: String, _ parameters: [DatabaseValue] = [], _ value: (Rows.Row) throws -> Value
     ) async throws(AdministrationError) -> [Value] {
+        let rows = try await rows(sql, parameters)
         do {
-            return try await connection.query(sql, parameters).map(value)
+            return try rows.map(value)
         } catch {
-            // A look-up in doubt changed nothing.
-            if let lost = error as? DatabaseError, lost.kind == .doubt { throw .unreachable(lost.message) }
             throw Self.translated(error)
         }
     }
 
     /// A look-up whose rows somebody else reads.
     func rows(_ sql: String, _ parameters: [DatabaseValue]) async throws(AdministrationError) -> Rows {
-        do {
-            return try await connection.query(sql, parameters)
-        } catch {
-            if error.kind == .doubt { throw .unreachable(error.message) }
-            throw Self.translated(error)
+        let deadline = ContinuousClock.now + patience
+        var pause = Self.firstPause
+        while true {
+            do {
+                return try await connection.query(sql, parameters)
+            } catch {
+                guard hasChanged, error.isPassing, await Self.rest(&pause, until: deadline) else {
+                    // A look-up in doubt changed nothing.
+                    throw error.kind == .doubt ? .unreachable(error.message) : AdministrationError(error)
+                }
+            }
         }
     }
 
@@ -243,19 +258,31 @@ package struct Administration: Sendable {
     ) async throws(AdministrationError) -> Answer {
         let deadline = ContinuousClock.now + patience
         var doubt: String?
-        var pause = Duration.milliseconds(50)
+        var pause = Self.firstPause
         while true {
             do {
-                return Answer(rows: try await connection.query(sql, parameters), wasInDoubt: doubt != nil)
+                let rows = try await connection.query(sql, parameters)
+                progress.hasChanged.withLock { $0 = true }
+                return Answer(rows: rows, wasInDoubt: doubt != nil)
             } catch {
                 if error.kind == .doubt { doubt = error.message }
-                guard doubt != nil, error.isPassing else { throw AdministrationError(error) }
+                // Half of what was asked for is no answer either.
+                guard doubt != nil || hasChanged, error.isPassing else { throw AdministrationError(error) }
             }
-            guard ContinuousClock.now + pause < deadline, (try? await Task.sleep(for: pause)) != nil else {
-                throw .outcomeUnknown(doubt ?? "")
+            guard await Self.rest(&pause, until: deadline) else {
+                if let doubt { throw .outcomeUnknown(doubt) }
+                throw .unreachable("the database did not come back in time")
             }
-            pause = min(pause * 2, .seconds(2))
         }
+    }
+
+    private static let firstPause = Duration.milliseconds(50)
+
+    /// False: there is no time for it.
+    private static func rest(_ pause: inout Duration, until deadline: ContinuousClock.Instant) async -> Bool {
+        guard ContinuousClock.now + pause < deadline, (try? await Task.sleep(for: pause)) != nil else { return false }
+        pause = min(pause * 2, .seconds(2))
+        return true
     }
 
     static func translated(_ error: any Error) -> AdministrationError {

@@ -53,6 +53,7 @@ package final class Directory: Sendable {
     private let state = Mutex(State())
     private let lookUp: @Sendable (String, @escaping LoginReader.Completion) -> Void
     private let lookUpCertificate: @Sendable ([UInt8]) async throws -> String?
+    private let lookUpRecent: @Sendable (Login, String, String?) async throws -> Bool
     private let readKey: @Sendable () async throws -> [UInt8]
     private let now: @Sendable () -> ContinuousClock.Instant
 
@@ -64,6 +65,13 @@ package final class Directory: Sendable {
                 let rows = try await pool.query(
                     "SELECT ledger.certificate_login($1) AS name", [.bytes(fingerprint)], within: Self.patience)
                 return try rows.first?.stringOrNil("name")
+            },
+            lookUpRecent: { login, sender, address in
+                let rows = try await pool.query(
+                    "SELECT ledger.resubmissible($1, $2, $3, $4) AS may_be",
+                    [.int64(login.tenantID), .int64(login.credentialID), .text(sender), .optional(address)],
+                    within: Suppressions.patience)
+                return try rows.first?.bool("may_be") ?? true
             },
             readKey: {
                 let rows = try await pool.query("SELECT ledger.secret('verifier') AS secret")
@@ -78,6 +86,7 @@ package final class Directory: Sendable {
     init(
         lookUp: @escaping @Sendable (String, @escaping LoginReader.Completion) -> Void,
         lookUpCertificate: @escaping @Sendable ([UInt8]) async throws -> String? = { _ in nil },
+        lookUpRecent: @escaping @Sendable (Login, String, String?) async throws -> Bool = { _, _, _ in false },
         readKey: @escaping @Sendable () async throws -> [UInt8],
         now: @escaping @Sendable () -> ContinuousClock.Instant,
         uses: CredentialUses = CredentialUses(write: { _ in }),
@@ -87,6 +96,7 @@ package final class Directory: Sendable {
         self.suppressions = suppressions
         self.lookUp = lookUp
         self.lookUpCertificate = lookUpCertificate
+        self.lookUpRecent = lookUpRecent
         self.readKey = readKey
         self.now = now
     }
@@ -179,6 +189,32 @@ package final class Directory: Sendable {
             rooms.octets.remaining = rooms.octets.remaining.map { max(0, $0 - octets) }
             state.rooms[login.credentialID] = (rooms, now() + Self.lifetime)
         }
+    }
+
+    /// A message of this login's was refused: what is left was less than was known here. More is not learnt from it.
+    ///
+    /// - Parameters:
+    ///   - room: of the cap that refused, as accept said.
+    ///   - isOfOctets: else it is one of recipients.
+    package func remember(_ room: Login.Room, isOfOctets: Bool, for login: Login) {
+        state.withLock { state in
+            guard let left = room.remaining, var rooms = state.rooms[login.credentialID]?.rooms else { return }
+            let path: WritableKeyPath<Rooms, Login.Room> = isOfOctets ? \.octets : \.recipients
+            if let known = rooms[keyPath: path].remaining, known <= left { return }
+            rooms[keyPath: path] = room
+            state.rooms[login.credentialID] = (rooms, now() + Self.lifetime)
+        }
+    }
+
+    /// Whether what seems to be over a cap may be a message again that was stored a moment ago, its reply lost on the way
+    /// to the client: then accept is to decide, as also where it cannot be known just now.
+    ///
+    /// - Parameters:
+    ///   - sender: of the envelope.
+    ///   - address: a recipient of it; nil: none is known yet.
+    package func mayBeResubmission(of login: Login, from sender: String, to address: String?) async -> Bool {
+        guard login.resubmission else { return false }
+        return (try? await lookUpRecent(login, sender, address)) ?? true
     }
 
     /// The room as last heard of; nil where nothing is known or nothing was heard for a while. What does not count any

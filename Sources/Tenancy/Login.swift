@@ -62,6 +62,18 @@ package struct Login: Sendable {
         package var resetsAt: Instant?
         /// ISO 8601 with the tenant's UTC offset.
         package var resetsText: String?
+
+        package init(
+            remaining: Int64? = nil, limitName: String? = nil, cap: Int64? = nil, used: Int64? = nil,
+            resetsAt: Instant? = nil, resetsText: String? = nil
+        ) {
+            self.remaining = remaining
+            self.limitName = limitName
+            self.cap = cap
+            self.used = used
+            self.resetsAt = resetsAt
+            self.resetsText = resetsText
+        }
     }
 
     /// Why somebody with the right secret may not come in; nil: he may.

@@ -7,7 +7,7 @@ internal import Synchronization
 /// Remembers for a while only which tenants suppress nobody, as most do: these are refused without a question. accept
 /// decides again anyway.
 package final class Suppressions: Sendable {
-    private static let patience = Duration.seconds(2)
+    static let patience = Duration.seconds(2)
     private static let capacity = 100_000
 
     private let nobody = Mutex<[Int64: ContinuousClock.Instant]>([:])

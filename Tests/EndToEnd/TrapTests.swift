@@ -162,5 +162,71 @@ extension EndToEnd {
             #expect(other.accepted.count == 1 && other.accepted != first.accepted)
             #expect(try await figures(site, "reordered") == [5, 5, 5])
         }
+
+        /// One transaction; its replies to RCPT and the last one.
+        private func attempt(
+            _ talk: Talk, _ id: String, to recipients: [String]
+        ) async throws -> (recipients: [String], last: String) {
+            _ = try await talk.say("RSET")
+            _ = try await talk.say("MAIL FROM:<news@acme.example>")
+            var replies: [String] = []
+            for one in recipients { replies.append(try await talk.say("RCPT TO:<\(one)@remote.example>")) }
+            let begun = try await talk.say("DATA")
+            guard begun.hasPrefix("354") else { return (replies, begun) }
+            talk.put("From: news@acme.example", "Message-ID: <\(id)@acme.example>", "Subject: \(id)", "", "text")
+            return (replies, try await talk.say("."))
+        }
+
+        @Test(arguments: ["off", "on"])
+        func `a cap that a message has filled does not keep it from being known again, on any node`(
+            _ partial: String
+        ) async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme", "--daily", "2", "--partial", partial)
+            let ports = [try await site.serve("submission").port, try await site.serve("submission").port]
+            let talks = [
+                try await Talk(site, credential, port: ports[0]), try await Talk(site, credential, port: ports[1]),
+            ]
+            let first = try await attempt(talks[0], "one", to: ["b", "c"])
+            try #require(first.last.hasPrefix("250"), "\(first)")
+            for talk in [talks[0], talks[1], try await Talk(site, credential, port: ports[1])] {
+                let again = try await attempt(talk, "one", to: ["b", "c"])
+                #expect(again.last == first.last, "\(again)")
+            }
+            // Another message is still refused early, and at the latest at its end.
+            let early = try await attempt(talks[0], "two", to: ["z"])
+            #expect(early.recipients[0].hasPrefix("450 4.7.1 Daily cap of 2 recipients reached (2 used)"), "\(early)")
+            #expect(early.last.hasPrefix("450"), "\(early)")
+            let late = try await attempt(talks[0], "two", to: ["b"])
+            #expect(late.recipients[0].hasPrefix("250") && late.last.hasPrefix("450 4.7.1 Daily cap"), "\(late)")
+            let stored = try await site.sql.query("SELECT FROM gatepost.message").count
+            #expect(stored == 1)
+
+            // What is given back can be used at once, on both.
+            let id = try #require(first.last.split(separator: " ").last.map(String.init))
+            try site.gatepost("queue", "cancel", id, "--yes")
+            for (index, talk) in talks.enumerated() {
+                #expect(
+                    try await eventually(within: .seconds(3)) {
+                        try await attempt(talk, "after-\(index)", to: ["z"]).last.hasPrefix("250")
+                    })
+            }
+        }
+
+        @Test func `a node that is told by the commit that a cap is reached says so at the next RCPT`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme", "--daily", "2")
+            var talks: [Talk] = []
+            for _ in 0..<2 {
+                talks.append(try await Talk(site, credential, port: try await site.serve("submission").port))
+            }
+            for (index, talk) in talks.enumerated() {
+                #expect(try await attempt(talk, "\(index)", to: ["r\(index)"]).last.hasPrefix("250"))
+            }
+            let late = try await attempt(talks[0], "late", to: ["x"])
+            #expect(late.recipients[0].hasPrefix("250") && late.last.hasPrefix("450 4.7.1 Daily cap"), "\(late)")
+            let early = try await attempt(talks[0], "early", to: ["x"])
+            #expect(early.recipients[0].hasPrefix("450 4.7.1 Daily cap of 2 recipients reached (2 used)"), "\(early)")
+        }
     }
 }

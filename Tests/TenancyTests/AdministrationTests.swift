@@ -1,6 +1,7 @@
 import Foundation
 import Postgres
 import SASL
+import Synchronization
 import TestSupport
 import Testing
 
@@ -208,6 +209,29 @@ import Testing
         try await other.query("COMMIT")
         #expect(try await suspending.value)
         #expect(try await admin.tenant("acme").status == "suspended")
+    }
+
+    @Test func `sees what a change came to although the connection is lost behind it`() async throws {
+        let cluster = try PrivateCluster(durable: false)
+        let database = try await DatabaseTemplates(cluster).createDatabase()
+        let isCut = Mutex(0)
+        let proxy = CuttingProxy(to: cluster.port) { statement in
+            guard statement.contains("FROM admin.credential WHERE") else { return nil }
+            return isCut.withLock { cuts in
+                cuts += 1
+                return cuts <= 2 ? .cutBeforeReply : nil
+            }
+        }
+        let admin = Administration(
+            DatabaseConnection(DatabaseConfiguration(url: database.tcpURL(as: .admin, port: proxy.port))), user: "alice"
+        )
+        await #expect { _ = try await admin.credential("acme.nobody") } throws: { $0.is(.unreachable("")) }
+        #expect(!admin.hasChanged)
+        try await admin.createTenant("acme", TenantChanges())
+        #expect(admin.hasChanged)
+        let (name, _) = try await admin.issueCredential(for: "acme", CredentialTerms())
+        #expect(try await admin.credential(name).name == name)
+        #expect(isCut.withLock { $0 } == 3)
     }
 
     @Test func `is told that the outcome is unknown when it cannot be learnt in time`() async throws {

@@ -54,16 +54,22 @@ struct Desk: Sendable {
         case .unreachable(let message):
             Failure(
                 "the database is not reachable: \(message.printable)",
-                hint: "nothing was changed; is PostgreSQL up at \("\(database)".printable)?", .unavailable)
+                hint: "\(changes); is PostgreSQL up at \("\(database)".printable)?", .unavailable)
         case .outcomeUnknown(let message):
             Failure(
                 "outcome unknown: the connection was lost before the database answered (\(message.printable))",
                 hint: "the change may or may not have been made; give the same command again once the database is back",
                 .unavailable)
         case .busy(let message):
-            Failure("the database is busy: \(message.printable)", hint: "nothing was changed; try again", .unavailable)
+            Failure("the database is busy: \(message.printable)", hint: "\(changes); try again", .unavailable)
         case .failed(let message): Failure(message.printable)
         }
+    }
+
+    private var changes: String {
+        administration.hasChanged
+            ? "a change was made before that, and stays: look at what is there before you give the command again"
+            : "nothing was changed"
     }
 
     private func takenHint(_ subject: Subject, _ message: String) -> String? {

@@ -1,6 +1,6 @@
 -- Whom a tenant does not write to any more: the list, and what accept makes of it.
 \ir begin.psql
-SELECT plan(54);
+SELECT plan(59);
 SELECT test.at('2026-06-01 10:00:00+00');
 UPDATE gatepost.tenant t SET daily_cap = 1000, warn_percents = '{}';
 
@@ -118,6 +118,22 @@ SELECT is(pg_temp.said('[{"recipients": 3, "digest": "d"}, {"recipients": 3, "di
     'accepted suppressed 1 2; resubmitted', 'ledger.accept: sent again it is the same message');
 SELECT is(count(*), 1::bigint, 'ledger.accept: and leaves an event that names the first')
 FROM gatepost.event e JOIN gatepost.event f ON f.id = e.message_id AND f.kind = 'accepted' WHERE e.kind = 'resubmitted';
+-- As MAIL and RCPT ask where a cap seems to be reached.
+SELECT is(array_agg(DISTINCT ledger.resubmissible(k.tenant_id, k.credential_id, '', a.address) = a.possible), '{t}',
+    'ledger.resubmissible: to whom was written a moment ago, nobody else')
+FROM gatepost.recent k, (VALUES ('r3@remote.example', true), ('R3@remote.example', false), ('r9@remote.example', false))
+    AS a (address, possible);
+SELECT is(array_agg(DISTINCT ledger.resubmissible(k.tenant_id, k.credential_id, m.sender, NULL)), '{t}',
+    'ledger.resubmissible: from whom was written a moment ago')
+FROM gatepost.recent k JOIN gatepost.message m ON m.tenant_id = k.tenant_id AND m.id = k.message_id;
+SELECT is(array_agg(DISTINCT ledger.resubmissible(k.tenant_id, k.credential_id, 'other@acme.example', NULL)), '{f}',
+    'ledger.resubmissible: from nobody else') FROM gatepost.recent k;
+SELECT is(array_agg(DISTINCT ledger.resubmissible(k.tenant_id, k.credential_id + 1000, '', 'r3@remote.example')), '{f}',
+    'ledger.resubmissible: not another credential''s') FROM gatepost.recent k;
+SELECT test.at('2026-06-01 10:10:00+00');
+SELECT is(array_agg(DISTINCT ledger.resubmissible(k.tenant_id, k.credential_id, '', 'r3@remote.example')), '{f}',
+    'ledger.resubmissible: for ten minutes') FROM gatepost.recent k;
+SELECT test.at('2026-06-01 10:00:00+00');
 UPDATE gatepost.credential SET mode = 'test' WHERE name = 'acme.b';
 SELECT is(pg_temp.said('[{"recipients": 3, "credential": "acme.b"}, {"credential": "acme.b"}]'),
     'accepted test; suppressed 2 r1@remote.example: spam trap', 'ledger.accept: in test mode too');
