@@ -137,7 +137,7 @@ final class DeliveryHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         if !isOver {
-            if let action = dialogue.closed() { perform(action) }
+            if let action = dialogue.closed(lost) { perform(action) }
             fail("the connection was closed")
         }
         context.fireChannelInactive()
@@ -186,7 +186,8 @@ final class DeliveryHandler: ChannelInboundHandler {
         case .exhausted: continueBatch(mayBegin: false)
         case .sendContent: sendContent()
         case .outcomes(let outcomes): batch?.take(outcomes)
-        case .failed(let reply): fail("\(reply.command): \(reply.code) \(reply.text)")
+        case .failed(let reply):
+            fail(reply.isOurs ? "\(reply.command): \(reply.text)" : "\(reply.command): \(reply.code) \(reply.text)")
         }
     }
 
@@ -240,19 +241,22 @@ final class DeliveryHandler: ChannelInboundHandler {
     private func extend() { deadline?.move(to: .seconds(dialogue.patience)) }
 
     private func timedOut() {
-        guard isIdle else { return fail("no reply in time", lost: "no reply in time") }
+        guard isIdle else { return fail("no reply in time", silence: "\(hop.host) gave no reply in time") }
         quit()
         report(.retired)
     }
 
-    /// - Parameter lost: what is said of recipients that are without their last reply.
-    private func fail(_ reason: String, lost: String = "connection lost") {
+    /// For the sender of the message as well, who may know the server by nothing but this.
+    private var lost: String { "the connection to \(hop.host) was lost" }
+
+    /// - Parameter silence: what is told of recipients that are without their last reply; nil: ``lost``.
+    private func fail(_ reason: String, silence: String? = nil) {
         guard !isOver else { return }
         isOver = true
         context?.close(promise: nil)
         if isHandshaking { return handshakeFailed(reason) }
         // However the connection ended: what was answered stays answered, and the rest may have been taken.
-        if case .outcomes(let outcomes)? = dialogue.closed(lost) { batch?.take(outcomes) }
+        if case .outcomes(let outcomes)? = dialogue.closed(silence ?? lost) { batch?.take(outcomes) }
         if let batch {
             self.batch = nil
             report(.outcomes(batch.outcomes))

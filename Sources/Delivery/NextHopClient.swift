@@ -26,7 +26,7 @@ package final class NextHopClient: Sendable {
             core.value?.deliver(transaction, promise)
             return promise.futureResult
         }.get()
-        return outcomes ?? Self.deferred(transaction, "the relay is shutting down")
+        return outcomes ?? Self.deferred(transaction, "this relay is shutting down")
     }
 
     /// Closes what is idle; what is under way is the callers' to wait for first.
@@ -35,7 +35,8 @@ package final class NextHopClient: Sendable {
     static func deferred(
         _ transaction: DeliveryDialogue.Transaction, _ reason: String
     ) -> [DeliveryDialogue.Outcome] {
-        let reply = RemoteReply(code: 451, enhanced: EnhancedCode(4, 4, 1), text: reason, command: "nothing")
+        let reply = RemoteReply(
+            code: 451, enhanced: EnhancedCode(4, 4, 1), text: reason, command: "nothing", isOurs: true)
         return transaction.recipients.map { _ in .deferred(reply) }
     }
 

@@ -30,7 +30,7 @@ package struct SmarthostRoute: Route {
         return recipient
     }
 
-    /// The remote's own code and words. 421 would end our connection, and a 5xx that is not about the message (its wish
+    /// The remote's own code and words, or ours where it said nothing that could be passed on. 421 would end our connection, and a 5xx that is not about the message (its wish
     /// for TLS or a login, 552 to a RCPT) is no refusal of it: both become 451.
     static func reply(to outcome: DeliveryDialogue.Outcome, from name: String) -> Reply {
         let remote = outcome.reply
@@ -42,6 +42,6 @@ package struct SmarthostRoute: Route {
         let enhanced = remote.enhanced.flatMap { $0.statusClass == code / 100 ? $0 : nil }
         return Reply(
             code, enhanced ?? EnhancedCode(code / 100, 0, 0),
-            String("\(name) said: \(remote.code) \(remote.text)".prefix(400)))
+            String(remote.words(of: name).prefix(400)))
     }
 }

@@ -34,7 +34,8 @@ extension DeliveryDialogue {
     /// After ``Action/authenticate`` or ``Action/challenge(_:)``: there is no way on.
     package mutating func abandonAuthentication(_ reason: String) {
         guard case .authenticating = state else { return }
-        fail(RemoteReply(code: 454, enhanced: EnhancedCode(4, 7, 0), text: reason, command: "AUTH"))
+        fail(
+            RemoteReply(code: 454, enhanced: EnhancedCode(4, 7, 0), text: reason, command: "AUTH", isOurs: true))
     }
 
     /// After ``Action/authenticated``: whether the server has proved itself too, where the mechanism asks that of it.
@@ -45,7 +46,7 @@ extension DeliveryDialogue {
                 RemoteReply(
                     code: 454, enhanced: EnhancedCode(4, 7, 0),
                     text: "the server has not proved that it knows the secret",
-                    command: "AUTH"))
+                    command: "AUTH", isOurs: true))
         }
         state = .idle(capabilities)
         pending.append(.ready)

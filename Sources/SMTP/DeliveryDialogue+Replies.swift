@@ -74,7 +74,7 @@ extension DeliveryDialogue {
             fail(
                 RemoteReply(
                     code: 454, enhanced: EnhancedCode(4, 7, 0), text: "STARTTLS is required and not offered",
-                    command: awaited))
+                    command: awaited, isOurs: true))
         }
     }
 
@@ -219,7 +219,8 @@ extension DeliveryDialogue {
     }
 
     func violation(_ what: String) -> RemoteReply {
-        RemoteReply(code: 451, enhanced: EnhancedCode(4, 5, 0), text: "protocol error: \(what)", command: awaited)
+        RemoteReply(
+            code: 451, enhanced: EnhancedCode(4, 5, 0), text: "protocol error: \(what)", command: awaited, isOurs: true)
     }
 
     static func unsent(_ transaction: Transaction, _ reply: RemoteReply) -> [Action] {

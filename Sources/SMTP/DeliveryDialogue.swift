@@ -190,8 +190,9 @@ package struct DeliveryDialogue {
             case .violation(let what): fail(violation(what))
             case .reply(let code, let enhanced, let lines):
                 replyCount += 1
-                take(
-                    RemoteReply(code: code, enhanced: enhanced, lines: lines, command: awaited), lines, into: &output)
+                let reply = RemoteReply(
+                    code: code, enhanced: enhanced, lines: lines, command: awaited, isFromOurRelay: isToOurRelay)
+                take(reply, lines, into: &output)
             }
         }
     }
@@ -206,6 +207,11 @@ package struct DeliveryDialogue {
             capabilities
         case .greeting, .hello, .startTLS, .handshaking, .secured, .quitting, .failed: nil
         }
+    }
+
+    /// Our own relays alone are told a submitter.
+    private var isToOurRelay: Bool {
+        if case .transfer(_, let transfer) = state { transfer.transaction.submitter != nil } else { false }
     }
 
     /// How long the next reply may take, in seconds (RFC 5321 §4.5.3.2).
@@ -286,14 +292,18 @@ package struct DeliveryDialogue {
         discardInput()
     }
 
-    /// The peer is gone. What this means for an open transaction is returned (and `failed` by ``advance(into:)``
-    /// after it); nil if nothing was expected any more.
-    package mutating func closed(_ reason: String = "connection lost") -> Action? {
+    /// The peer is gone, or is not waited for any more. What this means for an open transaction is returned (and `failed`
+    /// by ``advance(into:)`` after it); nil if nothing was expected any more.
+    ///
+    /// - Parameter reason: a sentence, for whoever hears what became of the message.
+    package mutating func closed(_ reason: String = "the connection was lost") -> Action? {
         switch state {
         case .quitting, .failed: break
         case .greeting, .hello, .startTLS, .handshaking, .secured, .authenticating, .confirming, .idle, .transfer,
             .resetting:
-            fail(RemoteReply(code: 421, enhanced: EnhancedCode(4, 4, 2), text: reason, command: awaited))
+            fail(
+                RemoteReply(
+                    code: 421, enhanced: EnhancedCode(4, 4, 2), text: reason, command: awaited, isOurs: true))
         }
         return pending.isEmpty ? nil : pending.removeFirst()
     }

@@ -6,25 +6,32 @@ package struct RemoteReply: Hashable, Sendable, CustomStringConvertible {
     package let text: String
     /// What it answers: a verb, `greeting`, or `end of data`.
     package let command: String
-    /// Nobody said it: we knew what would be answered, and did not ask.
+    /// Nobody said it: we did not ask, or heard nothing, or nothing that could be used. Its text is a sentence of ours.
     package let isOurs: Bool
+    /// It came from one of our own relays, which may be passing on what another server said (``passedOn``).
+    package let isFromOurRelay: Bool
 
     package static let maxTextLength = 1000
 
-    package init(code: Int, enhanced: EnhancedCode?, text: String, command: String, isOurs: Bool = false) {
+    package init(
+        code: Int, enhanced: EnhancedCode?, text: String, command: String, isOurs: Bool = false,
+        isFromOurRelay: Bool = false
+    ) {
         self.code = code
         self.enhanced = enhanced
         self.text = text.escaped(limit: Self.maxTextLength)
         self.command = command
         self.isOurs = isOurs
+        self.isFromOurRelay = isFromOurRelay
     }
 
-    init(code: Int, enhanced: EnhancedCode?, lines: [[UInt8]], command: String) {
+    init(code: Int, enhanced: EnhancedCode?, lines: [[UInt8]], command: String, isFromOurRelay: Bool = false) {
         self.code = code
         self.enhanced = enhanced
         text = Array(lines.joined(separator: [.space])).escaped(limit: Self.maxTextLength)
         self.command = command
         isOurs = false
+        self.isFromOurRelay = isFromOurRelay
     }
 
     package var isPositive: Bool { (200..<300).contains(code) }
@@ -40,4 +47,24 @@ extension RemoteReply {
     package static let filedText = "Ok: filed as "
 
     package var saysFiled: Bool { isPositive && text.hasPrefix(Self.filedText) }
+
+    private static let quoteMark = " said: "
+
+    /// How our own relay tells what became of a message at another server: that server's words behind its name, or the
+    /// sentence that says why there are none.
+    package func words(of server: String) -> String {
+        if !isOurs { return "\(server)\(Self.quoteMark)\(code) \(text)" }
+        return text.contains(server) ? text : "delivery to \(server): \(text)"
+    }
+
+    /// The server that really spoke, and its words, where our own relay passed them on. From anybody else it is nil: no
+    /// server is believed what another one said.
+    package var passedOn: (server: String, words: String)? {
+        guard isFromOurRelay, let mark = text.firstRange(of: Self.quoteMark) else { return nil }
+        let (server, words) = (text[..<mark.lowerBound], text[mark.upperBound...])
+        guard !server.isEmpty, !server.contains(" "), words.utf8.prefix(3).allSatisfy(\.isDigit),
+            words.dropFirst(3).hasPrefix(" ")
+        else { return nil }
+        return (String(server), String(words))
+    }
 }

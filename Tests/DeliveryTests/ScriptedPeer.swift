@@ -78,11 +78,14 @@ final class Attempt: Sendable {
 
     private func note(_ text: String) { told.withLock { $0.append(text) } }
 
+    /// What no server said is told with its words.
+    private static func ours(_ reply: RemoteReply) -> String { reply.isOurs ? " ours: \(reply.text)" : "" }
+
     private static func text(_ outcome: DeliveryDialogue.Outcome?) -> String {
         switch outcome {
         case .delivered(let reply)?: "delivered \(reply.code)"
-        case .deferred(let reply)?: "deferred \(reply.code)"
-        case .bounced(let reply)?: "bounced \(reply.code)\(reply.enhanced.map { " \($0)" } ?? "")"
+        case .deferred(let reply)?: "deferred \(reply.code)\(ours(reply))"
+        case .bounced(let reply)?: "bounced \(reply.code)\(reply.enhanced.map { " \($0)" } ?? "")\(ours(reply))"
         case nil: "unasked"
         }
     }

@@ -122,27 +122,27 @@ import Testing
                 """)
         check(
             { subject { $0.login = nil } },
-            hello + "! failed 454 4.7.0 no way to log in (in reply to AUTH)")
+            hello + "! failed 454 4.7.0 no way to log in (ours, at AUTH)")
         check(
             { subject { $0.isGenuine = false } },
             hello + """
                 C AUTH PLAIN AQ==
                 S 235 2.7.0 ok
-                ! failed 454 4.7.0 the server has not proved that it knows the secret (in reply to AUTH)
+                ! failed 454 4.7.0 the server has not proved that it knows the secret (ours, at AUTH)
                 """)
         check(
             { subject() },
             hello + """
                 C AUTH PLAIN AQ==
                 S 334 =not=
-                ! failed 451 4.5.0 protocol error: a challenge that is no Base64 (in reply to AUTH)
+                ! failed 451 4.5.0 protocol error: a challenge that is no Base64 (ours, at AUTH)
                 """)
         check(
             { subject() },
             hello + """
                 C AUTH PLAIN AQ==
                 S 354 go
-                ! failed 451 4.5.0 protocol error: 354 where none belongs (in reply to AUTH)
+                ! failed 451 4.5.0 protocol error: 354 where none belongs (ours, at AUTH)
                 """)
     }
 

@@ -56,7 +56,7 @@ struct DeliverySubject: TranscriptSubject {
                     case .bounced(let reply): "bounced \(reply.code)"
                     }
                 }.joined(separator: ", ")
-        case .failed(let reply): "failed \(reply)"
+        case .failed(let reply): "failed \(reply)" + (reply.isOurs ? " (ours, at \(reply.command))" : "")
         }
     }
 

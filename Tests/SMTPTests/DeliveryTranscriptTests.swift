@@ -164,7 +164,7 @@ struct DeliveryTranscriptTests {
             S 220 relay.example
             C LHLO forwarder.example
             S 250 relay.example
-            ! failed 454 4.7.0 STARTTLS is required and not offered (in reply to LHLO)
+            ! failed 454 4.7.0 STARTTLS is required and not offered (ours, at LHLO)
             """)
         check(
             .lmtp, tls: .require, [one],
@@ -187,7 +187,7 @@ struct DeliveryTranscriptTests {
             subject.receive(&bytes)
             guard let action = subject.nextAction(into: &output) else { continue }
             #expect(
-                action == "failed 451 4.5.0 protocol error: bytes behind the answer to STARTTLS (in reply to STARTTLS)")
+                action == "failed 451 4.5.0 protocol error: bytes behind the answer to STARTTLS (ours, at STARTTLS)")
             return
         }
         Issue.record("the bytes were taken")
@@ -283,7 +283,7 @@ struct DeliveryTranscriptTests {
                 S 354 go
                 C .
                 ! outcomes bounced 550
-                ! failed 451 4.5.0 protocol error: 354 although no recipient was accepted (in reply to end of data)
+                ! failed 451 4.5.0 protocol error: 354 although no recipient was accepted (ours, at end of data)
                 """)
     }
 
@@ -369,7 +369,7 @@ struct DeliveryTranscriptTests {
             onePlain + """
                 S \(line)
                 ! outcomes deferred 451
-                ! failed 451 4.5.0 protocol error: \(what) (in reply to MAIL FROM)
+                ! failed 451 4.5.0 protocol error: \(what) (ours, at MAIL FROM)
                 """)
     }
 
@@ -383,7 +383,7 @@ struct DeliveryTranscriptTests {
                 S 250 ok
                 S 250 ok
                 ! outcomes bounced 550, deferred 451, deferred 451
-                ! failed 451 4.5.0 protocol error: 354 where none belongs (in reply to RCPT TO)
+                ! failed 451 4.5.0 protocol error: 354 where none belongs (ours, at RCPT TO)
                 """)
         check(
             .lmtp, [three],
@@ -394,7 +394,7 @@ struct DeliveryTranscriptTests {
                 S 250 ok
                 S 250 delivered
                 ! outcomes deferred 451, bounced 550, deferred 451
-                ! failed 451 4.5.0 protocol error: 250 to DATA (in reply to DATA)
+                ! failed 451 4.5.0 protocol error: 250 to DATA (ours, at DATA)
                 """)
     }
 
@@ -450,7 +450,7 @@ struct DeliveryTranscriptTests {
         subject.receive(&bytes)
         #expect(
             subject.nextAction(into: &output)
-                == "failed 451 4.5.0 protocol error: reply to nothing (in reply to nothing)")
+                == "failed 451 4.5.0 protocol error: reply to nothing (ours, at nothing)")
     }
 
     @Test func `fewer LMTP replies than recipients: who has none is deferred`() {
@@ -467,7 +467,7 @@ struct DeliveryTranscriptTests {
         let outcomes = subject.dialogue.closed().map(DeliverySubject.text)
         #expect(outcomes == "outcomes delivered 250, deferred 421, bounced 550")
         #expect(
-            subject.nextAction(into: &output) == "failed 421 4.4.2 connection lost (in reply to end of data)")
+            subject.nextAction(into: &output) == "failed 421 4.4.2 the connection was lost (ours, at end of data)")
         #expect(subject.nextAction(into: &output) == nil)
         #expect(subject.dialogue.closed() == nil)
     }
@@ -489,7 +489,7 @@ struct DeliveryTranscriptTests {
             }
             var actions = [subject.dialogue.closed().map(DeliverySubject.text)]
             while let action = subject.nextAction(into: &output) { actions.append(action) }
-            #expect(actions.last??.hasPrefix("failed 421 4.4.2 connection lost") == true)
+            #expect(actions.last??.hasPrefix("failed 421 4.4.2 the connection was lost") == true)
             #expect(actions.count == (count < 3 ? 1 : 2))
             if count >= 3 { #expect(actions[0] == "outcomes deferred 421, deferred 421, deferred 421") }
         }
@@ -531,14 +531,14 @@ struct DeliveryTranscriptTests {
             onePlain + """
                 \(tooMany)
                 ! outcomes deferred 451
-                ! failed 451 4.5.0 protocol error: reply of too many lines (in reply to MAIL FROM)
+                ! failed 451 4.5.0 protocol error: reply of too many lines (ours, at MAIL FROM)
                 """)
         check(
             .smtp, [one],
             onePlain + #"""
                 S 250 \{a*70000}
                 ! outcomes deferred 451
-                ! failed 451 4.5.0 protocol error: reply too long (in reply to MAIL FROM)
+                ! failed 451 4.5.0 protocol error: reply too long (ours, at MAIL FROM)
                 """#)
     }
 
