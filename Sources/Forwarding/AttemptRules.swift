@@ -9,7 +9,21 @@ package struct AttemptRules: Sendable {
         package var recipient: QueuedMessage.Recipient
         package var outcome: Settlement.Outcome
         package var reply: RemoteReply
+        /// What the sender is told in place of the reply's text, which is an operator's to read; nil: the same.
+        package var wordsForSender: String?
+        /// How long it was tried, where it was given up for no more than that.
+        package var givenUpAfter: Duration?
+
+        /// The reply as the sender may hear it.
+        package var replyForSender: RemoteReply {
+            guard let wordsForSender else { return reply }
+            return RemoteReply(
+                code: reply.code, enhanced: reply.enhanced, text: wordsForSender, command: reply.command, isOurs: true)
+        }
     }
+
+    /// Pools, their relays and what helps are the operator's.
+    private static let noRelayForSender = "no server was available to pass it on"
 
     package let schedule: RetrySchedule
 
@@ -28,26 +42,34 @@ package struct AttemptRules: Sendable {
             verdicts(on: message, outcomes, isInterruption: true, now: now, jitter: jitter)
         case .noRelay(let reason, let wait, _):
             if isExpired(message, now: now) {
-                givenUp(message, "expired: \(reason)")
+                givenUp(
+                    message, "expired: \(reason)", forSender: Self.noRelayForSender, givenUpAfter: schedule.expiry)
             } else {
                 verdicts(
-                    on: message, .released(until: now.advanced(by: wait)), 451, EnhancedCode(4, 4, 1), reason)
+                    on: message, .released(until: now.advanced(by: wait)), 451, EnhancedCode(4, 4, 1), reason,
+                    forSender: Self.noRelayForSender)
             }
         }
     }
 
     /// Everyone bounces, by our own word.
-    package func givenUp(_ message: QueuedMessage, _ reason: String) -> [Verdict] {
-        verdicts(on: message, .bounced, 554, EnhancedCode(5, 4, 7), reason)
+    package func givenUp(
+        _ message: QueuedMessage, _ reason: String, forSender words: String? = nil, givenUpAfter: Duration? = nil
+    ) -> [Verdict] {
+        verdicts(
+            on: message, .bounced, 554, EnhancedCode(5, 4, 7), reason, forSender: words, givenUpAfter: givenUpAfter)
     }
 
     /// The same, said by ourselves, for everyone.
     private func verdicts(
         on message: QueuedMessage, _ outcome: Settlement.Outcome, _ code: Int, _ enhanced: EnhancedCode,
-        _ reason: String
+        _ reason: String, forSender words: String?, givenUpAfter: Duration? = nil
     ) -> [Verdict] {
-        let reply = RemoteReply(code: code, enhanced: enhanced, text: reason, command: "nothing")
-        return message.recipients.map { Verdict(recipient: $0, outcome: outcome, reply: reply) }
+        let reply = RemoteReply(code: code, enhanced: enhanced, text: reason, command: "nothing", isOurs: true)
+        return message.recipients.map {
+            Verdict(
+                recipient: $0, outcome: outcome, reply: reply, wordsForSender: words, givenUpAfter: givenUpAfter)
+        }
     }
 
     private func verdicts(
@@ -56,6 +78,7 @@ package struct AttemptRules: Sendable {
     ) -> [Verdict] {
         zip(message.recipients, outcomes).map { recipient, outcome in
             let settled: Settlement.Outcome
+            var givenUpAfter: Duration?
             switch outcome {
             case .delivered: settled = .delivered
             case .bounced: settled = .bounced
@@ -66,9 +89,12 @@ package struct AttemptRules: Sendable {
                     isInterruption && attempts <= 3
                     ? Duration.seconds(1 << attempts)
                     : schedule.wait(after: attempts, jitter: jitter())
-                settled = isExpired(message, now: now) ? .bounced : .deferred(until: now.advanced(by: wait))
+                let isTooLate = isExpired(message, now: now)
+                settled = isTooLate ? .bounced : .deferred(until: now.advanced(by: wait))
+                givenUpAfter = isTooLate ? schedule.expiry : nil
             }
-            return Verdict(recipient: recipient, outcome: settled, reply: outcome.reply)
+            return Verdict(
+                recipient: recipient, outcome: settled, reply: outcome.reply, givenUpAfter: givenUpAfter)
         }
     }
 

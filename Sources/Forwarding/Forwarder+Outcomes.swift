@@ -43,8 +43,9 @@ extension Forwarder {
         let settlements = answers.map { answer in
             log(answer, message, speaker)
             let notice = reports.notice(
-                of: answer.recipient, in: message, answer.outcome, answer.reply, relay: speaker.relay,
+                of: answer.recipient, in: message, answer.outcome, answer.replyForSender, relay: speaker.relay,
                 isFinal: answer.reply.saysFiled, tellsSenders: speaker.tellsSenders,
+                givenUpAfter: answer.givenUpAfter,
                 expiresAt: message.acceptedAt.advanced(by: configuration.schedule.expiry))
             if let notice { notices.append((answer.recipient.number, notice)) }
             return Settlement(

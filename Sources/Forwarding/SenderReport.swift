@@ -17,10 +17,12 @@ struct SenderReport {
     ///   - relay: who answered; nil: we did.
     ///   - isFinal: the relay is the last hop: it has delivered, not passed on.
     ///   - tellsSenders: the relay makes reports itself (DSN), and was told what is asked for.
+    ///   - givenUpAfter: how long it was tried, where it bounces for no more than that.
     ///   - expiresAt: when the recipient is given up.
     func notice(
         of recipient: QueuedMessage.Recipient, in message: QueuedMessage, _ outcome: Settlement.Outcome,
-        _ reply: RemoteReply, relay: String?, isFinal: Bool, tellsSenders: Bool, expiresAt: Instant
+        _ reply: RemoteReply, relay: String?, isFinal: Bool, tellsSenders: Bool,
+        givenUpAfter: Duration? = nil, expiresAt: Instant
     ) -> DeliveryNotice.Recipient? {
         guard message.kind == .mail, message.sender != .null else { return nil }
         let wanted = recipient.envelope.notify ?? .failure
@@ -32,7 +34,7 @@ struct SenderReport {
             return DeliveryNotice.Recipient(
                 recipient.envelope, .failed,
                 status: status ?? (reply.code < 500 ? EnhancedCode(5, 4, 7) : EnhancedCode(5, 0, 0)), remote: remote,
-                reply: reply)
+                reply: reply, givenUpAfter: givenUpAfter)
         case .delivered:
             guard wanted.contains(.success), !tellsSenders else { return nil }
             let status = reply.enhanced.flatMap { $0.statusClass == 2 ? $0 : nil }

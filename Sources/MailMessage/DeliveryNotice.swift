@@ -29,10 +29,12 @@ package struct DeliveryNotice: Sendable {
         package var reply: RemoteReply
         /// Seconds since 1970: until when a delayed one is tried.
         package var retriedUntil: Int64?
+        /// How long one was tried that failed for no more than that: the reply is then the last one's.
+        package var givenUpAfter: Duration?
 
         package init(
             _ envelope: EnvelopeRecipient, _ action: Action, status: EnhancedCode, remote: String?, reply: RemoteReply,
-            retriedUntil: Int64? = nil
+            retriedUntil: Int64? = nil, givenUpAfter: Duration? = nil
         ) {
             self.envelope = envelope
             self.action = action
@@ -40,6 +42,7 @@ package struct DeliveryNotice: Sendable {
             self.remote = remote
             self.reply = reply
             self.retriedUntil = retriedUntil
+            self.givenUpAfter = givenUpAfter
         }
     }
 
@@ -130,7 +133,8 @@ package struct DeliveryNotice: Sendable {
         switch worst {
         case .failed: "Your message could not be delivered"
         case .delayed: "Your message is delayed"
-        case .relayed, .delivered: "Your message was delivered"
+        case .relayed: "Your message was passed on"
+        case .delivered: "Your message was delivered"
         }
     }
 
@@ -139,7 +143,7 @@ package struct DeliveryNotice: Sendable {
         let groups: [(Action, String)] = [
             (.failed, "Your message could not be delivered to:"),
             (.delayed, "Your message has not been delivered yet, and is still being tried, to:"),
-            (.relayed, "Your message was passed on to a system that sends no confirmations, for:"),
+            (.relayed, "Your message was passed on to a server that may tell nothing more of it, for:"),
             (.delivered, "Your message was delivered to:"),
         ]
         for (action, heading) in groups {
@@ -148,8 +152,7 @@ package struct DeliveryNotice: Sendable {
             text.writeString("\(heading)\r\n\r\n")
             for one in members {
                 text.writeString("  <\(one.envelope.mailbox)>\r\n")
-                let speaker = one.remote.map { "\($0) said: " } ?? ""
-                write(folding: "    \(speaker)\(one.reply)", indent: "    ", into: &text)
+                write(folding: "    \(words(of: one))", indent: "    ", into: &text)
                 if let until = one.retriedUntil {
                     text.writeString("    It is tried until \(MessageDate.string(unixSeconds: until)).\r\n")
                 }
@@ -157,6 +160,21 @@ package struct DeliveryNotice: Sendable {
             text.writeStaticString("\r\n")
         }
         text.writeString("The message's number here is \(queueID).\r\n")
+    }
+
+    /// What was answered and by whom, or what went wrong where nobody answered.
+    private func words(of one: Recipient) -> String {
+        let words: String
+        if let (server, answer) = one.reply.passedOn {
+            words = "\(server) said: \(answer)"
+        } else if one.reply.isOurs {
+            words = one.reply.text
+        } else {
+            words = (one.remote.map { "\($0) said: " } ?? "") + "\(one.reply)"
+        }
+        guard let time = one.givenUpAfter else { return words }
+        return
+            "given up after trying for \(time.inWords); the last \(one.reply.isOurs ? "attempt" : "answer"): \(words)"
     }
 
     // MARK: For programs
@@ -175,10 +193,13 @@ package struct DeliveryNotice: Sendable {
             text.writeString("Final-Recipient: \(type); \(one.envelope.mailbox)\r\n")
             text.writeString("Action: \(one.action.rawValue)\r\nStatus: \(one.status)\r\n")
             if let remote = one.remote { text.writeString("Remote-MTA: dns; \(remote)\r\n") }
-            let enhanced = one.reply.enhanced.map { "\($0) " } ?? ""
-            write(
-                folding: "Diagnostic-Code: smtp; \(one.reply.code) \(enhanced)\(one.reply.text)", indent: " ",
-                into: &text)
+            // Only what a server answered is one (RFC 3464 §2.3.6).
+            if !one.reply.isOurs {
+                let enhanced = one.reply.enhanced.map { "\($0) " } ?? ""
+                write(
+                    folding: "Diagnostic-Code: smtp; \(one.reply.code) \(enhanced)\(one.reply.text)", indent: " ",
+                    into: &text)
+            }
             text.writeString("Last-Attempt-Date: \(MessageDate.string(unixSeconds: now))\r\n")
             if let until = one.retriedUntil {
                 text.writeString("Will-Retry-Until: \(MessageDate.string(unixSeconds: until))\r\n")
@@ -224,6 +245,17 @@ package struct DeliveryNotice: Sendable {
                     at: header.readerIndex, length: (kept ?? header.readerIndex) - header.readerIndex) ?? ByteBuffer()
         }
         return (isBeyondASCII ? "message/global-headers" : "text/rfc822-headers", header, isBeyondASCII)
+    }
+}
+
+extension Duration {
+    /// `5 days`, `90 minutes`: in the largest unit that leaves nothing over.
+    fileprivate var inWords: String {
+        let seconds = components.seconds
+        let units: [(length: Int64, name: String)] = [(86_400, "day"), (3600, "hour"), (60, "minute")]
+        let unit = units.first { seconds > 0 && seconds % $0.length == 0 } ?? (1, "second")
+        let number = seconds / unit.length
+        return "\(number) \(unit.name)\(number == 1 ? "" : "s")"
     }
 }
 

@@ -116,6 +116,128 @@ import Testing
         #expect(international.contains("Content-Type: message/global\r\nContent-Transfer-Encoding: 8bit\r\n"))
     }
 
+    // MARK: In whose words
+
+    /// The report of it, each paragraph in one line.
+    private func composed(
+        _ message: QueuedMessage, _ outcome: Settlement.Outcome, _ reply: RemoteReply, relay: String? = "127.0.0.1:25",
+        givenUpAfter: Duration? = nil
+    ) throws -> String {
+        let notice = try #require(
+            report.notice(
+                of: message.recipients[0], in: message, outcome, reply, relay: relay, isFinal: reply.saysFiled,
+                tellsSenders: false, givenUpAfter: givenUpAfter,
+                expiresAt: accepted.advanced(by: .seconds(5 * 86_400))))
+        let made = try #require(
+            report.make(of: [(number: Int32(1), recipient: notice)], in: message, now: accepted))
+        return String(buffer: made.content).replacing("\r\n    ", with: " ")
+    }
+
+    private static let grey = RemoteReply(
+        code: 450, enhanced: EnhancedCode(4, 2, 1), text: "grey", command: "RCPT TO")
+
+    @Test func `what no server said is told as a sentence of ours, and is no Diagnostic-Code`() throws {
+        let lost = RemoteReply(
+            code: 421, enhanced: EnhancedCode(4, 4, 2), text: "the connection to 127.0.0.1 was lost",
+            command: "RCPT TO", isOurs: true)
+        let text = try composed(try message(), .bounced, lost)
+        #expect(text.contains(" the connection to 127.0.0.1 was lost\r\n"), "\(text)")
+        for word in ["said:", "Remote-MTA", "Diagnostic-Code", "in reply to", "421 4.4.2"] {
+            #expect(!text.contains(word), "\(word) in \(text)")
+        }
+    }
+
+    @Test func `behind our own relay, the server that refused is the one that said it`() throws {
+        func text(isFromOurRelay: Bool) throws -> String {
+            let reply = RemoteReply(
+                code: 550, enhanced: EnhancedCode(5, 1, 1), text: "mx.example said: 550 no such",
+                command: "end of data", isFromOurRelay: isFromOurRelay)
+            return try composed(try message(), .bounced, reply)
+        }
+        let relayed = try text(isFromOurRelay: true)
+        #expect(relayed.contains(" mx.example said: 550 no such\r\n"), "\(relayed)")
+        #expect(!relayed.contains("127.0.0.1 said:") && relayed.contains("Remote-MTA: dns; 127.0.0.1\r\n"))
+        #expect(
+            try text(isFromOurRelay: false).contains(
+                " 127.0.0.1 said: 550 5.1.1 mx.example said: 550 no such (in reply to end of data)\r\n"))
+    }
+
+    @Test func `what was passed on is not said to be delivered`() throws {
+        let asked = try message(notify: .success)
+        let taken = RemoteReply(
+            code: 250, enhanced: EnhancedCode(2, 0, 0), text: "mx.example said: 250 queued", command: "end of data",
+            isFromOurRelay: true)
+        let relayed = try composed(asked, .delivered, taken)
+        for words in [
+            "Subject: Your message was passed on\r\n", "a server that may tell nothing more", "Action: relayed",
+        ] {
+            #expect(relayed.contains(words), "\(words) in \(relayed)")
+        }
+        #expect(!relayed.contains("delivered to:"))
+        let filed = try composed(
+            asked, .delivered, RemoteReply(code: 250, enhanced: nil, text: "Ok: filed as 1.eml", command: "end of data")
+        )
+        for words in ["Subject: Your message was delivered\r\n", "Action: delivered"] {
+            #expect(filed.contains(words), "\(words) in \(filed)")
+        }
+    }
+
+    @Test func `who is given up because time ran out hears that, and the last answer`() throws {
+        let rules = AttemptRules(schedule: .standard)
+        func verdict(afterDays days: Int) throws -> AttemptRules.Verdict {
+            let result = DeliveryResult.answered(
+                [.deferred(Self.grey)], relay: "127.0.0.1:25", tlsVersion: nil, tellsSenders: false)
+            return try #require(
+                rules.verdicts(
+                    on: try message(), result, now: accepted.advanced(by: .seconds(days * 86_400)), jitter: { 0.5 }
+                ).first)
+        }
+        #expect(try verdict(afterDays: 4).givenUpAfter == nil)
+        let last = try verdict(afterDays: 5)
+        #expect(last.outcome == .bounced && last.reply == Self.grey, "what is stored is what was answered")
+        let text = try composed(try message(), last.outcome, last.replyForSender, givenUpAfter: last.givenUpAfter)
+        #expect(
+            text.contains(
+                " given up after trying for 5 days; the last answer: 127.0.0.1 said: 450 4.2.1 grey "
+                    + "(in reply to RCPT TO)\r\n"), "\(text)")
+        #expect(text.contains("Diagnostic-Code: smtp; 450 4.2.1 grey\r\n") && text.contains("Status: 5.4.7\r\n"))
+    }
+
+    @Test(arguments: [
+        (0, "1 day"), (86_400, "2 days"), (-82_800, "1 hour"), (-84_600, "30 minutes"), (-86_399, "1 second"),
+    ])
+    func `the time is told in units that people use`(_ more: Int, _ words: String) throws {
+        let text = try composed(try message(), .bounced, Self.grey, givenUpAfter: .seconds(86_400 + more))
+        #expect(text.contains(" given up after trying for \(words); the last answer: "), "\(text)")
+    }
+
+    @Test func `pools and commands are for the operator; the sender hears that no server was there`() throws {
+        let rules = AttemptRules(schedule: .standard)
+        let result = DeliveryResult.noRelay(
+            reason: PoolState(id: 1, name: "empty").reasonForNobody, wait: .seconds(1), isOutage: true)
+        func told(_ message: QueuedMessage, afterDays days: Int) throws -> String {
+            let verdict = try #require(
+                rules.verdicts(
+                    on: message, result, now: accepted.advanced(by: .seconds(days * 86_400)), jitter: { 0.5 }
+                ).first)
+            #expect(verdict.reply.text.contains("gatepost relay add empty"), "the operator's is as it was")
+            return try composed(
+                message, verdict.outcome, verdict.replyForSender, relay: nil, givenUpAfter: verdict.givenUpAfter)
+        }
+        let expired = try told(try message(), afterDays: 5)
+        #expect(
+            expired.contains(
+                " given up after trying for 5 days; the last attempt: no server was available to pass it on\r\n"),
+            "\(expired)")
+        let delayed = try told(try message(notify: .delay), afterDays: 1)
+        #expect(delayed.contains(" no server was available to pass it on"), "\(delayed)")
+        for text in [expired, delayed] {
+            for word in ["gatepost relay", "pool empty", "Diagnostic-Code", "in reply to"] {
+                #expect(!text.contains(word), "\(word) in \(text)")
+            }
+        }
+    }
+
     @Test func `one pool's backlog leaves room for the others`() throws {
         func message(_ number: UInt64, pool: Int64) throws -> QueuedMessage {
             var one = try self.message()
