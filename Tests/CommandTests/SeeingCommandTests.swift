@@ -163,6 +163,21 @@ import Testing
         #expect(nothing.status == 1 && nothing.errors.contains("nothing is known of"))
     }
 
+    @Test func `explain and event list say of a bounce by a 4xx that time ran out`() async throws {
+        let office = try await Office()
+        let (id, _) = try await accept(office, try customer(office))
+        try await event(office, "deferred", of: id, reply: "grey")
+        try await event(office, "bounced", of: id, reply: "grey")
+        for command in ["explain \(id)", "event list --message \(id)"] {
+            let text = try office.run(command).output
+            #expect(text.components(separatedBy: "450 4.2.0 grey").count == 3, "\(text)")
+            #expect(
+                text.components(
+                    separatedBy: "time had run out (forwarder.expire-after); the last reply: 450 4.2.0 grey"
+                ).count == 2, "\(text)")
+        }
+    }
+
     @Test func `explain makes a refusal's reply again from its event`() async throws {
         let office = try await Office()
         _ = try customer(office)

@@ -219,8 +219,7 @@ extension EventRecord {
     }
 
     var replyText: String {
-        [replyCode.map { String($0) }, replyEnhanced, reply.map(QueueMessage.text)].compactMap(\.self)
-            .joined(separator: " ")
+        ReplyText.of(replyCode, replyEnhanced, reply, isBounce: kind == "bounced")
     }
 }
 

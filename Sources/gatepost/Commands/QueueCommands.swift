@@ -230,7 +230,6 @@ extension QueueMessage.Recipient {
     var stateText: String { isMarked && finalAt == nil ? "\(state), cancel asked" : state }
 
     var replyText: String {
-        [replyCode.map { String($0) }, replyEnhanced, reply.map(QueueMessage.text)].compactMap(\.self)
-            .joined(separator: " ")
+        ReplyText.of(replyCode, replyEnhanced, reply, isBounce: state == "bounced")
     }
 }
