@@ -30,6 +30,8 @@ final class DeliveryHandler: ChannelInboundHandler {
     private var isHandshaking = false
     private var repliesSeen = 0
     private(set) var tlsVersion: String?
+    /// Whose certificate the handshake showed.
+    private(set) var peer: PeerCertificate?
 
     init(
         dialogue: DeliveryDialogue, hop: NextHop, tls: TLSContext?, mayFinish: @escaping () -> Bool,
@@ -147,6 +149,7 @@ final class DeliveryHandler: ChannelInboundHandler {
         if case TLSEvent.handshakeCompleted(let session) as TLSEvent = event {
             isHandshaking = false
             tlsVersion = session.version
+            peer = session.peer
             dialogue.secured()
             extend()
             advance()
@@ -249,8 +252,10 @@ final class DeliveryHandler: ChannelInboundHandler {
     /// For the sender of the message as well, who may know the server by nothing but this.
     private var lost: String { "the connection to \(hop.host) was lost" }
 
+    /// Closes, and says what became of whom.
+    ///
     /// - Parameter silence: what is told of recipients that are without their last reply; nil: ``lost``.
-    private func fail(_ reason: String, silence: String? = nil) {
+    func fail(_ reason: String, silence: String? = nil) {
         guard !isOver else { return }
         isOver = true
         context?.close(promise: nil)

@@ -92,6 +92,10 @@ private func explain(_ error: Int32, certificate: OpaquePointer?) -> String {
         X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
         X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, X509_V_ERR_CERT_SIGNATURE_FAILURE:
         return "its certificate is not signed by an authority trusted here (\(words))"
+    case X509_V_ERR_CERT_REVOKED: return "its certificate has been revoked (\(words))"
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+        return "there is no revocation list to judge its certificate by (\(words))"
+    case X509_V_ERR_CRL_HAS_EXPIRED: return "the revocation list to judge its certificate by has ended (\(words))"
     case X509_V_ERR_INVALID_PURPOSE: return "its certificate is not for this use (\(words))"
     default: return words
     }

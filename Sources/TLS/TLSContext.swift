@@ -120,11 +120,15 @@ package final class TLSContext: @unchecked Sendable {
     /// For the connecting side. With `authorities` the server's certificate must be signed by one of them and name the
     /// server; without, any certificate will do.
     ///
-    /// - Parameter remembersTrust: a certificate that was found good for a name is good for another minute without being
-    ///   judged anew: for a client that makes one connection after the other, to whom revocation may come that much late.
+    /// - Parameters:
+    ///   - remembersTrust: a certificate that was found good for a name is good for another minute without being judged
+    ///     anew: for a client that makes one connection after the other, to whom revocation may come that much late.
+    ///   - revocations: a file of the authorities' revocation lists, PEM. Where it is missing, broken or past its next
+    ///     update, no server is trusted, for nobody knows which of them still count. Only with `authorities`.
+    ///   - revocationsAreOptional: a file that is not there yet says that nothing has been taken back so far.
     package static func client(
         authorities: String?, certificateChain: String? = nil, privateKey: String? = nil, minimum: Version = .tls12,
-        remembersTrust: Bool = false
+        remembersTrust: Bool = false, revocations: String? = nil, revocationsAreOptional: Bool = false
     ) throws(TLSError) -> TLSContext {
         var identity: (String, String)?
         switch (certificateChain, privateKey) {
@@ -138,6 +142,10 @@ package final class TLSContext: @unchecked Sendable {
         copenssl_ctx_set_session_cache_mode(context.pointer, Int(SSL_SESS_CACHE_OFF))
         SSL_CTX_set_verify(context.pointer, authorities == nil ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nil)
         if remembersTrust { context.trusted = TrustedServers() }
+        if let revocations, authorities != nil {
+            context.revocations = Revocations(
+                revocations, isOptional: revocationsAreOptional, into: SSL_CTX_get_cert_store(context.pointer))
+        }
         return context
     }
 

@@ -259,11 +259,8 @@ final class NodeService: Service {
             "forwarder.authorities", "the pool's authority, which says what a relay is")
         let tls: NextHopTLS
         do {
-            let mutual = try TLSContextSource { [live] _ throws(TLSError) in
-                let forwarder = live.current.forwarder
-                return try TLSContext.client(
-                    authorities: forwarder.authorities, certificateChain: forwarder.certificate,
-                    privateKey: forwarder.privateKey, minimum: .tls13)
+            let mutual = try TLSContextSource { [live] before throws(TLSError) in
+                try live.current.mutualContext(hadRevocations: before?.revocations?.isAbsent == false)
             }
             let verified = try TLSContextSource { [live] _ throws(TLSError) in
                 try TLSContext.client(authorities: live.current.forwarder.smarthostAuthorities)

@@ -4,8 +4,8 @@ import Relay
 import Synchronization
 import TLS
 
-/// The certificates this node answers with: read again at a reload, watched for their end, and, at a relay, for what
-/// their authority has taken back.
+/// The certificates this node answers with: read again at a reload, and watched for their end; and the lists of what
+/// the pool's authority has taken back, by which a relay judges forwarders and a forwarder relays.
 final class WatchedCertificates: Sendable {
     private let sources = Mutex<[(source: TLSContextSource, role: String)]>([])
 
@@ -33,7 +33,7 @@ final class WatchedCertificates: Sendable {
     func watch(relay: RelayServer?, logger: Logger) async {
         var expiry = ExpiryWatch()
         var seconds = 0
-        var complaint: String?
+        var complaints: [String: String] = [:]
         var known = 0
         repeat {
             let sources = sources.withLock { $0 }
@@ -44,22 +44,20 @@ final class WatchedCertificates: Sendable {
                 do throws(TLSError) {
                     if try source.reloadIfRevocationsChanged() {
                         if let fault = source.current.revocations?.fault {
-                            logger.error("no forwarder is let in: no revocation list", metadata: ["reason": "\(fault)"])
+                            Self.complain(of: fault, role, logger)
                         } else {
                             logger.notice("revocation list read", metadata: ["role": "\(role)"])
                         }
-                        await relay?.revocationsChanged()
+                        if role == "relay" { await relay?.revocationsChanged() }
                     }
-                    complaint = nil
+                    complaints[role] = nil
                 } catch {
-                    if complaint != "\(error)" {
+                    if complaints[role] != "\(error)" {
                         logger.error("revocation list could not be read", metadata: ["reason": "\(error)"])
                     }
-                    complaint = "\(error)"
+                    complaints[role] = "\(error)"
                 }
-                if isDue, let fault = source.current.revocations?.fault {
-                    logger.error("no forwarder is let in: no revocation list", metadata: ["reason": "\(fault)"])
-                }
+                if isDue, let fault = source.current.revocations?.fault { Self.complain(of: fault, role, logger) }
             }
             if isDue {
                 let certificates = sources.flatMap(\.source.current.certificates)
@@ -74,5 +72,12 @@ final class WatchedCertificates: Sendable {
             }
             seconds += 1
         } while (try? await Task.sleep(for: .seconds(1))) != nil
+    }
+
+    /// What a list that says nothing means depends on whom it is to judge.
+    private static func complain(of fault: String, _ role: String, _ logger: Logger) {
+        logger.error(
+            role == "relay" ? "no forwarder is let in: no revocation list" : "no relay gets mail: no revocation list",
+            metadata: ["reason": "\(fault)"])
     }
 }

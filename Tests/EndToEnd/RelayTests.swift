@@ -59,6 +59,36 @@ extension EndToEnd {
             #expect(usage.contains("\"used\":20"))
         }
 
+        @Test func `a relay's certificate is revoked: mail waits, also where a connection was open, for its new one`()
+            async throws
+        {
+            let site = try await Site()
+            let credential = try site.tenant("acme", "--daily", "100")
+            let front = try await site.serve("submission")
+            let forwarder = try await site.serve("forwarder")
+            let relay = try await site.serve("relay")
+            func send(_ journal: String) async throws -> Journal {
+                let file = "\(site.folder)/\(journal)"
+                try site.client(
+                    "load.py", file, site.ca, credential.username, credential.secretFile, "1", "1", "60",
+                    "news@acme.example", "\(front.port)"
+                ).wait()
+                return Journal(file)
+            }
+            await site.expectArrival(of: try await send("before"))
+            try site.gatepost("ca", "revoke", "relay", "--reason", "key-compromise", "--yes")
+            #expect(await eventually { forwarder.log.contains("revocation list read") }, "\(forwarder.log)")
+            let after = try await send("after")
+            #expect(
+                await eventually(within: .seconds(20)) { forwarder.log.contains("its certificate has been revoked") },
+                "\(forwarder.log)")
+            #expect(site.arrived().count == 1)
+            try site.gatepost("ca", "renew", "relay")
+            relay.process.signal(SIGHUP)
+            await site.expectArrival(of: after)
+            #expect(site.arrived().count == 2)
+        }
+
         @Test func `a relay is killed in mid-load: what it had not answered for arrives by the other`() async throws {
             let site = try await Site()
             let credential = try site.tenant("acme", "--daily", "unlimited", "--sessions", "100")

@@ -95,6 +95,44 @@ import Testing
         #expect(try verdict("other")?.isTrusted == false)  // stale: closed
     }
 
+    @Test func `a client refuses a revoked server, and without a list that counts any`() throws {
+        let openssl = OpenSSLAuthority(certificates)
+        let list = certificates.folder.path + "/crl.pem"
+        func end(isOptional: Bool = false) throws -> Collector {
+            let client = try TLSContext.client(
+                authorities: authority.certificateFile, revocations: list, revocationsAreOptional: isOptional)
+            let pair = try Pair(certificates.server(), client)
+            pair.run()
+            return pair.clientEnd
+        }
+        #expect(try end().failure.contains("there is no revocation list"))
+        #expect(try end(isOptional: true).session?.peer?.isTrusted == true)  // nothing was revoked so far
+        try openssl.writeList(list, revoking: ["forwarder"])
+        #expect(try end().session?.peer?.isTrusted == true)
+        try openssl.writeList(list, revoking: ["server"])
+        #expect(
+            try end(isOptional: true).errors.first as? TLSError
+                == .untrustedServer(
+                    name: "localhost", reason: "its certificate has been revoked (certificate revoked)"))
+        try openssl.writeList(list, revoking: [], endsSeconds: -60)
+        #expect(try end().failure.contains("has ended"))
+    }
+
+    @Test func `a list that changed condemns the server that a connection was opened to`() throws {
+        let openssl = OpenSSLAuthority(certificates)
+        let list = certificates.folder.path + "/crl.pem"
+        try openssl.writeList(list, revoking: [])
+        let ca = authority.certificateFile
+        let source = try TLSContextSource { _ throws(TLSError) in try .client(authorities: ca, revocations: list) }
+        let pair = try Pair(certificates.server(), source.current)
+        pair.run()
+        let peer = try #require(pair.clientEnd.session?.peer)
+        #expect(source.current.revocations?.condemns(peer) == false)
+        try openssl.writeList(list, revoking: ["server"])
+        #expect(try source.reloadIfRevocationsChanged())
+        #expect(source.current.revocations?.condemns(peer) == true)
+    }
+
     @Test func `a list that changed condemns whom it was trusting`() throws {
         let openssl = OpenSSLAuthority(certificates)
         let list = certificates.folder.path + "/crl.pem"

@@ -86,10 +86,7 @@ struct RelayCheck {
         case "verify":
             try TLSContext.client(
                 authorities: settings.forwarder.smarthostAuthorities ?? "/etc/ssl/certs/ca-certificates.crt")
-        default:
-            try TLSContext.client(
-                authorities: settings.forwarder.authorities, certificateChain: settings.forwarder.certificate,
-                privateKey: settings.forwarder.privateKey, minimum: .tls13)
+        default: try settings.mutualContext()
         }
     }
 }

@@ -55,7 +55,8 @@ extension AuthorityCommands {
             discussion: """
                 A name ends every certificate under it that is still good, a serial number that one. Writes the \
                 revocation list, crl.pem beside the authority; a relay whose `relay.revocations` is that file closes its \
-                gate to them within a second, without a restart. Relays elsewhere need a copy of it.
+                gate to them within a second, without a restart, and a forwarder, by `forwarder.revocations`, gives them \
+                no mail. Other machines need a copy of it.
 
                 Examples:
                   gatepost ca revoke forwarder-1 --reason key-compromise --yes

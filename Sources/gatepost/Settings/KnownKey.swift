@@ -68,6 +68,10 @@ extension KnownKey {
             "forwarder.authorities", .path, example: "/etc/gatepost/pki/ca.pem",
             "Authorities that relays must be certified by, PEM. No default: the forwarder role needs it."),
         KnownKey(
+            "forwarder.revocations", .path, example: "/etc/gatepost/pki/crl.pem",
+            "Revocation lists, PEM, looked at again every second; missing or out of date, no relay with TLS `mutual` gets "
+                + "mail. Default: crl.pem in pki.directory where there is one."),
+        KnownKey(
             "forwarder.smarthost-authorities", .path, "/etc/ssl/certs/ca-certificates.crt",
             "Authorities that smarthosts with TLS `verify` must be certified by, PEM."),
         KnownKey(

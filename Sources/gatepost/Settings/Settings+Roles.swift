@@ -1,5 +1,19 @@
 import Network
 import Submission
+import TLS
+
+extension Settings {
+    /// The context for members with TLS `mutual`, as the forwarder has it.
+    ///
+    /// - Parameter hadRevocations: a list that was there once does not become optional by going away.
+    func mutualContext(hadRevocations: Bool = false) throws(TLSError) -> TLSContext {
+        try TLSContext.client(
+            authorities: forwarder.authorities, certificateChain: forwarder.certificate,
+            privateKey: forwarder.privateKey, minimum: .tls13,
+            revocations: forwarder.revocations ?? "\(pki.directory)/crl.pem",
+            revocationsAreOptional: forwarder.revocations == nil && !hadRevocations)
+    }
+}
 
 extension Settings.Submission {
     /// As the role takes it.

@@ -19,7 +19,7 @@ struct Settings: Sendable {
     }
 
     struct Forwarder: Sendable {
-        var certificate, privateKey, authorities: String?
+        var certificate, privateKey, authorities, revocations: String?
         var smarthostAuthorities: String?
         var retry: [Duration]
         var expireAfter, delayWarning: Duration
@@ -79,7 +79,7 @@ struct Settings: Sendable {
         submission = Submission(values, machineName: machineName)
         forwarder = Forwarder(
             certificate: values.path("forwarder.certificate"), privateKey: values.path("forwarder.private-key"),
-            authorities: values.path("forwarder.authorities"),
+            authorities: values.path("forwarder.authorities"), revocations: values.path("forwarder.revocations"),
             smarthostAuthorities: values.path("forwarder.smarthost-authorities"),
             retry: values.durations("forwarder.retry"), expireAfter: values.duration("forwarder.expire-after"),
             delayWarning: values.duration("forwarder.delay-warning"),
