@@ -119,7 +119,7 @@ let package = Package(
                 nioPosix, logging,
                 .product(name: "DequeModule", package: "swift-collections"),
             ]),
-        module("Relay", ["SMTP", "TLS", "Network", "SASL", "Delivery", nioCore, nioPosix, logging]),
+        module("Relay", ["SMTP", "MailMessage", "TLS", "Network", "SASL", "Delivery", nioCore, nioPosix, logging]),
         module(
             "SubmissionClient",
             [
@@ -183,7 +183,7 @@ let package = Package(
                 "Forwarding", "Delivery", "Tenancy", "MailMessage", "Network", "SMTP", "Ledger", "Postgres", nioCore,
                 nioEmbedded, logging,
             ]),
-        tests("RelayTests", ["Relay", "SMTP", nioCore, nioPosix]),
+        tests("RelayTests", ["Relay", "SMTP", "TLS", nioCore, nioPosix]),
         tests(
             "SubmissionClientTests",
             [

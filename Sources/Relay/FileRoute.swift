@@ -1,8 +1,7 @@
 import Glibc
-package import NIOCore
+import NIOCore
 package import NIOPosix
 package import SMTP
-import Synchronization
 
 /// The `file` route: one `.eml` per message in a folder, durable and renamed into place before the `250`.
 ///
@@ -10,7 +9,6 @@ import Synchronization
 package struct FileRoute: Route {
     private let directory: String
     private let threads: NIOThreadPool
-    private let names: FileNames
 
     /// - Parameters:
     ///   - directory: made if it is missing, with the folders that it is in.
@@ -29,32 +27,31 @@ package struct FileRoute: Route {
         }
         self.directory = directory
         self.threads = threads
-        names = FileNames()
     }
 
-    @concurrent package func deliver(_ envelope: RelayDialogue.Envelope, content: ByteBuffer) async -> [Reply] {
+    @concurrent package func deliver(_ arrival: Arrival) async -> [Reply] {
         let reply: Reply
         do {
-            let name = try await threads.runIfActive { try store(envelope, content) }
+            let name = try await threads.runIfActive { try store(arrival) }
             reply = .filed(as: name)
         } catch let failure as FileRouteFailure {
             reply = failure.isDiskFull ? .diskFull : .cannotFile
         } catch {
             reply = .fileRouteEnds
         }
-        return [Reply](repeating: reply, count: envelope.recipients.count)
+        return [Reply](repeating: reply, count: arrival.envelope.recipients.count)
     }
 
-    private func store(_ envelope: RelayDialogue.Envelope, _ content: ByteBuffer) throws(FileRouteFailure) -> String {
-        let name = names.next()
+    private func store(_ arrival: Arrival) throws(FileRouteFailure) -> String {
+        let name = arrival.id
         let temporary = "\(directory)/.\(name).tmp"
         let final = "\(directory)/\(name).eml"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { throw FileRouteFailure(path: temporary, code: errno) }
         do throws(FileRouteFailure) {
             defer { close(descriptor) }
-            try write(trace(of: envelope), to: descriptor, path: temporary)
-            try write(content, to: descriptor, path: temporary)
+            try write(head(of: arrival), to: descriptor, path: temporary)
+            try write(arrival.content, to: descriptor, path: temporary)
             guard fsync(descriptor) == 0 else { throw FileRouteFailure(path: temporary, code: errno) }
         } catch {
             unlink(temporary)
@@ -70,12 +67,13 @@ package struct FileRoute: Route {
     }
 
     /// RFC 5321 §4.4: whoever makes final delivery writes the Return-Path; the recipients are nowhere else.
-    private func trace(of envelope: RelayDialogue.Envelope) -> ByteBuffer {
+    private func head(of arrival: Arrival) -> ByteBuffer {
         var text = ByteBuffer()
-        text.writeString("Return-Path: <\(envelope.sender)>\r\n")
-        for recipient in envelope.recipients {
+        text.writeString("Return-Path: <\(arrival.envelope.sender)>\r\n")
+        for recipient in arrival.envelope.recipients {
             text.writeString("X-Envelope-To: \(recipient.mailbox)\r\n")
         }
+        text.writeImmutableBuffer(arrival.trace)
         return text
     }
 
@@ -104,21 +102,4 @@ package struct FileRouteFailure: Error, CustomStringConvertible {
     package let code: CInt
     package var isDiskFull: Bool { code == ENOSPC || code == EDQUOT }
     package var description: String { "\(path): \(String(cString: strerror(code)))" }
-}
-
-/// Names no two messages share: time, process and a counter, so that a listing is in order of arrival.
-private final class FileNames: Sendable {
-    private let counter = Atomic<UInt64>(0)
-
-    func next() -> String {
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        let count = counter.add(1, ordering: .relaxed).newValue
-        return "\(now.tv_sec).\(padded(now.tv_nsec / 1000)).\(getpid()).\(count)"
-    }
-
-    private func padded(_ microseconds: Int) -> String {
-        let digits = String(microseconds)
-        return String(repeating: "0", count: max(0, 6 - digits.count)) + digits
-    }
 }

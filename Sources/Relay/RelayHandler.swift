@@ -20,7 +20,8 @@ final class RelayHandler: ChannelDuplexHandler {
     private var context: ChannelHandlerContext?
     private var deadline: Deadline?
     private var peerName = "stranger"
-    private var certificate: PeerCertificate?
+    private var session: TLSSession?
+    private var certificate: PeerCertificate? { session?.peer }
     private var clientAddress = ""
     private var isShuttingDown = false
     private var isReadHeld = false
@@ -148,7 +149,7 @@ final class RelayHandler: ChannelDuplexHandler {
 
     private func secured(_ session: TLSSession) {
         var peer = RelayDialogue.Peer.stranger
-        certificate = session.peer
+        self.session = session
         if let certificate = session.peer {
             switch certificate.verification {
             case .trusted:
@@ -166,18 +167,22 @@ final class RelayHandler: ChannelDuplexHandler {
         deadline?.move(to: .minutes(10))
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         let route = shared.route
+        let arrival = Arrival(
+            envelope, content: content, from: clientAddress, over: session, at: shared.dialogue.hostname)
         Task {
-            let replies = await route.deliver(envelope, content: content)
-            eventLoop.execute { bound.value.delivered(envelope, size: content.readableBytes, replies) }
+            let replies = await route.deliver(arrival)
+            eventLoop.execute { bound.value.delivered(arrival, replies) }
         }
     }
 
-    private func delivered(_ envelope: RelayDialogue.Envelope, size: Int, _ replies: [Reply]) {
+    private func delivered(_ arrival: Arrival, _ replies: [Reply]) {
+        let envelope = arrival.envelope
         shared.logger.info(
             "relayed",
             metadata: [
-                "client": "\(clientAddress)", "peer": "\(peerName)", "tenant": "\(envelope.submitter)",
-                "recipients": .stringConvertible(replies.count), "size": .stringConvertible(size),
+                "id": "\(arrival.id)", "client": "\(clientAddress)", "peer": "\(peerName)",
+                "tenant": "\(envelope.submitter)", "recipients": .stringConvertible(replies.count),
+                "size": .stringConvertible(arrival.content.readableBytes),
                 "reply": "\(replies.first.map { "\($0.code) \($0.lines.first ?? "")" } ?? "")",
             ])
         guard let context else { return }

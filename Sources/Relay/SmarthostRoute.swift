@@ -1,5 +1,5 @@
 package import Delivery
-package import NIOCore
+import NIOCore
 package import SMTP
 
 /// The `smarthost` route: everything goes on to one other mail server, while the forwarder waits, and what that server
@@ -14,11 +14,17 @@ package struct SmarthostRoute: Route {
         self.name = name
     }
 
-    @concurrent package func deliver(_ envelope: RelayDialogue.Envelope, content: ByteBuffer) async -> [Reply] {
+    @concurrent package func deliver(_ arrival: Arrival) async -> [Reply] {
+        let envelope = arrival.envelope
+        var content = ByteBuffer()
+        // All of it at once: a buffer that grows would copy the message again.
+        content.reserveCapacity(arrival.size)
+        content.writeImmutableBuffer(arrival.trace)
+        content.writeImmutableBuffer(arrival.content)
         let transaction = DeliveryDialogue.Transaction(
             sender: envelope.sender, submitter: nil, recipients: envelope.recipients.map(Self.passedOn),
             parameters: envelope.parameters, content: content,
-            isEightBit: content.readableBytesView.contains { $0 >= 0x80 })
+            isEightBit: arrival.content.readableBytesView.contains { $0 >= 0x80 })
         return await client.deliver(transaction).map { Self.reply(to: $0, from: name) }
     }
 

@@ -108,6 +108,11 @@ extension EndToEnd {
             let server = try await site.serve(environment: route)
             try site.send(server, credential, to: ["a@remote.example"], subject: "through")
             #expect(await eventually(within: .seconds(30)) { sink.messages.count == 1 }, "\(server.log)")
+            let message = try #require(sink.messages.first)
+            // The newest is the first (RFC 5321 §4.4).
+            let hops = message.split(separator: "\n").filter { $0.contains("(Gatepost) with") }
+            #expect(hops.count == 2 && hops[0].contains("by relay.gate.example (Gatepost) with LMTPS"), "\(message)")
+            #expect(hops.last?.contains("by mail.gate.example (Gatepost) with ESMTPSA") == true, "\(message)")
             let refusing = try await Sink(
                 site, "-f", "RCPT", "-B", "550 5.1.1 nobody here", port: sink.port, after: sink)
             try site.send(server, credential, to: ["b@remote.example"], subject: "refused")

@@ -3,6 +3,7 @@ import Glibc
 import NIOCore
 import NIOPosix
 import SMTP
+import TLS
 import Testing
 
 @testable import Relay
@@ -15,7 +16,7 @@ import Testing
         folder = try #require(mkdtemp(&template).map { String(cString: $0) })
     }
 
-    private func envelope(_ recipients: String...) throws -> RelayDialogue.Envelope {
+    private func envelope(_ recipients: [String]) throws -> RelayDialogue.Envelope {
         // As the gate makes it: a whole LMTP transaction of a member.
         var dialogue = RelayDialogue(configuration: .init(hostname: "relay.example", maxMessageSize: 1000))
         var output = ByteBuffer()
@@ -36,13 +37,17 @@ import Testing
         return envelope
     }
 
-    private func deliver(_ content: String, to recipients: String...) async throws -> [Reply] {
+    private func arrival(_ content: String, to recipients: [String]) throws -> Arrival {
+        Arrival(
+            try envelope(recipients), content: ByteBuffer(string: content), from: "192.0.2.7",
+            over: TLSSession(version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256", peer: nil), at: "relay.example",
+            date: 1_795_527_055)
+    }
+
+    private func deliver(_ arrival: Arrival) async throws -> [Reply] {
         let threads = NIOThreadPool(numberOfThreads: 1)
         threads.start()
-        let route = try FileRoute(directory: folder, threads: threads)
-        var made = try envelope("a@b.example")
-        if recipients.count > 1 { made = try envelope("a@b.example", "c@d.example") }
-        let replies = await route.deliver(made, content: ByteBuffer(string: content))
+        let replies = try await FileRoute(directory: folder, threads: threads).deliver(arrival)
         try await threads.shutdownGracefully()
         return replies
     }
@@ -50,15 +55,25 @@ import Testing
     private func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder) }
 
     @Test func `a message is one file under its final name, with its envelope on top`() async throws {
-        let replies = try await deliver("Subject: x\r\n\r\nhello\r\n", to: "a@b.example", "c@d.example")
+        let arrival = try arrival("Subject: x\r\n\r\nhello\r\n", to: ["a@b.example", "c@d.example"])
+        let replies = try await deliver(arrival)
         #expect(replies.map(\.code) == [250, 250])
         let files = try names()
-        #expect(files.count == 1 && files[0].hasSuffix(".eml"))
+        #expect(files == ["\(arrival.id).eml"])
         #expect(replies[0].lines[0].hasSuffix(files[0]))
         let text = try String(contentsOfFile: "\(folder)/\(files[0])", encoding: .utf8)
         #expect(
             text == "Return-Path: <news@acme.example>\r\nX-Envelope-To: a@b.example\r\nX-Envelope-To: c@d.example\r\n"
-                + "Subject: x\r\n\r\nhello\r\n")
+                + "\(String(buffer: arrival.trace))Subject: x\r\n\r\nhello\r\n")
+    }
+
+    @Test func `the relay says in Received by whom, how and as what it got the message`() throws {
+        let arrival = try arrival("Subject: x\r\n\r\n", to: ["a@b.example"])
+        #expect(
+            String(buffer: arrival.trace)
+                == "Received: from gate.example ([192.0.2.7])\r\n\tby relay.example (Gatepost) with LMTPS\r\n"
+                + "\t(using TLSv1.3 with cipher TLS_AES_128_GCM_SHA256)\r\n"
+                + "\tid \(arrival.id); Tue, 24 Nov 2026 13:30:55 +0000\r\n")
     }
 
     @Test func `a folder that is gone is a temporary failure and leaves nothing`() async throws {
@@ -66,7 +81,7 @@ import Testing
         threads.start()
         let route = try FileRoute(directory: folder, threads: threads)
         try FileManager.default.removeItem(atPath: folder)
-        let replies = await route.deliver(try envelope("a@b.example"), content: ByteBuffer(string: "x\r\n"))
+        let replies = await route.deliver(try arrival("x\r\n", to: ["a@b.example"]))
         #expect(replies.map(\.code) == [451])
         try await threads.shutdownGracefully()
     }
