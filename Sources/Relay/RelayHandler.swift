@@ -83,11 +83,13 @@ final class RelayHandler: ChannelDuplexHandler {
         case TLSEvent.handshakeCompleted(let session) as TLSEvent:
             secured(session)
         case is RevocationsChanged:
-            if let certificate, certificate.isTrusted, shared.tls.current.revocations?.condemns(certificate) == true {
+            if let certificate, certificate.isTrusted,
+                let condemnation = shared.tls.current.revocations?.condemnation(of: certificate)
+            {
                 shared.logger.warning(
                     "connection ended: its certificate does not count any more",
                     metadata: ["client": "\(clientAddress)", "peer": "\(peerName)"])
-                end(with: .certificateRevoked)
+                end(with: .untrusted(condemnation))
             }
         case is ShutdownRequested:
             isShuttingDown = true

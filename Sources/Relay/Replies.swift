@@ -1,10 +1,23 @@
 package import SMTP
+import TLS
 
 /// The replies that the relay gives by itself; the dialogue's own live in `SMTP`.
 extension Reply {
     static let shuttingDown = Reply(421, EnhancedCode(4, 3, 2), "The service is shutting down; please try again.")
     static let idleTooLong = Reply(421, EnhancedCode(4, 4, 2), "Idle for too long; closing the connection.")
     static let certificateRevoked = Reply(421, EnhancedCode(4, 7, 0), "Your certificate has been revoked.")
+    static let revocationsUnreadable = Reply(
+        421, EnhancedCode(4, 7, 0), "The list of revoked certificates cannot be read; please try again later.")
+    static let revocationsOutOfDate = Reply(
+        421, EnhancedCode(4, 7, 0), "The list of revoked certificates is out of date; please try again later.")
+    /// To a forwarder that was trusted before.
+    static func untrusted(_ condemnation: Revocations.Condemnation) -> Reply {
+        switch condemnation {
+        case .revoked: .certificateRevoked
+        case .unreadable: .revocationsUnreadable
+        case .outOfDate: .revocationsOutOfDate
+        }
+    }
     static func filed(as name: String) -> Reply {
         Reply(250, EnhancedCode(2, 0, 0), "\(RemoteReply.filedText)\(name)")
     }
@@ -20,6 +33,12 @@ extension ReplyGuide {
     package static let relay: [ReplyGuide] = [
         ReplyGuide(.filed(as: "20261128-1.eml"), "relay.route: file: the message is a file now"),
         ReplyGuide(.certificateRevoked, "the forwarder's certificate is on the revocation list", "`ca renew`"),
+        ReplyGuide(
+            .revocationsUnreadable, "relay.revocations is gone or cannot be read: no forwarder is trusted",
+            "the list in its place, readable by the relay; `ca crl` makes it"),
+        ReplyGuide(
+            .revocationsOutOfDate, "the revocation list is past its time: no forwarder is trusted",
+            "`ca crl`, and a copy of it where the relay looks"),
         ReplyGuide(.idleTooLong, "nothing came for a while"), ReplyGuide(.shuttingDown, "the relay stops or restarts"),
         ReplyGuide(.diskFull, "relay.route: file, and the disk is full", "room on the relay's disk"),
         ReplyGuide(.cannotFile, "relay.route: file, and the folder cannot be written", "the relay's log"),

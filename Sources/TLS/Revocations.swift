@@ -52,12 +52,25 @@ package struct Revocations: Sendable {
     /// Whether the file is another one now, or was written again.
     package var hasChanged: Bool { FileStamp(of: path) != stamp }
 
-    /// Whether a peer that was trusted by an earlier list must go.
-    package func condemns(_ peer: PeerCertificate) -> Bool {
-        if fault != nil || serials.contains(peer.serial) { return true }
-        guard let nextUpdate else { return false }
-        return nextUpdate < Int64(time(nil))
+    /// Why a peer that was trusted by an earlier list is not by this one.
+    package enum Condemnation: Sendable, Hashable {
+        case revoked
+        /// There is no list, or none that can be read.
+        case unreadable
+        /// Past its next update.
+        case outOfDate
     }
+
+    /// Nil: the peer may stay.
+    package func condemnation(of peer: PeerCertificate) -> Condemnation? {
+        if serials.contains(peer.serial) { return .revoked }
+        if fault != nil { return .unreadable }
+        guard let nextUpdate, nextUpdate < Int64(time(nil)) else { return nil }
+        return .outOfDate
+    }
+
+    /// Whether a peer that was trusted by an earlier list must go.
+    package func condemns(_ peer: PeerCertificate) -> Bool { condemnation(of: peer) != nil }
 }
 
 /// What tells one state of a file from the next without reading it.

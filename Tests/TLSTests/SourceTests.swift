@@ -150,7 +150,13 @@ import Testing
         #expect(try source.reloadIfRevocationsChanged() == false)
         try openssl.writeList(list, revoking: ["forwarder"])
         #expect(try source.reloadIfRevocationsChanged())
-        #expect(source.current.revocations?.condemns(peer) == true)
+        #expect(source.current.revocations?.condemnation(of: peer) == .revoked)
+        unlink(list)
+        #expect(try source.reloadIfRevocationsChanged())
+        #expect(source.current.revocations?.condemnation(of: peer) == .unreadable)
+        try openssl.writeList(list, revoking: [], endsSeconds: -60)
+        #expect(try source.reloadIfRevocationsChanged())
+        #expect(source.current.revocations?.condemnation(of: peer) == .outOfDate)
     }
 
     @Test func `an end that comes near is told once at each threshold`() {
