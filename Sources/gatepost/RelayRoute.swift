@@ -24,26 +24,27 @@ func makeRoute(
             throw Failure("\(error)")
         }
     case .smarthost:
-        let (hop, tls) = try relay.nextHop()
+        let hop = try relay.smarthostHop()
         return SmarthostRoute(
             NextHopClient(
-                to: hop, hostname: relay.hostname, tls: tls, limit: relay.smarthostConnections, on: eventLoop),
+                to: hop, hostname: relay.hostname, tls: try relay.contexts(), limit: relay.smarthostConnections,
+                on: eventLoop),
             name: hop.host)
     }
 }
 
 extension Settings.Relay {
-    fileprivate func nextHop() throws(Failure) -> (NextHop, NextHopTLS) {
+    /// The server of the route `smarthost`.
+    func smarthostHop() throws(Failure) -> NextHop {
         let text = try smarthost.required("relay.smarthost", "the mail server that the route `smarthost` sends to")
         guard let address = HostPort(parsing: text) else {
             throw Failure("`relay.smarthost` is '\(text.printable)'; expected host:port, like smtp.example.net:587")
         }
-        let hop = NextHop(
+        return NextHop(
             host: address.host, port: address.port, wire: .smtp, tls: smarthostTLS, login: try login())
-        return (hop, try contexts())
     }
 
-    private func contexts() throws(Failure) -> NextHopTLS {
+    fileprivate func contexts() throws(Failure) -> NextHopTLS {
         do {
             let unverified = try TLSContext.client(authorities: nil)
             let verified = smarthostTLS == .verify ? try TLSContext.client(authorities: smarthostAuthorities) : nil

@@ -101,6 +101,19 @@ import Testing
         #expect(throws: Never.self) { try load(text, mode: 0o600) }
     }
 
+    @Test(arguments: ["none", "opportunistic"])
+    func `refuse a smarthost's login without certain TLS`(tls: String) throws {
+        let text = "relay:\n  route: smarthost\n  smarthost-username: acme\n"
+        let error = #expect(throws: SettingsError.self) { try load(text + "  smarthost-tls: \(tls)\n") }
+        #expect(
+            error?.description.contains(":4:18: 'relay.smarthost-tls' is \(tls), and a password is not sent") == true)
+        let variable = #expect(throws: SettingsError.self) {
+            try load(text, environment: ["GATEPOST_RELAY_SMARTHOST_TLS": tls])
+        }
+        #expect(variable?.description.hasPrefix("GATEPOST_RELAY_SMARTHOST_TLS: ") == true)
+        #expect(throws: Never.self) { try load(text + "  smarthost-tls: require\n") }
+    }
+
     @Test func `say what is wrong with the file as a whole`() throws {
         let missing = #expect(throws: SettingsError.self) {
             try Settings.load(path: "/nonexistent/g.yaml", environment: [:])

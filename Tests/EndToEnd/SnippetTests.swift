@@ -107,6 +107,29 @@ extension EndToEnd {
             #expect(faults.count == 1 && (faults.first?["text"] as? String)?.contains("does not belong") == true)
         }
 
+        @Test func `a relay that denies the forwarder, and a smarthost that is not there, are wrong`() async throws {
+            let (site, _) = try await SharedSite.instance.site()
+            let foreign = "\(site.folder)/foreign-check"
+            try site.gatepost("ca", "init", "--directory", foreign)
+            try site.gatepost("ca", "issue", "stranger", "--kind", "forwarder", "--directory", foreign)
+            let (_, denied) = try await check(environment: [
+                "GATEPOST_FORWARDER_CERTIFICATE=\(foreign)/stranger.pem",
+                "GATEPOST_FORWARDER_PRIVATE_KEY=\(foreign)/stranger.key",
+            ])
+            #expect(denied.status == 2)
+            #expect(
+                denied.standardOutput.contains("does not know the forwarder's certificate"),
+                "\(denied.standardOutput)")
+            let port = FreePort.find()
+            let (_, away) = try await check(environment: [
+                "GATEPOST_RELAY_ROUTE=smarthost", "GATEPOST_RELAY_SMARTHOST=127.0.0.1:\(port)",
+            ])
+            #expect(away.status == 2)
+            #expect(
+                away.standardOutput.contains("wrong  smarthost     relay.smarthost 127.0.0.1:\(port)"),
+                "\(away.standardOutput)")
+        }
+
         @Test func `a node whose port nobody answers on is not ready`() async throws {
             let (_, output) = try await check(
                 "--ready", environment: ["GATEPOST_SUBMISSION_LISTEN=127.0.0.1:\(FreePort.find())"])

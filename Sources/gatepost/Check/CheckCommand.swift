@@ -9,8 +9,9 @@ struct CheckCommand: AsyncParsableCommand {
         commandName: "check", abstract: "Look at everything that can be wrong: a line each.",
         discussion: """
             Settings, libraries, limits of the system, certificates, the database and which promise is in force, schema, \
-            clocks, pools, and every relay: is it reachable, with STARTTLS and the certificate it must have? Changes \
-            nothing. `note` is for you to know, `wrong` does not work or soon will not: then it ends with 2.
+            clocks, pools, and every relay: is it reachable, with STARTTLS and the certificate it must have? The same of \
+            relay.smarthost, where relay.route is smarthost. Changes nothing. `note` is for you to know, `wrong` does not \
+            work or soon will not: then it ends with 2.
 
             With --ready it only asks whether this node serves: its ports answer, its database is there and fits. That \
             is for health checks. Where one file serves nodes of one role each, --role says which this one is.
@@ -26,7 +27,7 @@ struct CheckCommand: AsyncParsableCommand {
     @Flag(help: "Only whether this node serves: one line, for health checks.") var ready = false
     @Option(help: "With --ready: submission, forwarder or relay; without it, all that have a certificate.")
     var role: Serve.Role?
-    @Flag(help: "Leave the relays alone: connect to none of them.") var skipRelays = false
+    @Flag(help: "Leave the relays and relay.smarthost alone: connect to none of them.") var skipRelays = false
 
     func validate() throws {
         if role != nil, !ready { throw ValidationError("--role is for --ready: the whole check looks at every role.") }
@@ -52,6 +53,7 @@ struct CheckCommand: AsyncParsableCommand {
         tell([.ok("settings", "\(common.file ?? "none: the environment and the defaults")")])
         tell(SystemCheck(settings: settings).findings)
         tell(CertificateCheck(settings: settings).findings)
+        if !skipRelays { tell(await SmarthostCheck(settings: settings).findings()) }
         if settings.database.url != nil {
             let database = DatabaseCheck(settings: settings)
             tell(await database.findings())

@@ -64,8 +64,12 @@ struct RelayCheck {
             if let session = seen.session { text += " with \(session.version)" }
             if let login = seen.mechanisms { text += ", offers AUTH \(login)" }
             if relay.wire == "lmtp", relay.tls == "mutual", seen.mechanisms == nil {
-                return .note(
-                    "relay", "\(name): \(how), answers, and shows no sign of knowing the forwarder's certificate",
+                // Where no forwarder runs there is no certificate to be known by.
+                guard settings.forwarder.certificate != nil else {
+                    return .note("relay", text + "; whether it knows the forwarders is for them to ask")
+                }
+                return .wrong(
+                    "relay", "\(name): \(how), answers, and does not know the forwarder's certificate: mail waits",
                     hint:
                         "a relay of Gatepost's offers AUTH EXTERNAL to one that it knows, and denies mail to others: its "
                         + "log says why")

@@ -1,3 +1,4 @@
+import Delivery
 import Glibc
 
 extension Settings {
@@ -34,6 +35,7 @@ extension Settings {
 
         let values = SettingsValues(file: file, folder: path.map(folder(of:)), environment: variables)
         try checkPasswordFile(values)
+        try checkSmarthostLogin(values, file: file, path: path, variables)
         let password = variables["GATEPOST_DATABASE_PASSWORD"].map(Redacted.init)
         return Settings(values, password: password, machineName: machineName())
     }
@@ -79,6 +81,31 @@ extension Settings {
         } catch {
             throw SettingsError(faults: [SettingsFault(place: .wholeFile(path), text: error.reason)])
         }
+    }
+
+    /// As the database has it of pools' members (`relay add`).
+    private static func checkSmarthostLogin(
+        _ values: SettingsValues, file: SettingsFile, path: String?, _ variables: [String: String]
+    ) throws(SettingsError) {
+        let route: Relay.Route = values.word("relay.route")
+        let tls: TLSMode = values.word("relay.smarthost-tls")
+        guard route == .smarthost, tls == .none || tls == .opportunistic,
+            values.text("relay.smarthost-username") != nil
+        else { return }
+        // What was said last: TLS has a default that would do.
+        let variable = KnownKey.named("relay.smarthost-tls")?.variable ?? ""
+        let place: SettingsFault.Place =
+            if variables[variable] == nil, let path, let entry = file.entries["relay.smarthost-tls"] {
+                .file(path, line: entry.line, column: entry.column)
+            } else {
+                .variable(variable)
+            }
+        throw SettingsError(faults: [
+            SettingsFault(
+                place: place,
+                text: "'relay.smarthost-tls' is \(tls.rawValue), and a password is not sent without certain TLS; with "
+                    + "relay.smarthost-username it is require or verify")
+        ])
     }
 
     private static func folder(of path: String) -> String {
