@@ -24,7 +24,7 @@ struct CertificateCheck {
                     "certificates", "none is configured: no role can be served",
                     hint: "submission.certificate, forwarder.certificate, relay.certificate and their keys"))
         }
-        return findings + authority
+        return findings + revocations + authority
     }
 
     private func pair(_ role: String, _ certificate: String?, _ key: String?, hostname: String? = nil) -> [Finding] {
@@ -68,29 +68,47 @@ struct CertificateCheck {
         }
     }
 
+    /// The authority's own list, and those that the roles look at instead.
+    private var revocations: [Finding] {
+        let own = "\(settings.pki.directory)/crl.pem"
+        var lists: [(name: String, path: String)] = []
+        // One that this user may not look for is one that its relay cannot read either.
+        if access(own, F_OK) == 0 || errno != ENOENT && errno != ENOTDIR { lists.append(("", own)) }
+        let named = [
+            ("relay.revocations: ", settings.relay.revocations),
+            ("forwarder.revocations: ", settings.forwarder.revocations),
+        ]
+        for (name, path) in named {
+            guard let path, !lists.contains(where: { $0.path == path }) else { continue }
+            lists.append((name, path))
+        }
+        return lists.flatMap { finding($0.name, $0.path) }
+    }
+
+    private func finding(_ name: String, _ path: String) -> [Finding] {
+        do {
+            let list = try TLS.RevocationList(path: path)
+            let text = name + list.summary
+            let finding: Finding =
+                if list.isStale {
+                    .wrong("revocations", "\(text): it has ended", hint: "`gatepost ca crl`")
+                } else if list.isPastHalf {
+                    .note("revocations", text, hint: "`gatepost ca crl` makes it anew")
+                } else {
+                    .ok("revocations", text)
+                }
+            return [finding] + revoked(by: list)
+        } catch {
+            return [.wrong("revocations", "\(name)\(error)", hint: "`gatepost ca crl` makes it anew")]
+        }
+    }
+
     /// The pool's own authority, where its folder is on this machine.
     private var authority: [Finding] {
-        let list = "\(settings.pki.directory)/crl.pem"
-        var findings: [Finding] = []
-        // One that this user may not look for is one that its relay cannot read either.
-        if access(list, F_OK) == 0 || errno != ENOENT && errno != ENOTDIR {
-            do {
-                let list = try TLS.RevocationList(path: list)
-                if list.isStale {
-                    findings.append(.wrong("revocations", "\(list.summary): it has ended", hint: "`gatepost ca crl`"))
-                } else if list.isPastHalf {
-                    findings.append(.note("revocations", list.summary, hint: "`gatepost ca crl` makes it anew"))
-                } else {
-                    findings.append(.ok("revocations", list.summary))
-                }
-                findings += revoked(by: list)
-            } catch {
-                findings.append(.wrong("revocations", "\(error)", hint: "`gatepost ca crl` makes it anew"))
-            }
-        }
         guard let authority = try? CertificateAuthority(existing: settings.pki.directory),
             let entries = try? authority.list()
-        else { return findings }
+        else { return [] }
+        var findings: [Finding] = []
         // The last one of each name is the one in use.
         var last: [String: CertificateAuthority.Entry] = [:]
         for entry in entries { last[entry.name] = entry }
