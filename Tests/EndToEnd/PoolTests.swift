@@ -110,7 +110,7 @@ extension EndToEnd {
             #expect(await eventually(within: .seconds(30)) { sink.messages.count == 1 }, "\(server.log)")
             let message = try #require(sink.messages.first)
             // The newest is the first (RFC 5321 §4.4).
-            let hops = message.split(separator: "\n").filter { $0.contains("(Gatepost) with") }
+            let hops = message.split(whereSeparator: \.isNewline).filter { $0.contains("(Gatepost) with") }
             #expect(hops.count == 2 && hops[0].contains("by relay.gate.example (Gatepost) with LMTPS"), "\(message)")
             #expect(hops.last?.contains("by mail.gate.example (Gatepost) with ESMTPSA") == true, "\(message)")
             let refusing = try await Sink(

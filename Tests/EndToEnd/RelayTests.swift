@@ -67,7 +67,7 @@ extension EndToEnd {
             let front = try await site.serve("submission")
             let forwarder = try await site.serve("forwarder")
             let relay = try await site.serve("relay")
-            func send(_ journal: String) async throws -> Journal {
+            func send(_ journal: String) throws -> Journal {
                 let file = "\(site.folder)/\(journal)"
                 try site.client(
                     "load.py", file, site.ca, credential.username, credential.secretFile, "1", "1", "60",
@@ -75,10 +75,11 @@ extension EndToEnd {
                 ).wait()
                 return Journal(file)
             }
-            await site.expectArrival(of: try await send("before"))
+            let before = try send("before")
+            await site.expectArrival(of: before)
             try site.gatepost("ca", "revoke", "relay", "--reason", "key-compromise", "--yes")
             #expect(await eventually { forwarder.log.contains("revocation list read") }, "\(forwarder.log)")
-            let after = try await send("after")
+            let after = try send("after")
             #expect(
                 await eventually(within: .seconds(20)) { forwarder.log.contains("its certificate has been revoked") },
                 "\(forwarder.log)")

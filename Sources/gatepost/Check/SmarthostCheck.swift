@@ -1,8 +1,8 @@
 import Delivery
 import TLS
 
-/// Where this relay sends mail on to (`relay.route: smarthost`): can it be reached, has it the TLS that is demanded, and
-/// does it let anyone log in?
+/// Where this relay sends mail on to (`relay.route: smarthost`): can it be reached, has it the TLS that is demanded,
+/// and does it let anyone log in?
 struct SmarthostCheck {
     let settings: Settings
 
