@@ -8,11 +8,14 @@ import TLS
 /// the pool's authority has taken back, by which a relay judges forwarders and a forwarder relays.
 final class WatchedCertificates: Sendable {
     private let sources = Mutex<[(source: TLSContextSource, role: String)]>([])
+    /// Lists were read by a reload: whoever is connected has not been judged by them.
+    private let hasReloaded = Mutex(false)
 
     func add(_ source: TLSContextSource, _ role: String) { sources.withLock { $0.append((source, role)) } }
 
     /// Reads all files again. Where some are no good, what was read before goes on, and the log says which.
     func reload(logger: Logger) {
+        defer { hasReloaded.withLock { $0 = true } }
         for (source, role) in sources.withLock({ $0 }) {
             do throws(TLSError) {
                 try source.reload()
@@ -40,6 +43,12 @@ final class WatchedCertificates: Sendable {
             // What a role adds later is looked at then.
             let isDue = seconds % 3600 == 0 || sources.count != known
             known = sources.count
+            if hasReloaded.withLock({ flag in
+                defer { flag = false }
+                return flag
+            }) {
+                await relay?.revocationsChanged()
+            }
             for (source, role) in sources {
                 do throws(TLSError) {
                     if try source.reloadIfRevocationsChanged() {
