@@ -1,7 +1,7 @@
 -- admin.credential_certificate_add: a client certificate as a login of a credential, by TLS and SASL EXTERNAL.
 --   In     os_user; name of the credential; certificate (SHA-256 of its DER, 32 octets); ends_at: its notAfter or before
 --   Out    the login's name (`acme.k7m2q9.c1`); created: false if the credential has that certificate already
---   Raises GP002 no such credential; GP003 the certificate is another credential's; GP004 the credential is revoked or
+--   Raises GP002 no such credential; GP003 the certificate is another credential's; GP005 the credential is revoked or
 --          has expired, or a value that cannot be. (A login that has ended lets go of its certificate: it is left a
 --          digest that no certificate has; the audit has the true one.)
 --   Locks  the meter first, in tenant order.    Repeat  harmless, and writes each time.    Role  gatepost_admin
@@ -40,7 +40,7 @@ BEGIN
         RETURN;
     END IF;
     IF v_credential.revoked_at IS NOT NULL OR v_credential.expires_at <= v_now THEN
-        RAISE EXCEPTION 'the credential "%" is revoked or has expired', v_credential.name USING ERRCODE = 'GP004',
+        RAISE EXCEPTION 'the credential "%" is revoked or has expired', v_credential.name USING ERRCODE = 'GP005',
             HINT = format('gatepost credential issue %s', split_part(v_credential.name, '.', 1));
     END IF;
     IF ends_at <= v_now THEN

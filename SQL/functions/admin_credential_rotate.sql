@@ -4,7 +4,7 @@
 --   Out    the new login's name (`acme.k7m2q9.2`); when the grace ends; created: false on a repeat with the same
 --          verifier; older, older_ends: the secrets that were valid still, and when each ends now. Client certificates
 --          are no secrets and stay.
---   Raises GP002 no such credential; GP004 it is revoked or has expired, or a value that cannot be
+--   Raises GP002 no such credential; GP005 it is revoked or has expired; GP004 a value that cannot be
 --   Locks  the meter first.    Repeat  harmless, and writes each time.    Role  gatepost_admin
 DROP FUNCTION IF EXISTS admin.credential_rotate(text, text, text, bytea, interval);
 
@@ -38,7 +38,7 @@ BEGIN
     IF v_created THEN
         IF v_credential.revoked_at IS NOT NULL OR v_credential.expires_at <= v_now THEN
             RAISE EXCEPTION 'the credential "%" is revoked or has expired', credential_rotate.name
-                USING ERRCODE = 'GP004',
+                USING ERRCODE = 'GP005',
                 HINT = format('gatepost credential issue %s', split_part(credential_rotate.name, '.', 1));
         END IF;
         v_ends := v_now + credential_rotate.grace;

@@ -10,7 +10,7 @@
 --                                                 domain, the domain an A-label in lower case and one of the tenant's
 --            not_before, expires                  instants with their UTC offset; null: none
 --   Out    changed: false if everything was so already; was, becomes: objects of what is different
---   Raises GP002 no such credential; GP004 it is revoked, an unknown key or a value that cannot be
+--   Raises GP002 no such credential; GP005 it is revoked; GP004 an unknown key or a value that cannot be
 --   Locks  the meter first: when it returns, nothing under way was decided by the old values and is still uncommitted.
 --   Repeat harmless, and writes each time.    Role  gatepost_admin
 CREATE OR REPLACE FUNCTION admin.credential_set(os_user text, name text, changes jsonb)
@@ -31,7 +31,7 @@ BEGIN
         RETURN;
     END IF;
     IF v_old.revoked_at IS NOT NULL THEN
-        RAISE EXCEPTION 'the credential "%" is revoked', credential_set.name USING ERRCODE = 'GP004',
+        RAISE EXCEPTION 'the credential "%" is revoked', credential_set.name USING ERRCODE = 'GP005',
             HINT = format('gatepost credential issue %s', split_part(credential_set.name, '.', 1));
     END IF;
     IF v_new.rate IS DISTINCT FROM v_old.rate AND v_old.rate IS NOT NULL THEN

@@ -2,7 +2,7 @@
 --   In     os_user; name of the credential; reason or null: clients with the right secret are told. Null for one that is
 --          suspended already: the reason stays.
 --   Out    changed: false if it was suspended for that reason already
---   Raises GP002 no such credential; GP004 it is revoked, or the reason is too long
+--   Raises GP002 no such credential; GP005 it is revoked; GP004 the reason is too long
 --   Locks  the meter first.    Repeat  harmless, and writes each time.    Role  gatepost_admin
 CREATE OR REPLACE FUNCTION admin.credential_suspend(os_user text, name text, reason text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -17,7 +17,7 @@ BEGIN
     SELECT c.* INTO v_credential FROM gatepost.credential c
     WHERE c.tenant_id = v_credential.tenant_id AND c.id = v_credential.id;
     IF v_credential.revoked_at IS NOT NULL THEN
-        RAISE EXCEPTION 'the credential "%" is revoked', credential_suspend.name USING ERRCODE = 'GP004';
+        RAISE EXCEPTION 'the credential "%" is revoked', credential_suspend.name USING ERRCODE = 'GP005';
     END IF;
     IF v_credential.suspended_at IS NOT NULL
         AND (reason IS NULL OR v_credential.suspended_reason IS NOT DISTINCT FROM reason)

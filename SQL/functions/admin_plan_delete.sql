@@ -1,6 +1,6 @@
 -- admin.plan_delete: a plan that no tenant has goes.
 --   In     os_user; name.    Out  changed: false if there was none of that name
---   Raises GP004 tenants have it
+--   Raises GP005 tenants have it
 --   Locks  the plan.    Repeat  harmless, and writes each time.    Role  gatepost_admin
 CREATE OR REPLACE FUNCTION admin.plan_delete(os_user text, name text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -21,7 +21,7 @@ BEGIN
     IF v_count > 0 THEN
         RAISE EXCEPTION '% tenants have the plan "%": %', v_count, plan_delete.name,
             array_to_string(v_tenants, ', ') || CASE WHEN v_count > 3 THEN ', …' ELSE '' END
-            USING ERRCODE = 'GP004', HINT = 'gatepost tenant set TENANT --plan none';
+            USING ERRCODE = 'GP005', HINT = 'gatepost tenant set TENANT --plan none';
     END IF;
     DELETE FROM gatepost.plan p WHERE p.id = v_id;
     PERFORM gatepost.audited(os_user, NULL, 'plan delete', plan_delete.name, NULL, NULL);

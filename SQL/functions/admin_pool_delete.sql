@@ -1,6 +1,6 @@
 -- admin.pool_delete: a pool that nobody uses goes.
 --   In     os_user; name.    Out  deleted: false if it was not there
---   Raises GP004 tenants or members use it (says which), or it is the default pool
+--   Raises GP005 tenants or members use it (says which), or it is the default pool
 --   Locks  deleted tenants' meters, then the pool row.    Repeat  harmless, and writes each time.
 --   Role   gatepost_admin
 CREATE OR REPLACE FUNCTION admin.pool_delete(os_user text, name text) RETURNS boolean
@@ -15,7 +15,7 @@ DECLARE
     v_members text;
 BEGIN
     IF pool_delete.name = 'default' THEN
-        RAISE EXCEPTION 'the pool "default" stays: new tenants get it' USING ERRCODE = 'GP004';
+        RAISE EXCEPTION 'the pool "default" stays: new tenants get it' USING ERRCODE = 'GP005';
     END IF;
     -- Tenants that are deleted keep their rows, and must not keep a pool.
     v_gone := ARRAY(SELECT t.id FROM gatepost.tenant t WHERE t.pool_id = v_id AND t.status = 'deleted');
@@ -32,10 +32,10 @@ BEGIN
     FROM (SELECT format('%s:%s', r.host, r.port) AS address FROM gatepost.relay r WHERE r.pool_id = v_id
           ORDER BY r.host, r.port LIMIT 6) AS q;
     IF v_users IS NOT NULL THEN
-        RAISE EXCEPTION 'the pool "%" is in use by tenants: %', pool_delete.name, v_users USING ERRCODE = 'GP004',
+        RAISE EXCEPTION 'the pool "%" is in use by tenants: %', pool_delete.name, v_users USING ERRCODE = 'GP005',
             HINT = 'gatepost tenant set TENANT --pool OTHER';
     ELSIF v_members IS NOT NULL THEN
-        RAISE EXCEPTION 'the pool "%" has members: %', pool_delete.name, v_members USING ERRCODE = 'GP004',
+        RAISE EXCEPTION 'the pool "%" has members: %', pool_delete.name, v_members USING ERRCODE = 'GP005',
             HINT = format('gatepost relay remove %s HOST:PORT', pool_delete.name);
     END IF;
     UPDATE gatepost.tenant t SET pool_id = v_default WHERE t.id = ANY (v_gone) AND t.status = 'deleted';

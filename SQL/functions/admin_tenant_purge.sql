@@ -4,7 +4,7 @@
 --   In     os_user; slug; at most this many messages
 --   Out    messages gone through; recipients cancelled; recipients marked; removed: rows that went (messages and removed
 --          both 0: nothing is left but what is under way)
---   Raises GP002 no such tenant; GP004 it is not deleted
+--   Raises GP002 no such tenant; GP005 it is not deleted
 --   Locks  the meter first, then recipients in (message, number) order.    Repeat  goes on.    Role  gatepost_admin
 DROP FUNCTION IF EXISTS admin.tenant_purge(text, text, int);
 CREATE FUNCTION admin.tenant_purge(os_user text, slug text, at_most int)
@@ -24,7 +24,7 @@ BEGIN
     IF v_id IS NULL THEN
         RAISE EXCEPTION 'no tenant "%"', tenant_purge.slug USING ERRCODE = 'GP002', HINT = 'gatepost tenant list';
     ELSIF v_status <> 'deleted' THEN
-        RAISE EXCEPTION 'the tenant "%" is not deleted', tenant_purge.slug USING ERRCODE = 'GP004';
+        RAISE EXCEPTION 'the tenant "%" is not deleted', tenant_purge.slug USING ERRCODE = 'GP005';
     END IF;
     PERFORM gatepost.lock_meters(ARRAY[v_id]);
     SELECT array_agg(DISTINCT q.message_id) INTO v_ids FROM (

@@ -1,6 +1,7 @@
 -- ledger.settle: record what became of recipients, many at a time.
 --   In     owner; parallel arrays, one element per recipient, any order, none twice: tenant_ids, message_ids, numbers;
---          states 'delivered' | 'bounced' | 'deferred' | 'released' (given back untried, its attempts not counted) |
+--          states 'delivered' | 'bounced' | 'deferred' | 'released' (given back untried, its attempts not counted; the
+--          reply, where there is one, is ours, and says why: no relay took it) |
 --          'unreadable' (the same, for its message cannot be sent as it is stored; the reply is ours, and says why);
 --          reply_codes, reply_enhanceds ('4.7.1'), replies (the remote's text, raw), next_attempts: read for 'deferred',
 --          'released' and 'unreadable' (null: at once)
@@ -80,9 +81,10 @@ BEGIN
             final_at = CASE WHEN n.state IN ('delivered', 'bounced') THEN v_now END,
             notify = CASE WHEN n.place > 0 AND n.state IN ('deferred', 'released') THEN r.notify | 8
                           ELSE r.notify END,
-            reply_code = CASE WHEN n.state = 'released' THEN r.reply_code ELSE n.reply_code END,
-            reply_enhanced = CASE WHEN n.state = 'released' THEN r.reply_enhanced ELSE n.reply_enhanced END,
-            reply = CASE WHEN n.state = 'released' THEN r.reply ELSE n.reply END
+            reply_code = CASE WHEN n.state = 'released' AND n.reply IS NULL THEN r.reply_code ELSE n.reply_code END,
+            reply_enhanced = CASE WHEN n.state = 'released' AND n.reply IS NULL THEN r.reply_enhanced
+                                  ELSE n.reply_enhanced END,
+            reply = CASE WHEN n.state = 'released' AND n.reply IS NULL THEN r.reply ELSE n.reply END
         FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers, settle.states, settle.reply_codes,
                     settle.reply_enhanceds, settle.replies, settle.next_attempts, settle.leases, settle.report_places)
             WITH ORDINALITY AS n (tenant_id, message_id, number, state, reply_code, reply_enhanced, reply,
@@ -113,9 +115,10 @@ BEGIN
                 final_at = CASE WHEN n.state IN ('delivered', 'bounced') THEN v_now END,
                 notify = CASE WHEN n.place > 0 AND n.state IN ('deferred', 'released') THEN r.notify | 8
                               ELSE r.notify END,
-                reply_code = CASE WHEN n.state = 'released' THEN r.reply_code ELSE n.reply_code END,
-                reply_enhanced = CASE WHEN n.state = 'released' THEN r.reply_enhanced ELSE n.reply_enhanced END,
-                reply = CASE WHEN n.state = 'released' THEN r.reply ELSE n.reply END
+                reply_code = CASE WHEN n.state = 'released' AND n.reply IS NULL THEN r.reply_code ELSE n.reply_code END,
+                reply_enhanced = CASE WHEN n.state = 'released' AND n.reply IS NULL THEN r.reply_enhanced
+                                  ELSE n.reply_enhanced END,
+                reply = CASE WHEN n.state = 'released' AND n.reply IS NULL THEN r.reply ELSE n.reply END
             FROM unnest(settle.tenant_ids, settle.message_ids, settle.numbers, settle.states, settle.reply_codes,
                         settle.reply_enhanceds, settle.replies, settle.next_attempts, settle.leases,
                         settle.report_places)

@@ -96,7 +96,10 @@ BEGIN
                 tenant.warn_percents := ARRAY(SELECT DISTINCT e::int FROM jsonb_array_elements_text(v_value) e
                                               ORDER BY 1);
             WHEN 'zone' THEN
-                IF NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = v_value #>> '{}') THEN
+                -- (Not what is another zone on another machine.)
+                IF NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = v_value #>> '{}')
+                    OR v_value #>> '{}' ~ '^(localtime$|posix)'
+                THEN
                     RAISE EXCEPTION 'no time zone %', v_value USING ERRCODE = 'GP004',
                         HINT = 'An IANA name, like Europe/Brussels.';
                 END IF;

@@ -9,6 +9,8 @@ package struct AuthorIdentity: Hashable, Sendable {
 
     /// Each once, in the order found; From's come first. Never empty.
     package private(set) var domains: [Domain] = []
+    /// How many of these From names; the others stand in Sender or a Resent field alone.
+    package private(set) var fromDomainCount = 0
     /// The addresses of those fields, each once, in the order found: local-part@domain, the domain as A-label in lower
     /// case. Never empty.
     package private(set) var addresses: [String] = []
@@ -42,6 +44,7 @@ package struct AuthorIdentity: Hashable, Sendable {
                 for address in list.addresses where !addresses.contains(address) { addresses.append(address) }
                 if list.namesOtherAddress { namesOtherAddress = true }
             }
+            if name == .from { fromDomainCount = domains.count }
         }
     }
 

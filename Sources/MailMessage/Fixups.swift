@@ -11,6 +11,8 @@ package struct PreparedMessage: Sendable {
     package let hadMessageID: Bool
     /// In whose name it speaks, each domain once, never empty.
     package let authors: [Domain]
+    /// How many of these From names; the others stand in Sender or a Resent field alone.
+    package let fromDomainCount: Int
     /// The same as whole addresses.
     package let authorAddresses: [String]
     /// An address stands in a display name or a comment of the author.
@@ -103,6 +105,7 @@ package enum Fixups {
         return PreparedMessage(
             content: rebuilt(content, headerEnd: scan.end, without: removed, adding: added),
             messageID: messageID ?? "", hadMessageID: ownMessageID != nil, authors: authors.domains,
+            fromDomainCount: authors.fromDomainCount,
             authorAddresses: authors.addresses, namesOtherAddress: authors.namesOtherAddress,
             usesObsoleteSyntax: scan.usesObsoleteBlanks,
             isEightBit: scan.isEightBit || hasEightBitOctet(content, from: scan.end),

@@ -194,9 +194,10 @@ extension SubmissionHandler {
         case .success(let done): (prepared, digest) = (done.message, done.digest)
         case .failure(let fault): return dialogue.refuse(fault.reply, into: &output)
         }
-        if let foreign = prepared.authors.first(where: { !login.senderDomains.contains($0.name) }) {
+        if let place = prepared.authors.firstIndex(where: { !login.senderDomains.contains($0.name) }) {
             refusals.limit = .init("from_domain")
-            return dialogue.refuse(.domainNotYours(foreign.name, in: "The From field"), into: &output)
+            let field = place < prepared.fromDomainCount ? "The From field" : "A Sender or Resent field"
+            return dialogue.refuse(.domainNotYours(prepared.authors[place].name, in: field), into: &output)
         }
         if let foreign = prepared.authorAddresses.first(where: { !login.allows(author: $0) }) {
             refusals.limit = .init("sender_address")

@@ -34,6 +34,8 @@ package enum AdministrationError: Error, Sendable, Equatable {
         case (.refused, "GP002"?): self = .notFound(message)
         case (.refused, "GP003"?): self = .taken(message)
         case (.refused, "GP004"?): self = .invalid(message)
+        // A value that could be, of a thing that is not in the state for it.
+        case (.refused, "GP005"?): self = .failed(message)
         case (.refused, "42501"?): self = .denied(message)
         case (.refused, "55P03"?): self = .busy(message)
         case (.refused, "3F000"?), (.refused, "42P01"?), (.refused, "42883"?): self = .schemaMissing(message)

@@ -6,11 +6,12 @@ import UnixSignals
 /// `gatepost serve`: the three roles in one process, or one of them.
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "serve", abstract: "Serve one role, or all three in one process.",
+        commandName: "serve", abstract: "Serve one role, some, or all three in one process.",
         discussion: """
             Examples:
               gatepost serve --config /etc/gatepost/gatepost.yaml
               gatepost serve --role submission     take customers' mail
+              gatepost serve --role submission --role forwarder
               gatepost serve --role forwarder      bring accepted mail to the relays
               gatepost serve --role relay          deliver; needs no database
 
@@ -22,8 +23,8 @@ struct Serve: AsyncParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
-    @Option(help: "submission, forwarder or relay; without it all three.")
-    var role: Role?
+    @Option(help: "submission, forwarder or relay, once for each that is wanted; without it all three.")
+    var role: [Role] = []
 
     enum Role: String, ExpressibleByArgument, CaseIterable, Sendable { case submission, forwarder, relay }
 
@@ -32,7 +33,7 @@ struct Serve: AsyncParsableCommand {
         settings.log.start()
         let logger = Logger(label: "gatepost")
         let node = try NodeService(
-            settings, roles: role.map { [$0] } ?? Set(Role.allCases), sockets: try ServiceManager.takeSockets(),
+            settings, roles: Set(role.isEmpty ? Role.allCases : role), sockets: try ServiceManager.takeSockets(),
             logger: logger, load: { [common] in try common.settings() })
         defer { LogWriter.standardError.finish() }
         let group = ServiceGroup(

@@ -17,6 +17,10 @@ extension EndToEnd {
                 site, credential, server, from: "news@limits.example", "--header", "From: boss@bank.example")
             #expect(header.contains("550 5.7.1 The From field names bank.example"), "\(header)")
 
+            let other = try send(
+                site, credential, server, from: "news@limits.example", "--add-header", "Sender: boss@bank.example")
+            #expect(other.contains("550 5.7.1 A Sender or Resent field names bank.example"), "\(other)")
+
             let all = try send(
                 site, credential, server, from: "news@limits.example",
                 to: "a@b.example,c@b.example,d@b.example,e@b.example")

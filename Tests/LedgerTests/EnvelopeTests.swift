@@ -157,6 +157,34 @@ extension LedgerSuite {
             await owner.shutdown()
         }
 
+        @Test func `why nobody took a message is kept with what is given back`() async throws {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let acceptor = fixture.acceptor()
+            _ = await acceptor.submit([try acme.request(to: ["b@x.example"])])
+            let owner = fixture.owner()
+            try await owner.start()
+            let queue = fixture.queue(owner)
+            // A word of ours, and then none, which takes nothing away.
+            for word in ["no relay answers", nil] as [String?] {
+                let message = try #require(try await queue.claim(maxMessages: 1, maxBytes: 1 << 20).first)
+                queue.settle([
+                    Settlement(
+                        .released(until: nil), of: message.recipients[0], in: message,
+                        replyCode: word == nil ? nil : 451, replyEnhanced: word == nil ? nil : "4.4.1",
+                        reply: word.map { Array($0.utf8) })
+                ])
+                await queue.drain()
+                let rows = try await fixture.operation.query(
+                    "SELECT attempts, reply_code, convert_from(reply, 'UTF8') AS reply FROM gatepost.recipient")
+                #expect(try rows.first?.int64("attempts") == 0 && rows.first?.int64("reply_code") == 451)
+                #expect(try rows.first?.string("reply") == "no relay answers")
+            }
+            await acceptor.shutdown()
+            await queue.shutdown()
+            await owner.shutdown()
+        }
+
         @Test func `a report that cannot be stored does not keep its outcomes from being recorded`() async throws {
             let fixture = try await Fixture()
             let acme = try await fixture.tenant()

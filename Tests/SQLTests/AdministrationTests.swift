@@ -54,6 +54,8 @@ import Testing
             (#"admin.tenant_set('tester', 'acme', '{"burst": 5}')"#, "GP004"),
             (#"admin.tenant_set('tester', 'acme', '{"zone": "Mars/Olympus"}')"#, "GP004"),
             (#"admin.tenant_set('tester', 'acme', '{"zone": "EST5EDT4"}')"#, "GP004"),
+            (#"admin.tenant_set('tester', 'acme', '{"zone": "localtime"}')"#, "GP004"),
+            (#"admin.tenant_set('tester', 'acme', '{"zone": "posix/Europe/Brussels"}')"#, "GP004"),
             (#"admin.tenant_set('tester', 'acme', '{"daly": 5}')"#, "GP004"),
             (#"admin.tenant_set('tester', 'acme', '{"pool": "none"}')"#, "GP002"),
             (#"admin.tenant_set('tester', 'nobody', '{}')"#, "GP002"),

@@ -135,7 +135,7 @@ import Testing
             await #expect("\(call)") {
                 try await fixture.main.query("SELECT \(call)")
             } throws: {
-                ($0 as? DatabaseError)?.sqlState == "GP004"
+                ($0 as? DatabaseError)?.sqlState == "GP005"
             }
         }
     }

@@ -43,7 +43,7 @@ SELECT is(c.revoked_reason, 'left', 'admin.credential_revoke: the first reason s
 FROM gatepost.credential c WHERE c.name = 'acme.b';
 SELECT throws_ok('SELECT admin.credential_revoke(''me'', ''acme.nobody'', NULL)', 'GP002', NULL,
     'admin.credential_revoke: no such credential');
-SELECT throws_ok(format('SELECT admin.credential_rotate(''me'', ''acme.b'', %L, NULL, ''0'')', w.two), 'GP004', NULL,
+SELECT throws_ok(format('SELECT admin.credential_rotate(''me'', ''acme.b'', %L, NULL, ''0'')', w.two), 'GP005', NULL,
     'admin.credential_rotate: not a revoked one') FROM words w;
 
 SELECT ok(d.changed AND d.token ~ '^[0-9a-f]{64}$', 'admin.domain_add: with a token')

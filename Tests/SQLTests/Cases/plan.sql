@@ -37,7 +37,7 @@ SELECT ok(a.last IS NULL, 'admin.plan_apply: nobody is left') FROM admin.plan_ap
 SELECT pg_temp.writes_meter('SELECT admin.plan_apply(''me'', ''small'', 0, 10)', 'admin.plan_apply: writes the meter');
 SELECT throws_ok('SELECT admin.plan_apply(''me'', ''nowhere'', 0, 1)', 'GP002', NULL, 'admin.plan_apply: no such plan');
 
-SELECT throws_ok('SELECT admin.plan_delete(''me'', ''small'')', 'GP004', NULL, 'admin.plan_delete: acme has it');
+SELECT throws_ok('SELECT admin.plan_delete(''me'', ''small'')', 'GP005', NULL, 'admin.plan_delete: acme has it');
 DO $$ BEGIN PERFORM admin.tenant_set('me', 'acme', '{"plan": null}'); END $$;
 SELECT ok(admin.plan_delete('me', 'small'), 'admin.plan_delete: gone');
 SELECT ok(NOT admin.plan_delete('me', 'small'), 'admin.plan_delete: gone already');

@@ -33,7 +33,7 @@ SELECT throws_ok('SELECT admin.relay_drain(''me'', ''west'', ''no.example'', 24)
     'admin.relay_drain: no such member');
 SELECT is(p.status || ' ' || p.weight, 'draining 4', 'ledger.pools: a row per member') FROM ledger.pools() p
 WHERE p.pool = 'west';
-SELECT throws_ok('SELECT admin.pool_delete(''me'', ''west'')', 'GP004', NULL, 'admin.pool_delete: members use it');
+SELECT throws_ok('SELECT admin.pool_delete(''me'', ''west'')', 'GP005', NULL, 'admin.pool_delete: members use it');
 SELECT ok(admin.relay_remove('me', 'west', 'mx.example', 24), 'admin.relay_remove: gone');
 SELECT ok(NOT admin.relay_remove('me', 'west', 'mx.example', 24), 'admin.relay_remove: gone already');
 SELECT throws_ok('SELECT admin.relay_remove(''me'', ''none'', ''mx.example'', 24)', 'GP002', NULL,
@@ -42,7 +42,7 @@ SELECT ok(p.member_id IS NULL, 'ledger.pools: a pool without members is there to
 WHERE p.pool = 'west';
 SELECT ok(admin.pool_delete('me', 'west'), 'admin.pool_delete: gone');
 SELECT ok(NOT admin.pool_delete('me', 'west'), 'admin.pool_delete: gone already');
-SELECT throws_ok('SELECT admin.pool_delete(''me'', ''default'')', 'GP004', NULL, 'admin.pool_delete: not the default');
+SELECT throws_ok('SELECT admin.pool_delete(''me'', ''default'')', 'GP005', NULL, 'admin.pool_delete: not the default');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -69,7 +69,7 @@ SELECT pg_temp.writes_meter('SELECT admin.tenant_resume(''me'', ''acme'')', 'adm
 SELECT is(ROW(c.credentials, c.domains, c.messages, c.recipients, c.keys, c.correspondents)::text, '(2,1,1,1,0,0)',
     'admin.tenant_contents: what goes with it') FROM admin.tenant_contents('acme') c;
 SELECT throws_ok('SELECT admin.tenant_contents(''nobody'')', 'GP002', NULL, 'admin.tenant_contents: no such tenant');
-SELECT throws_ok('SELECT admin.tenant_purge(''me'', ''acme'', 10)', 'GP004', NULL,
+SELECT throws_ok('SELECT admin.tenant_purge(''me'', ''acme'', 10)', 'GP005', NULL,
     'admin.tenant_purge: it is not deleted');
 SELECT FROM admin.tenant_suspend('me', 'acme', NULL, true);
 SELECT ok(d.changed, 'admin.tenant_delete: deleted') FROM admin.tenant_delete('me', 'acme') d;
