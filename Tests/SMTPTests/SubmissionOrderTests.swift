@@ -240,6 +240,23 @@ struct SubmissionOrderTests {
             """#)
     }
 
+    @Test func `all recipients refused, one of them for now: DATA and BDAT are, for now`() {
+        for command in ["C DATA", "C BDAT 4 LAST\\r\\nhi"] {
+            check(
+                .transaction,
+                """
+                = recipient <no@d.example> => refuse 550 5.1.1 No.
+                = recipient <later@d.example> => refuse 450 4.7.1 Later.
+                C RCPT TO:<later@d.example>
+                C RCPT TO:<no@d.example>
+                \(command)
+                S 450 4.7.1 Later.
+                S 550 5.1.1 No.
+                S 450 4.5.1 No recipient was taken for now; please try again later
+                """)
+        }
+    }
+
     @Test func `sender refused: the message pipelined behind it sends no mail, and a long one ends the session`() {
         check(
             .authenticated,
