@@ -208,6 +208,11 @@ package final class ForwarderCore {
     private func happened(_ event: DeliveryEvent, on connection: Connection, of pool: PoolState) {
         switch event {
         case .ready:
+            if isDenied(connection) {
+                connection.outcomes = nil
+                connection.hop?.quit()
+                return failed(connection, of: pool, "it does not know this forwarder's certificate: Relaying denied")
+            }
             finishTransaction(on: connection, of: pool)
             if connection.job != nil {
                 begin(connection)
@@ -242,6 +247,14 @@ package final class ForwarderCore {
         case .failed(let reason):
             failed(connection, of: pool, reason)
         }
+    }
+
+    /// Our own relay takes nothing of this forwarder's, whatever it is: that is no word about the message.
+    private func isDenied(_ connection: Connection) -> Bool {
+        guard connection.member.member.wire == .lmtp, connection.job != nil, let outcomes = connection.outcomes else {
+            return false
+        }
+        return outcomes.allSatisfy { $0?.isRelayingDenied == true }
     }
 
     private func finishTransaction(on connection: Connection, of pool: PoolState) {

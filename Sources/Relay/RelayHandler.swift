@@ -24,6 +24,9 @@ final class RelayHandler: ChannelDuplexHandler {
     private var certificate: PeerCertificate? { session?.peer }
     private var clientAddress = ""
     private var isShuttingDown = false
+    /// Why it is to end as soon as the message under way is answered: the route may have taken that already, and an
+    /// answer that is not given has it sent twice.
+    private var ending: Reply?
     private var isReadHeld = false
 
     init(shared: RelayShared) {
@@ -89,7 +92,11 @@ final class RelayHandler: ChannelDuplexHandler {
                 shared.logger.warning(
                     "connection ended: its certificate does not count any more",
                     metadata: ["client": "\(clientAddress)", "peer": "\(peerName)"])
-                end(with: .untrusted(condemnation))
+                if dialogue.isAwaitingAnswer {
+                    ending = .untrusted(condemnation)
+                } else {
+                    end(with: .untrusted(condemnation))
+                }
             }
         case is ShutdownRequested:
             isShuttingDown = true
@@ -192,6 +199,7 @@ final class RelayHandler: ChannelDuplexHandler {
         var output = context.channel.allocator.buffer(capacity: 64 * replies.count)
         dialogue.answer(envelope.isLMTP ? replies : Array(replies.prefix(1)), into: &output)
         write(output)
+        if let ending { return end(with: ending) }
         advance()
         releaseRead()
     }

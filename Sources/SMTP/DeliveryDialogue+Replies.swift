@@ -203,9 +203,19 @@ extension DeliveryDialogue {
         let isOurs =
             (530..<540).contains(reply.code)
             || (transaction.submitter != nil && reply.command != "end of data"
-                && reply.enhanced == EnhancedCode(5, 7, 1) && reply.text == Reply.relayingDenied.lines[0])
+                && reply.saysRelayingDenied)
         let isTooMany = reply.code == 552 && reply.command == "RCPT TO"
         return reply.code < 500 || isOurs || isTooMany ? .deferred(reply) : .bounced(reply)
+    }
+
+    /// What the server said without being asked: `421` is its goodbye (RFC 5321 §3.8), and its reason the one that counts.
+    func unasked(_ what: String) -> RemoteReply {
+        let line = input.readableBytesView.prefix(512).prefix { $0 != 0x0d && $0 != 0x0a }
+        guard line.starts(with: "421 ".utf8) else { return violation(what) }
+        let said = line.dropFirst(4)
+        let enhanced = EnhancedCode(prefixOf: said)
+        let text = enhanced == nil ? said : said.drop { $0 != 0x20 }.dropFirst()
+        return RemoteReply(code: 421, enhanced: enhanced, lines: [Array(text)], command: awaited)
     }
 
     /// The connection is over: whoever has no outcome yet is deferred.

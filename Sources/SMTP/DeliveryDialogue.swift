@@ -52,6 +52,11 @@ package struct DeliveryDialogue {
             case .delivered(let reply), .deferred(let reply), .bounced(let reply): reply
             }
         }
+
+        /// Deferred, for our own relay's gate takes nothing from us.
+        package var isRelayingDenied: Bool {
+            if case .deferred(let reply) = self { reply.code == 550 && reply.saysRelayingDenied } else { false }
+        }
     }
 
     package enum Action: Equatable, Sendable {
@@ -246,7 +251,7 @@ package struct DeliveryDialogue {
         case .idle(let capabilities):
             state = .transfer(capabilities, Transfer(transaction))
             transactions += 1
-            guard input.readableBytes == 0 else { return fail(violation("reply to nothing")) }
+            guard input.readableBytes == 0 else { return fail(unasked("reply to nothing")) }
             write(mailCommand(transaction, capabilities), into: &output)
             if capabilities.pipelining { writeGroup(transaction, capabilities, into: &output) }
         case .greeting, .hello, .startTLS, .handshaking, .secured, .authenticating, .confirming, .transfer, .resetting,
@@ -261,7 +266,7 @@ package struct DeliveryDialogue {
         guard case .transfer(let capabilities, let transfer) = state, transfer.step == .content else { return true }
         // A reply that came before its content is none to it.
         guard input.readableBytes == 0, !replies.isInsideReply else {
-            fail(violation("reply to no content yet"))
+            fail(unasked("reply to no content yet"))
             return true
         }
         let isLast: Bool

@@ -48,6 +48,11 @@ extension RemoteReply {
 
     package var saysFiled: Bool { isPositive && text.hasPrefix(Self.filedText) }
 
+    /// Our own relay's gate does not know who asks: a certificate to renew, or a list that it lacks.
+    package var saysRelayingDenied: Bool {
+        enhanced == EnhancedCode(5, 7, 1) && text == Reply.relayingDenied.lines[0]
+    }
+
     private static let quoteMark = " said: "
 
     /// How our own relay tells what became of a message at another server: that server's words behind its name, or the

@@ -144,10 +144,11 @@ extension SubmissionHandler {
             var free = spared
             free.asked += unknown
             free.found += places.count
-            if let refusal = refusal(ofRecipients: count - free.found, login) {
+            // One who is suppressed is neither stored nor charged, whatever the others are.
+            let isSuppressed = places.last == unknown
+            if !isSuppressed, let refusal = refusal(ofRecipients: count - free.found, login) {
                 // The last one is none of the transaction's now.
                 free.asked -= 1
-                if places.last == unknown { free.found -= 1 }
                 spared = free
                 refuseUnlessResubmission(refusal, login, into: &output)
             } else {

@@ -154,6 +154,12 @@ package struct CertificateAuthority: Sendable {
     /// Everything issued, oldest first, the authority itself included.
     package func list() throws(TLSError) -> [Entry] { try index.entries() }
 
+    /// Whether an authority in that folder has revoked a certificate, as far as can be read: then its list must be there.
+    package static func hasRevoked(in folder: String) -> Bool {
+        let entries = try? CertificateIndex(path: "\(folder)/index.jsonl").entries()
+        return entries?.contains { $0.revocation != nil } ?? false
+    }
+
     @discardableResult
     private func store(
         _ certificate: Certificate, _ key: PrivateKey, as name: String, kind: String, validity: Validity,

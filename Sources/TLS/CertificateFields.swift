@@ -7,8 +7,16 @@ extension PeerCertificate {
         self.init(
             names: subjectAlternativeNames(of: certificate), commonName: TLS.commonName(of: certificate),
             serial: serialNumber(of: certificate), verification: verification,
-            fingerprint: TLS.fingerprint(of: certificate))
+            fingerprint: TLS.fingerprint(of: certificate),
+            issuer: hexadecimal(octets: X509_get0_authority_key_id(certificate)))
     }
+}
+
+/// Nil where there are none.
+func hexadecimal(octets string: UnsafePointer<ASN1_OCTET_STRING>?) -> String? {
+    guard let string, let data = ASN1_STRING_get0_data(string) else { return nil }
+    return UnsafeBufferPointer(start: data, count: Int(ASN1_STRING_length(string)))
+        .map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }
 
 /// SHA-256 of the DER; empty where OpenSSL gives none, which no certificate matches.

@@ -15,6 +15,8 @@ package struct RevocationList: Sendable, Hashable {
     var span: Int64 { nextUpdate - thisUpdate - 300 }
     /// Whether more than half of its time is over.
     package var isPastHalf: Bool { Int64(time(nil)) > thisUpdate + (nextUpdate - thisUpdate) / 2 }
+    /// Whether its time has not begun: nobody is believed until then.
+    package var isEarly: Bool { Int64(time(nil)) < thisUpdate }
     package var isStale: Bool { Int64(time(nil)) >= nextUpdate }
 
     init(number: Int64, thisUpdate: Int64, nextUpdate: Int64, serials: [String]) {

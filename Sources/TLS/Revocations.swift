@@ -8,6 +8,10 @@ package struct Revocations: Sendable {
     package let serials: Set<String>
     /// The earliest promise of a newer list, in seconds since the Unix epoch: past it, nobody is trusted.
     package let nextUpdate: Int64?
+    /// When the last of them begins to count.
+    private let thisUpdate: Int64?
+    /// Which keys signed the lists, as ``PeerCertificate/issuer``; nil: one of them does not say.
+    private let issuers: Set<String>?
     /// Why the file says nothing; nil where it does.
     package let fault: String?
     /// There is no file, and need not be one: nothing has been taken back yet.
@@ -25,12 +29,14 @@ package struct Revocations: Sendable {
         (stamp, isAbsent) =
             if let found = FileStamp(of: path) { (found, false) } else { (nil, isOptional && errno == ENOENT) }
         if isAbsent {
-            (serials, nextUpdate, fault) = ([], nil, nil)
+            (serials, nextUpdate, thisUpdate, issuers, fault) = ([], nil, nil, [], nil)
             return
         }
         X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK))
         var serials: Set<String> = []
         var nextUpdate: Int64?
+        var thisUpdate: Int64?
+        var issuers: Set<String>? = []
         do throws(TLSError) {
             for list in try readRevocationLists(path) {
                 ERR_clear_error()
@@ -38,6 +44,10 @@ package struct Revocations: Sendable {
                 _ = drainErrorQueue()
                 for index in 0..<copenssl_crl_count(list.pointer) {
                     serials.insert(hexadecimal(copenssl_crl_serial(list.pointer, index)))
+                }
+                if let issuer = Self.issuer(of: list.pointer) { issuers?.insert(issuer) } else { issuers = nil }
+                if let begin = seconds(of: X509_CRL_get0_lastUpdate(list.pointer)) {
+                    thisUpdate = max(thisUpdate ?? begin, begin)
                 }
                 if let end = seconds(of: X509_CRL_get0_nextUpdate(list.pointer)) {
                     nextUpdate = min(nextUpdate ?? end, end)
@@ -47,6 +57,15 @@ package struct Revocations: Sendable {
         } catch { fault = "\(error)" }
         self.serials = serials
         self.nextUpdate = nextUpdate
+        self.thisUpdate = thisUpdate
+        self.issuers = issuers
+    }
+
+    private static func issuer(of list: OpaquePointer) -> String? {
+        guard let extensions = X509_CRL_get_ext_d2i(list, NID_authority_key_identifier, nil, nil) else { return nil }
+        let identifier = extensions.assumingMemoryBound(to: AUTHORITY_KEYID.self)
+        defer { AUTHORITY_KEYID_free(identifier) }
+        return hexadecimal(octets: identifier.pointee.keyid)
     }
 
     /// Whether the file is another one now, or was written again.
@@ -55,7 +74,7 @@ package struct Revocations: Sendable {
     /// Why a peer that was trusted by an earlier list is not by this one.
     package enum Condemnation: Sendable, Hashable {
         case revoked
-        /// There is no list, or none that can be read.
+        /// There is no list of its authority, or none that can be read, or that counts yet.
         case unreadable
         /// Past its next update.
         case outOfDate
@@ -64,8 +83,12 @@ package struct Revocations: Sendable {
     /// Nil: the peer may stay.
     package func condemnation(of peer: PeerCertificate) -> Condemnation? {
         if serials.contains(peer.serial) { return .revoked }
-        if fault != nil { return .unreadable }
-        guard let nextUpdate, nextUpdate < Int64(time(nil)) else { return nil }
+        if isAbsent { return nil }
+        let now = Int64(time(nil))
+        // As a handshake would have it, which asks for the list of the very authority.
+        if let issuer = peer.issuer, issuers?.contains(issuer) == false { return .unreadable }
+        if fault != nil || thisUpdate ?? 0 > now { return .unreadable }
+        guard let nextUpdate, nextUpdate < now else { return nil }
         return .outOfDate
     }
 

@@ -24,7 +24,7 @@ package enum TLSError: Error, Sendable, Hashable, CustomStringConvertible {
         case .file(let path, let reason): "\(path): \(reason)"
         case .configuration(let reason): "TLS: \(reason)"
         case .handshake(let reason): "TLS handshake failed: \(reason)"
-        case .untrustedServer(let name, let reason): "TLS: the server is not \(name): \(reason)"
+        case .untrustedServer(let name, let reason): "TLS: \(name) is not trusted: \(reason)"
         case .connection(let reason): "TLS connection failed: \(reason)"
         case .notEstablished: "TLS: the handshake is not complete"
         case .noKeyingMaterial(let reason): "TLS: no keying material: \(reason)"

@@ -30,17 +30,21 @@ package struct PeerCertificate: Sendable, Hashable {
     package let verification: Verification
     /// SHA-256 of its DER. Whoever completed the handshake with it holds its key.
     package let fingerprint: [UInt8]
+    /// Which key signed it (RFC 5280 §4.2.1.1), in hexadecimal: names of authorities are often the same. Nil: it does not say.
+    let issuer: String?
 
     package var isTrusted: Bool { verification == .trusted }
 
     package init(
-        names: [String], commonName: String?, serial: String, verification: Verification, fingerprint: [UInt8] = []
+        names: [String], commonName: String?, serial: String, verification: Verification, fingerprint: [UInt8] = [],
+        issuer: String? = nil
     ) {
         self.names = names
         self.commonName = commonName
         self.serial = serial
         self.verification = verification
         self.fingerprint = fingerprint
+        self.issuer = issuer
     }
 }
 

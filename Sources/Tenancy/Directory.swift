@@ -200,7 +200,7 @@ package final class Directory: Sendable {
         state.withLock { state in
             guard let left = room.remaining, var rooms = state.rooms[login.credentialID]?.rooms else { return }
             let path: WritableKeyPath<Rooms, Login.Room> = isOfOctets ? \.octets : \.recipients
-            if let known = rooms[keyPath: path].remaining, known <= left { return }
+            if let known = rooms[keyPath: path].remaining, known < left { return }
             rooms[keyPath: path] = room
             state.rooms[login.credentialID] = (rooms, now() + Self.lifetime)
         }

@@ -164,7 +164,8 @@ final class NodeService: Service {
                     certificateChain: relay.certificate ?? "", privateKey: relay.privateKey ?? "",
                     clientAuthorities: relay.authorities ?? "", minimum: .tls13,
                     revocations: relay.revocations ?? "\(pki.directory)/crl.pem",
-                    revocationsAreOptional: relay.revocations == nil && !hadList)
+                    revocationsAreOptional: relay.revocations == nil && !hadList
+                        && !CertificateAuthority.hasRevoked(in: pki.directory))
             }
         } catch {
             throw Failure("\(error)")

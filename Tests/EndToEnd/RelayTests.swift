@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Postgres
 import SiteSupport
 import TestSupport
 import Testing
@@ -88,6 +89,45 @@ extension EndToEnd {
             relay.process.signal(SIGHUP)
             await site.expectArrival(of: after)
             #expect(site.arrived().count == 2)
+        }
+
+        @Test func `a certificate is revoked while a message is being taken: it is told, and not sent again`()
+            async throws
+        {
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            let front = try await site.serve("submission")
+            try await site.serve("forwarder")
+            let (port, journal) = (FreePort.find(), "\(site.folder)/slow")
+            let hop = try site.client("slow_hop.py", "\(port)", journal, "4")
+            defer {
+                hop.signal(SIGKILL)
+                hop.wait()
+            }
+            let relay = try await site.serve(
+                "relay",
+                environment: [
+                    "GATEPOST_RELAY_ROUTE=smarthost", "GATEPOST_RELAY_SMARTHOST=127.0.0.1:\(port)",
+                    "GATEPOST_RELAY_SMARTHOST_TLS=none",
+                ])
+            try site.client(
+                "load.py", "\(site.folder)/journal", site.ca, credential.username, credential.secretFile, "1", "1",
+                "60",
+                "news@acme.example", "\(front.port)"
+            ).wait()
+            #expect(await eventually(within: .seconds(20)) { readFile(journal).contains("dot") }, "\(relay.log)")
+            try site.gatepost("ca", "revoke", "forwarder", "--reason", "superseded", "--yes")
+            #expect(
+                await eventually(within: .seconds(3)) { relay.log.contains("does not count any more") }, "\(relay.log)")
+            #expect(!readFile(journal).contains("taken"), "it was revoked too late to show anything")
+            let isDelivered = try await eventually(within: .seconds(20)) {
+                let row = try await site.sql.query(
+                    "SELECT attempts FROM gatepost.recipient WHERE state = 'delivered' AND domain <> 'acme.example'"
+                ).first
+                return try row?.int64("attempts") == 1
+            }
+            #expect(isDelivered, "\(relay.log)")
+            #expect(readFile(journal) == "dot\ntaken\n")
         }
 
         @Test func `a relay is killed in mid-load: what it had not answered for arrives by the other`() async throws {

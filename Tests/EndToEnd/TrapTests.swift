@@ -213,6 +213,19 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a suppressed recipient anywhere in a message does not keep it from being known again`() async throws
+        {
+            let site = try await Site()
+            let credential = try site.tenant("acme", "--daily", "2")
+            try site.gatepost("suppression", "add", "acme", "s@remote.example", "--reason", "test")
+            let talk = try await Talk(site, credential, port: try await site.serve("submission").port)
+            let first = try await attempt(talk, "one", to: ["a", "s", "b"])
+            try #require(first.last.hasPrefix("250"), "\(first)")
+            let again = try await attempt(talk, "one", to: ["a", "s", "b"])
+            #expect(again.last == first.last, "\(again)")
+            #expect(try await attempt(talk, "two", to: ["s", "z"]).last.hasPrefix("450"))
+        }
+
         @Test func `a node that is told by the commit that a cap is reached says so at the next RCPT`() async throws {
             let site = try await Site()
             let credential = try site.tenant("acme", "--daily", "2")

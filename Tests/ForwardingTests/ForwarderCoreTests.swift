@@ -103,6 +103,34 @@ import Testing
         #expect(scene.hops[1].delivered == 2)
     }
 
+    @Test func `a relay that does not know this forwarder is tried around, and no attempt is counted`() throws {
+        let denied = DeliveryEvent.outcomes([
+            .deferred(
+                RemoteReply(code: 550, enhanced: EnhancedCode(5, 7, 1), text: "Relaying denied", command: "MAIL FROM"))
+        ])
+        let scene = Scene(members: 2)
+        try scene.take(1)
+        scene.hops[0].become(.ready)
+        scene.hops[0].become(denied)
+        scene.hops[0].become(.ready)
+        #expect(scene.results.isEmpty)
+        try #require(scene.hops.count == 2, "the other member")
+        scene.hops[1].become(.ready)
+        scene.hops[1].succeed()
+        if case .answered = scene.results.last {} else { Issue.record("\(scene.results)") }
+
+        let alone = Scene()
+        try alone.take(1)
+        alone.hops[0].become(.ready)
+        alone.hops[0].become(denied)
+        alone.hops[0].become(.ready)
+        guard case .noRelay(let reason, _, _) = alone.results.last else {
+            Issue.record("\(alone.results)")
+            return
+        }
+        #expect(reason.contains("does not know this forwarder's certificate"))
+    }
+
     @Test func `a connection that has served and is lost behind the dot is no idle one that had died`() throws {
         let scene = Scene()
         try scene.take(1)

@@ -453,6 +453,27 @@ struct DeliveryTranscriptTests {
                 == "failed 451 4.5.0 protocol error: reply to nothing (ours, at nothing)")
     }
 
+    @Test func `a goodbye that nobody asked for is heard with its reason`() {
+        var subject = DeliverySubject(.lmtp, [three])
+        var output = ByteBuffer()
+        var actions: [String] = []
+        for text in [
+            "220 relay\r\n", "250-relay\r\n250 PIPELINING\r\n",
+            "250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n421 4.7.0 The list is gone.\r\n",
+        ] {
+            var bytes = ByteBuffer(string: text)
+            subject.receive(&bytes)
+            while let action = subject.nextAction(into: &output) {
+                actions.append(action)
+                subject.answer(action, with: nil, into: &output)
+            }
+        }
+        #expect(
+            actions.suffix(2) == [
+                "outcomes deferred 421, deferred 421, deferred 421", "failed 421 4.7.0 The list is gone. (in reply to DATA)",
+            ])
+    }
+
     @Test func `fewer LMTP replies than recipients: who has none is deferred`() {
         var subject = DeliverySubject(.lmtp, [three])
         var output = ByteBuffer()

@@ -157,6 +157,22 @@ import Testing
         try openssl.writeList(list, revoking: [], endsSeconds: -60)
         #expect(try source.reloadIfRevocationsChanged())
         #expect(source.current.revocations?.condemnation(of: peer) == .outOfDate)
+        // Another authority's says nothing of this one's.
+        let stranger = try Certificates()
+        _ = try stranger.authority.renewRevocations()
+        _ = try certificates.folder.write(readFile(stranger.authority.folder + "/crl.pem"), "crl.pem")
+        #expect(try source.reloadIfRevocationsChanged())
+        #expect(source.current.revocations?.condemnation(of: peer) == .unreadable)
+    }
+
+    @Test func `an authority that has revoked something must have a list`() throws {
+        let folder = certificates.folder.path + "/revoking"
+        let pki = try CertificateAuthority.create(in: folder)
+        #expect(!CertificateAuthority.hasRevoked(in: folder))
+        #expect(!CertificateAuthority.hasRevoked(in: folder + "/nowhere"))
+        try pki.issue("relf", .relay(hosts: ["localhost"]))
+        _ = try pki.revoke("relf", .superseded)
+        #expect(CertificateAuthority.hasRevoked(in: folder))
     }
 
     @Test func `an end that comes near is told once at each threshold`() {

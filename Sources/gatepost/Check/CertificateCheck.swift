@@ -73,7 +73,11 @@ struct CertificateCheck {
         let own = "\(settings.pki.directory)/crl.pem"
         var lists: [(name: String, path: String)] = []
         // One that this user may not look for is one that its relay cannot read either.
-        if access(own, F_OK) == 0 || errno != ENOENT && errno != ENOTDIR { lists.append(("", own)) }
+        if access(own, F_OK) == 0 || errno != ENOENT && errno != ENOTDIR
+            || CertificateAuthority.hasRevoked(in: settings.pki.directory)
+        {
+            lists.append(("", own))
+        }
         let named = [
             ("relay.revocations: ", settings.relay.revocations),
             ("forwarder.revocations: ", settings.forwarder.revocations),
@@ -90,7 +94,9 @@ struct CertificateCheck {
             let list = try TLS.RevocationList(path: path)
             let text = name + list.summary
             let finding: Finding =
-                if list.isStale {
+                if list.isEarly {
+                    .wrong("revocations", "\(text): it does not count yet", hint: "`gatepost ca crl`, or the clock")
+                } else if list.isStale {
                     .wrong("revocations", "\(text): it has ended", hint: "`gatepost ca crl`")
                 } else if list.isPastHalf {
                     .note("revocations", text, hint: "`gatepost ca crl` makes it anew")

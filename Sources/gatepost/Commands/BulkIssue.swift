@@ -23,6 +23,8 @@ struct BulkIssue {
     func run() async throws {
         let rows = try CredentialFile(reading: path).rows
         try await check(rows)
+        // A command that was interrupted before its first line has left no file to go on with.
+        let resumes = resumes && access(results, F_OK) == 0
         let file = try resumes ? SecretFile(reopening: results) : SecretFile(creating: results)
         var done = 0
         do {

@@ -9,6 +9,8 @@ import Glibc
 @main
 enum Program {
     static func main() async {
+        // A reload may be asked of a server that has hardly begun; by default it would end it.
+        if CommandLine.arguments.contains("serve") { signal(SIGHUP, SIG_IGN) }
         _ = clinux_forbid_dumps()
         var status = await run(Array(CommandLine.arguments.dropFirst()))
         if let lost = LostOutput.failure {

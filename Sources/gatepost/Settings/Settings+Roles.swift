@@ -11,7 +11,8 @@ extension Settings {
             authorities: forwarder.authorities, certificateChain: forwarder.certificate,
             privateKey: forwarder.privateKey, minimum: .tls13,
             revocations: forwarder.revocations ?? "\(pki.directory)/crl.pem",
-            revocationsAreOptional: forwarder.revocations == nil && !hadRevocations)
+            revocationsAreOptional: forwarder.revocations == nil && !hadRevocations
+                && !CertificateAuthority.hasRevoked(in: pki.directory))
     }
 }
 
