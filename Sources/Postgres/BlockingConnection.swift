@@ -21,6 +21,8 @@ package final class BlockingConnection {
             throw DatabaseError(.unreachable, Self.message(of: pointer))
         }
         PQsetNoticeReceiver(pointer, receiveNotice, Unmanaged.passUnretained(notices).toOpaque())
+        // Statements, their text and the functions around them mean nothing to whom an error is told.
+        PQsetErrorVerbosity(pointer, PQERRORS_TERSE)
         PQsetnonblocking(pointer, 1)
         do {
             try script(configuration.sessionSettings)

@@ -470,7 +470,8 @@ struct DeliveryTranscriptTests {
         }
         #expect(
             actions.suffix(2) == [
-                "outcomes deferred 421, deferred 421, deferred 421", "failed 421 4.7.0 The list is gone. (in reply to DATA)",
+                "outcomes deferred 421, deferred 421, deferred 421",
+                "failed 421 4.7.0 The list is gone. (in reply to DATA)",
             ])
     }
 

@@ -195,7 +195,7 @@ struct CredentialFile {
             }
             text = valid
         } catch let error as FileReadError {
-            throw Failure("the file \(error.path.printable) \(error.reason)", .usage)
+            throw Failure("\(error.path.printable): \(error.reason)")
         }
         try self.init(text, path: path)
     }

@@ -55,7 +55,7 @@ struct RelayOptions: ParsableArguments {
             do {
                 terms.password = try passwordFile == "-" ? Self.inputLine() : readSecretFile(passwordFile)
             } catch {
-                throw Failure("the file \(error.path.printable) \(error.reason)", .usage)
+                throw Failure("\(error.path.printable): \(error.reason)")
             }
         }
         return terms

@@ -12,7 +12,7 @@ enum SecretInput {
             do {
                 return Array(try readSecretFile(file).utf8)
             } catch {
-                throw Failure("the file \(error.path.printable) \(error.reason)", .usage)
+                throw Failure("\(error.path.printable): \(error.reason)")
             }
         }
         let line = file == nil && isatty(STDIN_FILENO) == 1 ? try withoutEcho(prompt) : line()
