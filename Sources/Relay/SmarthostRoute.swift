@@ -36,8 +36,9 @@ package struct SmarthostRoute: Route {
         return recipient
     }
 
-    /// The remote's own code and words, or ours where it said nothing that could be passed on. 421 would end our connection, and a 5xx that is not about the message (its wish
-    /// for TLS or a login, 552 to a RCPT) is no refusal of it: both become 451.
+    /// The remote's own code and words, or ours where it said nothing that could be passed on. 421 would end our
+    /// connection, and a 5xx that is not about the message (its wish for TLS or a login, 552 to a RCPT) is no refusal of
+    /// it: both become 451.
     static func reply(to outcome: DeliveryDialogue.Outcome, from name: String) -> Reply {
         let remote = outcome.reply
         let code: Int
