@@ -31,7 +31,8 @@
 --            credential_suspended (detail: the reason), credential_expired, credential_not_yet (detail: since when),
 --            login_expired, sender_domain, from_domain (detail: the domain, an author's),
 --            sender_address (detail: the address, or domain, that the credential may not send as),
---            message_size, too_many_recipients (cap, used = this message's),
+--            message_size, too_many_recipients (cap, used = this message's; limit_name may be bytes_daily: it is larger
+--            than all octets of a day),
 --            suppressed (every recipient; used = how many, detail: the first of them and why),
 --            cap_daily, cap_monthly, cap_credential_daily, cap_credential_monthly, cap_bytes_daily,
 --            cap_credential_bytes_daily, cap_first_time, rate, credential_rate (cap, used, resets_at, resets_text,
@@ -696,7 +697,9 @@ BEGIN
     -- Then tenant by tenant (they share nothing), each in order of arrival.
     FOR r IN
         SELECT m.ord::int AS ord, m.id, m.credential_id, m.size, m.recipients, m.offered, m.digest, t.*,
-               least(t.tenant_size, c.message_size) AS message_size,
+               -- (What is larger than a day's octets fits on no day.)
+               least(t.tenant_size, c.message_size, t.bytes_daily_cap, c.bytes_daily_cap) AS message_size,
+               c.message_size AS credential_size,
                least(t.tenant_recipients, c.recipients_per_message) AS recipients_per_message,
                CASE
                    WHEN t.known IS NOT TRUE OR t.status = 'deleted' THEN 'tenant_unknown'
@@ -953,7 +956,10 @@ BEGIN
                     v_verdict := 'resubmitted';
                 ELSIF r.size > r.message_size THEN
                     v_verdict := 'message_size';
-                    v_limit := CASE WHEN r.message_size < r.tenant_size THEN 'credential_' ELSE '' END || v_verdict;
+                    v_limit := CASE r.message_size WHEN r.tenant_size THEN 'message_size'
+                                                   WHEN r.credential_size THEN 'credential_message_size'
+                                                   WHEN r.bytes_daily_cap THEN 'bytes_daily'
+                                                   ELSE 'credential_bytes_daily' END;
                     v_cap := r.message_size;
                     v_used := r.size;
                 ELSIF r.offered > r.recipients_per_message THEN

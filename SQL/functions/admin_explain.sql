@@ -160,8 +160,12 @@ BEGIN
     RETURN QUERY
         SELECT 'MAIL', x.rule, x.cap::text,
                CASE WHEN x.cap IS NOT NULL THEN format('%s used, %s wanted', x.used, x.wanted) END,
-               (x.used + x.wanted > x.cap) IS NOT TRUE, x.verdict, NULL::text,
-               format('%s --%s %s', x.target, x.flag, x.used + x.wanted), x.rule, x.cap, x.used, v_resets, t.policy
+               (x.used + x.wanted > x.cap) IS NOT TRUE,
+               -- What is larger than a day's octets fits on no day.
+               CASE WHEN x.wanted > x.cap THEN 'message_size' ELSE x.verdict END, NULL::text,
+               format('%s --%s %s', x.target, x.flag, x.used + x.wanted), x.rule, x.cap,
+               CASE WHEN x.wanted > x.cap THEN x.wanted ELSE x.used END,
+               CASE WHEN x.wanted > x.cap THEN NULL ELSE v_resets END, t.policy
         FROM (VALUES
             ('bytes_daily', t.bytes_daily_cap, coalesce(v_own.bytes, 0), size, 'cap_bytes_daily',
              format('tenant set %s', t.slug), 'bytes-daily'),

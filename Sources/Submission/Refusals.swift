@@ -18,7 +18,8 @@ extension Reply {
         case .messageSize:
             self = Reply(
                 552, EnhancedCode(5, 3, 4),
-                "Message of \(refusal.used ?? 0) octets is larger than \(refusal.whose) limit of \(refusal.cap ?? 0).")
+                "Message of \(refusal.used ?? 0) octets is larger than \(refusal.whose) \(refusal.isOfADay ? "daily cap" : "limit")"
+                    + " of \(refusal.cap ?? 0).")
         case .tooManyRecipients:
             self = Reply(
                 550, EnhancedCode(5, 5, 3),
@@ -89,6 +90,9 @@ extension Reply {
 
 extension AcceptRefusal {
     fileprivate var whose: String { limit?.hasPrefix("credential_") == true ? "this credential's" : "this account's" }
+
+    /// The message is larger than all octets of a day: no message_size, and no day has room for it.
+    fileprivate var isOfADay: Bool { limit?.hasSuffix("bytes_daily") == true }
 
     /// What accept would say to `count` recipients by what is known here; nil where they fit or nothing is known.
     init?(_ room: Login.Room, recipients count: Int, policy: CapPolicy) {

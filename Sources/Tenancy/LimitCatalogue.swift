@@ -66,7 +66,7 @@ package enum LimitCatalogue {
         LimitDescription(
             name: "bytes_daily", scope: .tenant, unit: .octets, window: .day,
             text: "Octets of accepted messages, each message once.", standard: nil, range: anyNumber, isEndless: true,
-            reply: overCap, hasShadow: true),
+            reply: overCap + "; 552 5.3.4 to a message that is larger by itself", hasShadow: true),
         LimitDescription(
             name: "first_time_daily", scope: .tenant, unit: .recipients, window: .day,
             text: "Recipients not written to in the last 90 days: a stolen secret shows here first.", standard: nil,
@@ -93,7 +93,9 @@ package enum LimitCatalogue {
         own(
             "credential_rate", .recipients, .minute, "Recipients a minute with this credential.", overCap,
             range: anyRate),
-        own("credential_bytes_daily", .octets, .day, "Octets accepted with this credential in a day.", overCap),
+        own(
+            "credential_bytes_daily", .octets, .day, "Octets accepted with this credential in a day.",
+            overCap + "; 552 5.3.4 to a message that is larger by itself"),
         own(
             "credential_message_size", .octets, .message, "Octets of a message sent with this credential.",
             "552 5.3.4", range: anySize),

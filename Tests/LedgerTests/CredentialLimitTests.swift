@@ -119,7 +119,10 @@ extension LedgerSuite {
             // What the function assigns or returns as a verdict.
             let named = text.matches(of: /(?:v_verdict := |THEN )'([a-z_]+)'/).map { String($0.1) }
             #expect(named.count > 20)
-            let limits = ["credential_", "daily", "monthly", "bytes_daily", "first_time_daily", "test", "day", "month"]
+            let limits = [
+                "credential_", "credential_message_size", "daily", "monthly", "bytes_daily", "first_time_daily", "test",
+                "day", "month",
+            ]
             let outcomes = ["accepted", "resubmitted", "stale_id"]
             for name in Set(named).subtracting(limits).subtracting(outcomes) {
                 #expect(AcceptRefusal.Verdict(rawValue: name) != nil, "\(name)")

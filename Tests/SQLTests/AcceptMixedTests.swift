@@ -57,7 +57,7 @@ import Testing
         ("UPDATE gatepost.tenant SET shadow_daily_cap = 1 WHERE slug = 'bolt'", "", -1),
         ("UPDATE gatepost.credential SET daily_cap = 3 WHERE name = 'acme.b'", "cap_credential_daily", 2),
         ("UPDATE gatepost.credential SET monthly_cap = 3 WHERE name = 'acme.b'", "cap_credential_monthly", 2),
-        ("UPDATE gatepost.credential SET bytes_daily_cap = 99 WHERE name = 'acme.b'", "cap_credential_bytes_daily", 2),
+        ("UPDATE gatepost.credential SET bytes_daily_cap = 99 WHERE name = 'acme.b'", "message_size", 2),
         ("UPDATE gatepost.credential SET daily_cap = 2 WHERE name = 'acme.a'", "cap_credential_daily", 3),
         ("UPDATE gatepost.credential SET rate = 1, burst = 3 WHERE name = 'acme.b'", "", -1),
         ("UPDATE gatepost.credential SET recipients_per_message = 3 WHERE name = 'acme.b'", "too_many_recipients", 2),

@@ -40,6 +40,10 @@ import Testing
             "552 5.3.4 Message of 2048 octets is larger than this credential's limit of 1024."
         ),
         (
+            AcceptRefusal(verdict: .messageSize, limit: "credential_bytes_daily", cap: 1024, used: 2048),
+            "552 5.3.4 Message of 2048 octets is larger than this credential's daily cap of 1024."
+        ),
+        (
             AcceptRefusal(verdict: .bytesDailyCap, cap: 5000, used: 4800, resetsText: resets),
             "450 4.7.1 Daily cap of 5000 octets reached (4800 used); resets 2026-03-30T00:00:00+02:00."
         ),

@@ -1,6 +1,6 @@
 -- accept's limits: of credentials, bytes, first-time recipients, proposed caps, warnings, test mode, and their events.
 \ir begin.psql
-SELECT plan(66);
+SELECT plan(68);
 SELECT test.at('2026-06-01 10:00:00+00');
 UPDATE gatepost.tenant t SET daily_cap = 1000, warn_percents = '{}';
 
@@ -58,11 +58,14 @@ UPDATE gatepost.credential SET monthly_cap = NULL, bytes_daily_cap = 1000 WHERE 
 SELECT is(pg_temp.said('{"size": 901}'),
     'cap_credential_bytes_daily credential_bytes_daily 1000 100 2026-07-02T00:00:00+00:00',
     'ledger.accept: octets of a credential, a message''s once');
+SELECT is(pg_temp.said('{"size": 1001}'), 'message_size credential_bytes_daily 1000 1001',
+    'ledger.accept: what is larger than a day''s octets fits on no day');
 SELECT is(pg_temp.said('{"size": 900, "recipients": 9}'), 'accepted', 'ledger.accept: octets up to the cap');
 UPDATE gatepost.credential SET bytes_daily_cap = NULL WHERE name = 'acme.a';
 UPDATE gatepost.tenant SET bytes_daily_cap = 1500;
 SELECT is(pg_temp.said('{"size": 501}'), 'cap_bytes_daily bytes_daily 1500 1000 2026-07-02T00:00:00+00:00',
     'ledger.accept: octets of a tenant');
+SELECT is(pg_temp.said('{"size": 1501}'), 'message_size bytes_daily 1500 1501', 'ledger.accept: nor of a tenant''s');
 SELECT is(pg_temp.said('{"size": 500, "credential": "acme.b"}'), 'accepted', 'ledger.accept: of all its credentials');
 UPDATE gatepost.tenant SET bytes_daily_cap = NULL;
 UPDATE gatepost.credential SET rate = 60, burst = 2 WHERE name = 'acme.a';

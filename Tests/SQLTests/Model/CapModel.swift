@@ -201,19 +201,25 @@ struct CapModel {
             "credential_bytes_daily", "cap_credential_bytes_daily", credential.caps.bytes, used: own.bytes,
             adds: message.size)
         // A message is measured alone, and the refusal names what it measured.
-        func measure(_ limit: String, _ verdict: String, _ cap: Int64?, _ other: Int64?, _ size: Int64) {
-            if let cap, size > cap, cap <= other ?? .max {
-                broken.append(Broken(limit: limit, verdict: verdict, cap: cap, used: size))
+        func measure(_ verdict: String, _ size: Int64, _ limits: [(name: String, cap: Int64?)]) {
+            let least = limits.compactMap(\.cap).min() ?? .max
+            guard size > least else { return }
+            for limit in limits where limit.cap == least {
+                broken.append(Broken(limit: limit.name, verdict: verdict, cap: least, used: size))
             }
         }
-        measure("message_size", "message_size", tenant.caps.size, credential.caps.size, message.size)
-        measure("credential_message_size", "message_size", credential.caps.size, tenant.caps.size, message.size)
         measure(
-            "recipients_per_message", "too_many_recipients", tenant.caps.recipients, credential.caps.recipients,
-            offered)
+            "message_size", message.size,
+            [
+                ("message_size", tenant.caps.size), ("credential_message_size", credential.caps.size),
+                ("bytes_daily", tenant.caps.bytes), ("credential_bytes_daily", credential.caps.bytes),
+            ])
         measure(
-            "credential_recipients_per_message", "too_many_recipients", credential.caps.recipients,
-            tenant.caps.recipients, offered)
+            "too_many_recipients", offered,
+            [
+                ("recipients_per_message", tenant.caps.recipients),
+                ("credential_recipients_per_message", credential.caps.recipients),
+            ])
         // Nobody is left whom a cap could refuse.
         if recipients == 0 { return broken.filter { ["message_size", "too_many_recipients"].contains($0.verdict) } }
         guard !isTest else { return broken }
