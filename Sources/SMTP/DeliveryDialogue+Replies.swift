@@ -198,12 +198,13 @@ extension DeliveryDialogue {
     /// Whether a no is for good.
     ///
     /// Not if it is about us and the relay, not the message: 53x asks for TLS or AUTH, and "Relaying denied" from our
-    /// own gate (it is told a submitter) means a certificate to renew. Nor 552 to RCPT (RFC 5321 §4.5.3.1.10).
+    /// own gate (it is told a submitter, or says so to MAIL whoever asks: a relay that was made somebody's smarthost)
+    /// means a certificate to renew. Nor 552 to RCPT (RFC 5321 §4.5.3.1.10).
     private func refusal(_ reply: RemoteReply, _ transaction: Transaction) -> Outcome {
         let isOurs =
             (530..<540).contains(reply.code)
-            || (transaction.submitter != nil && reply.command != "end of data"
-                && reply.saysRelayingDenied)
+            || reply.saysRelayingDenied
+                && (reply.command == "MAIL FROM" || transaction.submitter != nil && reply.command != "end of data")
         let isTooMany = reply.code == 552 && reply.command == "RCPT TO"
         return reply.code < 500 || isOurs || isTooMany ? .deferred(reply) : .bounced(reply)
     }

@@ -219,8 +219,14 @@ package struct DeliveryDialogue {
         if case .transfer(_, let transfer) = state { transfer.transaction.submitter != nil } else { false }
     }
 
-    /// How long the next reply may take, in seconds (RFC 5321 §4.5.3.2).
+    /// How long the next reply may take, in seconds (RFC 5321 §4.5.3.2). Our own relays say at once whatever nobody else
+    /// has to be asked for: one that is silent for a minute is not there, and others are.
     package var patience: Int64 {
+        let patience = patienceWithStrangers
+        return wire == .lmtp && patience < 600 ? min(patience, 60) : patience
+    }
+
+    private var patienceWithStrangers: Int64 {
         switch state {
         case .transfer(_, let transfer):
             switch transfer.step {

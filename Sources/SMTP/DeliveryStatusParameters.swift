@@ -34,11 +34,11 @@ enum DeliveryStatusParameters {
         return conditions
     }
 
-    /// `ORCPT=rfc822;` and xtext (§4.2), or `ORCPT=utf-8;` and the forms of RFC 6533 §3; at most 500 octets, as they came.
+    /// `ORCPT=` type `;` xtext (§4.2), or `ORCPT=utf-8;` and the forms of RFC 6533 §3; at most 500 octets, as they came.
+    /// The type is whatever atom the message came with to whoever hands it on to us (§5.2.1).
     ///
     /// Octets over 127 only where SMTPUTF8 was declared. There Postfix (3.7) writes an address that is not ASCII as
     /// `rfc822;` and the xtext of its octets, which no RFC allows: it is kept as the `utf-8;` that it should have been.
-    /// Other address types are refused: mail comes here by SMTP.
     static func originalRecipient(_ value: ArraySlice<UInt8>, isInternationalized: Bool) -> String? {
         guard value.count <= originalRecipientLimit, let semicolon = value.firstIndex(of: UInt8(ascii: ";")) else {
             return nil
@@ -52,7 +52,7 @@ enum DeliveryStatusParameters {
         } else if type.equalsIgnoringCase("utf-8") {
             guard isUTF8Address(address, isInternationalized: isInternationalized) else { return nil }
         } else {
-            return nil
+            guard !type.isEmpty, type.allSatisfy(\.isAtomText), XText.decode(address) != nil else { return nil }
         }
         return String(validating: value, as: UTF8.self)
     }

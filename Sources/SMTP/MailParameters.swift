@@ -52,7 +52,7 @@ package struct EnvelopeRecipient: Hashable, Sendable {
     package var mailbox: Mailbox
     /// Nil: nothing was asked, so failures are told.
     package var notify: NotifyConditions?
-    /// `ORCPT=` as it came, `rfc822;` and xtext: at most 500 octets, checked.
+    /// `ORCPT=` as it came, a type, `;` and xtext: at most 500 octets, checked.
     package var originalRecipient: String?
 
     package init(_ mailbox: Mailbox, notify: NotifyConditions? = nil, originalRecipient: String? = nil) {
@@ -82,9 +82,9 @@ extension EnvelopeRecipient {
             return nil
         }
         let address = originalRecipient.utf8[originalRecipient.utf8.index(after: semicolon)...]
-        guard originalRecipient.utf8.prefix(6).equalsIgnoringCase("rfc822") else {
-            return isASCII ? originalRecipientInASCII : originalRecipient
-        }
-        return XText.decode(Array(address)[...]).map { "rfc822; " + String(decoding: $0, as: UTF8.self) }
+        let type = originalRecipient.utf8[..<semicolon]
+        guard !type.equalsIgnoringCase("utf-8") else { return isASCII ? originalRecipientInASCII : originalRecipient }
+        let name = type.equalsIgnoringCase("rfc822") ? "rfc822" : String(Substring(type))
+        return XText.decode(Array(address)[...]).map { "\(name); " + String(decoding: $0, as: UTF8.self) }
     }
 }

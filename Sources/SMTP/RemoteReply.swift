@@ -58,7 +58,8 @@ extension RemoteReply {
     /// How our own relay tells what became of a message at another server: that server's words behind its name, or the
     /// sentence that says why there are none.
     package func words(of server: String) -> String {
-        if !isOurs { return "\(server)\(Self.quoteMark)\(code) \(text)" }
+        let words = enhanced.map { "\($0) \(text)" } ?? text
+        if !isOurs { return "\(server)\(Self.quoteMark)\(code) \(words)" }
         return text.contains(server) ? text : "delivery to \(server): \(text)"
     }
 

@@ -49,6 +49,7 @@ extension Reply {
     static let mailSyntax = Reply(501, EnhancedCode(5, 5, 4), "Syntax: MAIL FROM:<address> [parameters]")
     static let recipientSyntax = Reply(501, EnhancedCode(5, 5, 4), "Syntax: RCPT TO:<address>")
     static let malformedParameter = Reply(501, EnhancedCode(5, 5, 4), "Malformed or repeated parameter")
+    static let verifySyntax = Reply(501, EnhancedCode(5, 5, 4), "Syntax: VRFY address")
     static let unknownParameter = Reply(555, EnhancedCode(5, 5, 4), "Parameter not recognised or not offered")
     static let inputAfterStartTLS = Reply(
         554, EnhancedCode(5, 5, 0), "Nothing may follow STARTTLS before TLS; closing")

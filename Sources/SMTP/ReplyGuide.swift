@@ -52,6 +52,7 @@ package struct ReplyGuide: Sendable {
         ReplyGuide(.badHello, "EHLO without a name", "the client's host name"),
         ReplyGuide(.mailSyntax, "MAIL cannot be read", "the client"),
         ReplyGuide(.recipientSyntax, "RCPT cannot be read", "the client"),
+        ReplyGuide(.verifySyntax, "VRFY without an address", "the client"),
         ReplyGuide(.malformedParameter, "a parameter of MAIL or RCPT is malformed or given twice", "the client"),
         ReplyGuide(.unknownParameter, "a parameter that EHLO did not offer", "the client"),
         ReplyGuide(.inputAfterStartTLS, "clear text behind STARTTLS (CVE-2011-0411)", "the client must wait for 220"),

@@ -29,6 +29,8 @@ extension SubmissionDialogue {
         case .vrfy:
             if let reply = gate(stage) {
                 reject(reply, into: &output)
+            } else if argument.isEmpty {
+                reject(.verifySyntax, into: &output)
             } else {
                 idle(.cannotVerify, argument, into: &output)
             }
@@ -226,7 +228,7 @@ extension SubmissionDialogue {
                 } else if draft.recipients.contains(recipient.mailbox) {
                     Reply.recipientOK.write(into: &output)
                 } else if draft.recipients.count >= limits.maxRecipients {
-                    draft.hasRefusals = true
+                    draft.refusals += 1
                     state = .reading(.transaction(identity, draft))
                     core.say(.tooManyRecipients, into: &output)
                 } else {
@@ -235,9 +237,15 @@ extension SubmissionDialogue {
                     return .recipient(recipient.mailbox, count: count)
                 }
             } catch {
-                draft.hasRefusals = true
+                draft.refusals += 1
                 state = .reading(.transaction(identity, draft))
-                reject(error.reply, into: &output)
+                // An address that is none fails nobody but itself: a list with twenty of them has good ones, too, whose
+                // mail would end with the session. As many as one message may have are no error of the client's.
+                if draft.refusals > limits.maxRecipients {
+                    reject(error.reply, into: &output)
+                } else {
+                    core.say(error.reply, into: &output)
+                }
             }
         }
         return nil

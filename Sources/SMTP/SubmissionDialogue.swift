@@ -98,8 +98,9 @@ package struct SubmissionDialogue {
     struct Draft {
         let mail: MailArgument
         let recipients = RecipientList()
-        /// A recipient was refused.
-        var hasRefusals = false
+        /// RCPTs that were refused.
+        var refusals = 0
+        var hasRefusals: Bool { refusals > 0 }
         /// One was refused for now only: to say of the message that it never goes would be wrong.
         var isDeferred = false
         /// One was refused for what fails the whole message: DATA's answer.
@@ -279,7 +280,7 @@ package struct SubmissionDialogue {
             state = .reading(.identified(identity))
             reject(reply, into: &output)
         case .recipient(let identity, var draft, _):
-            draft.hasRefusals = true
+            draft.refusals += 1
             if reply.code < 500 { draft.isDeferred = true }
             if failsTransaction {
                 // One refusal, however often it has to be said.

@@ -10,13 +10,21 @@ struct SparedRecipients {
     var found = 0
 }
 
+extension Login.Room {
+    /// What is used of its cap: more than the cap, where that was lowered below it.
+    func taken(of cap: Int64) -> Int64 {
+        guard let remaining, remaining > 0 else { return max(cap, used ?? cap) }
+        return cap - remaining
+    }
+}
+
 extension AcceptRefusal {
     /// What accept would say to a message of so many octets; nil where it fits or nothing is known.
     init?(_ room: Login.Room, octets: Int, policy: CapPolicy) {
         guard let remaining = room.remaining, let cap = room.cap, Int64(octets) > remaining else { return nil }
         self.init(
             verdict: room.limitName == "credential_bytes_daily" ? .credentialBytesDailyCap : .bytesDailyCap,
-            limit: room.limitName, cap: cap, used: cap - remaining, resetsAt: room.resetsAt,
+            limit: room.limitName, cap: cap, used: room.taken(of: cap), resetsAt: room.resetsAt,
             resetsText: room.resetsText, policy: policy == .reject ? .rejection : .deferral)
     }
 

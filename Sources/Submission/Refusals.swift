@@ -105,7 +105,7 @@ extension AcceptRefusal {
             default: .dailyCap
             }
         self.init(
-            verdict: verdict, limit: room.limitName, cap: cap, used: cap - remaining, resetsAt: room.resetsAt,
+            verdict: verdict, limit: room.limitName, cap: cap, used: room.taken(of: cap), resetsAt: room.resetsAt,
             resetsText: room.resetsText, policy: policy == .reject ? .rejection : .deferral)
     }
 }

@@ -16,35 +16,79 @@ extension SubmissionHandler {
         guard let login else { return dialogue.refuse(.credentialsInvalid, into: &output) }
         refusals.sender = sender
         spared = SparedRecipients()
-        if let (reply, limit) = refusal(of: sender, login) {
-            refusals.limit = limit
-            return dialogue.refuse(reply, into: &output)
+        guard refusal(of: sender, login) == nil else {
+            return readAgain(login) { handler, current, output in
+                if let (reply, limit) = handler.refusal(of: sender, current) {
+                    handler.refusals.limit = limit
+                    handler.dialogue.refuse(reply, into: &output)
+                } else {
+                    handler.judge(octets: declaredSize, login, into: &output)
+                }
+            }
         }
-        guard let refusal = declaredSize.flatMap({ self.refusal(ofOctets: $0, login) }) else {
-            return dialogue.allow(into: &output)
-        }
-        guard login.resubmission else { return refuse(refusal, into: &output) }
-        askForResubmission(to: nil, login) { handler, isPossible, output in
-            if isPossible { handler.dialogue.allow(into: &output) } else { handler.refuse(refusal, into: &output) }
+        judge(octets: declaredSize, login, into: &output)
+    }
+
+    private func judge(octets count: Int?, _ login: Login, into output: inout ByteBuffer) {
+        // What is known to fail is not begun.
+        guard shared.acceptor.isAvailable else { return dialogue.refuse(.notStored, into: &output) }
+        guard let count, let refusal = refusal(ofOctets: count, login) else { return dialogue.allow(into: &output) }
+        reconsider(refusal, login, to: nil, into: &output) { current in
+            AcceptRefusal(current.byteRoom, octets: count, policy: current.policy)
+        } then: { handler, refusal, output in
+            guard let refusal else { return handler.dialogue.allow(into: &output) }
+            handler.refusals.limit = refusal.figures
+            handler.dialogue.refuse(Reply(refusal), into: &output)
         }
     }
 
-    private func refuse(_ refusal: AcceptRefusal, into output: inout ByteBuffer) {
-        refusals.limit = refusal.figures
-        dialogue.refuse(Reply(refusal), into: &output)
-    }
+    // MARK: Before it is refused
 
-    /// Asks whether this may be a message again that was stored a moment ago.
-    private func askForResubmission(
-        to address: String?, _ login: Login,
-        then answer: @escaping @Sendable (SubmissionHandler, Bool, inout ByteBuffer) -> Void
+    /// What is remembered of a login may be a moment old, and what is refused for good is lost: it is read again first.
+    private func readAgain(
+        _ login: Login, then answer: @escaping @Sendable (SubmissionHandler, Login, inout ByteBuffer) -> Void
     ) {
         guard let eventLoop = context?.eventLoop else { return }
+        let directory = shared.directory
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        Task {
+            let current = await directory.current(login)
+            eventLoop.execute {
+                bound.value.answer { output in
+                    guard let current else { return bound.value.dialogue.refuse(.notStored, into: &output) }
+                    answer(bound.value, current, &output)
+                }
+            }
+        }
+    }
+
+    /// What by memory is over a cap may yet be let through: a message again that was stored a moment ago, its reply lost;
+    /// or, where it would be refused for good, one that a higher cap has room for by now.
+    ///
+    /// - Parameters:
+    ///   - address: the recipient in question; nil: none is known yet.
+    ///   - judgement: the same question, by the login as it is now.
+    ///   - answer: nil where accept is to decide.
+    private func reconsider(
+        _ refusal: AcceptRefusal, _ login: Login, to address: String?, into output: inout ByteBuffer,
+        by judgement: @escaping @Sendable (Login) -> AcceptRefusal?,
+        then answer: @escaping @Sendable (SubmissionHandler, AcceptRefusal?, inout ByteBuffer) -> Void
+    ) {
+        guard login.resubmission || refusal.policy == .rejection, let eventLoop = context?.eventLoop else {
+            return answer(self, refusal, &output)
+        }
         let (directory, sender) = (shared.directory, "\(refusals.sender ?? .null)")
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         Task {
-            let isPossible = await directory.mayBeResubmission(of: login, from: sender, to: address)
-            eventLoop.execute { bound.value.answer { output in answer(bound.value, isPossible, &output) } }
+            var refusal = Optional(refusal)
+            if await directory.mayBeResubmission(of: login, from: sender, to: address) {
+                refusal = nil
+            } else if refusal?.policy == .rejection {
+                refusal = await directory.current(login).flatMap(judgement)
+            }
+            eventLoop.execute { [refusal] in
+                bound.value.answer { output in answer(bound.value, refusal, &output) }
+            }
         }
     }
 
@@ -60,8 +104,7 @@ extension SubmissionHandler {
                 return (.addressNotYours(mailbox.description), .init("sender_address"))
             }
         }
-        // What is known to fail is not begun.
-        return shared.acceptor.isAvailable ? nil : (.notStored, nil)
+        return nil
     }
 
     private func refusal(ofOctets count: Int, _ login: Login) -> AcceptRefusal? {
@@ -75,26 +118,12 @@ extension SubmissionHandler {
         guard shared.acceptor.isAvailable else {
             return dialogue.refuse(.notStored, failsTransaction: true, into: &output)
         }
-        guard let refusal = refusal(ofRecipients: count - spared.found, login) else {
-            return allow(login, into: &output)
-        }
+        let counted = count - spared.found
+        guard let refusal = refusal(ofRecipients: counted, login) else { return allow(login, into: &output) }
         if shared.directory.suppressions.isNobody(of: login.tenantID) {
-            return refuseUnlessResubmission(refusal, login, into: &output)
+            return refuse(refusal, ofRecipients: counted, login, into: &output)
         }
         judgeWithoutSuppressed(count, login)
-    }
-
-    private func refuseUnlessResubmission(_ refusal: AcceptRefusal, _ login: Login, into output: inout ByteBuffer) {
-        guard login.resubmission, let address = dialogue.recipientsInQuestion.last?.description else {
-            return refuse(refusal, login, into: &output)
-        }
-        askForResubmission(to: address, login) { handler, isPossible, output in
-            if isPossible {
-                handler.dialogue.allow(into: &output)
-            } else {
-                handler.refuse(refusal, login, into: &output)
-            }
-        }
     }
 
     private func refusal(ofRecipients count: Int, _ login: Login) -> AcceptRefusal? {
@@ -102,24 +131,33 @@ extension SubmissionHandler {
         return AcceptRefusal(rooms.recipients, recipients: count, policy: login.policy)
     }
 
-    private func refuse(_ refusal: AcceptRefusal, _ login: Login, into output: inout ByteBuffer) {
-        refusals.limit = refusal.figures
+    private func refuse(
+        _ refusal: AcceptRefusal, ofRecipients count: Int, _ login: Login, into output: inout ByteBuffer
+    ) {
         // A partial message is a tenant's own choice: common client libraries drop refused recipients in silence.
-        dialogue.refuse(Reply(refusal), failsTransaction: !login.partial, into: &output)
+        refuse(refusal, failsTransaction: !login.partial, login, into: &output) { current in
+            AcceptRefusal(current.room, recipients: count, policy: current.policy)
+        }
     }
 
     private func allow(_ login: Login, into output: inout ByteBuffer) {
         // No message is so small that it fits.
         guard let refusal = refusal(ofOctets: 1, login) else { return dialogue.allow(into: &output) }
-        @Sendable func refuse(_ handler: SubmissionHandler, _ output: inout ByteBuffer) {
+        refuse(refusal, failsTransaction: true, login, into: &output) { current in
+            AcceptRefusal(current.byteRoom, octets: 1, policy: current.policy)
+        }
+    }
+
+    private func refuse(
+        _ refusal: AcceptRefusal, failsTransaction: Bool, _ login: Login, into output: inout ByteBuffer,
+        by judgement: @escaping @Sendable (Login) -> AcceptRefusal?
+    ) {
+        reconsider(
+            refusal, login, to: dialogue.recipientsInQuestion.last?.description, into: &output, by: judgement
+        ) { handler, refusal, output in
+            guard let refusal else { return handler.dialogue.allow(into: &output) }
             handler.refusals.limit = refusal.figures
-            handler.dialogue.refuse(Reply(refusal), failsTransaction: true, into: &output)
-        }
-        guard login.resubmission, let address = dialogue.recipientsInQuestion.last?.description else {
-            return refuse(self, &output)
-        }
-        askForResubmission(to: address, login) { handler, isPossible, output in
-            if isPossible { handler.dialogue.allow(into: &output) } else { refuse(handler, &output) }
+            handler.dialogue.refuse(Reply(refusal), failsTransaction: failsTransaction, into: &output)
         }
     }
 
@@ -150,7 +188,7 @@ extension SubmissionHandler {
                 // The last one is none of the transaction's now.
                 free.asked -= 1
                 spared = free
-                refuseUnlessResubmission(refusal, login, into: &output)
+                refuse(refusal, ofRecipients: count - free.found, login, into: &output)
             } else {
                 spared = free
                 allow(login, into: &output)
@@ -188,22 +226,42 @@ extension SubmissionHandler {
         _ outcome: Result<Preparation.Outcome, MessageFault>, _ envelope: SubmissionDialogue.Envelope, size: Int,
         _ login: Login, into output: inout ByteBuffer
     ) {
-        guard let eventLoop = context?.eventLoop else { return }
         let prepared: PreparedMessage
         let digest: [UInt8]?
         switch outcome {
         case .success(let done): (prepared, digest) = (done.message, done.digest)
         case .failure(let fault): return dialogue.refuse(fault.reply, into: &output)
         }
-        if let place = prepared.authors.firstIndex(where: { !login.senderDomains.contains($0.name) }) {
-            refusals.limit = .init("from_domain")
-            let field = place < prepared.fromDomainCount ? "The From field" : "A Sender or Resent field"
-            return dialogue.refuse(.domainNotYours(prepared.authors[place].name, in: field), into: &output)
+        guard refusal(of: prepared, login) == nil else {
+            return readAgain(login) { handler, current, output in
+                if let (reply, limit) = handler.refusal(of: prepared, current) {
+                    handler.refusals.limit = limit
+                    handler.dialogue.refuse(reply, into: &output)
+                } else {
+                    handler.submit(prepared, digest, envelope, size: size, login)
+                }
+            }
         }
-        if let foreign = prepared.authorAddresses.first(where: { !login.allows(author: $0) }) {
-            refusals.limit = .init("sender_address")
-            return dialogue.refuse(.addressNotYours(foreign), into: &output)
+        submit(prepared, digest, envelope, size: size, login)
+    }
+
+    /// An author who is not the tenant's, or not this credential's.
+    private func refusal(of message: PreparedMessage, _ login: Login) -> (Reply, RefusalEvent.Limit?)? {
+        if let place = message.authors.firstIndex(where: { !login.senderDomains.contains($0.name) }) {
+            let field = place < message.fromDomainCount ? "The From field" : "A Sender or Resent field"
+            return (.domainNotYours(message.authors[place].name, in: field), .init("from_domain"))
         }
+        if let foreign = message.authorAddresses.first(where: { !login.allows(author: $0) }) {
+            return (.addressNotYours(foreign), .init("sender_address"))
+        }
+        return nil
+    }
+
+    private func submit(
+        _ prepared: PreparedMessage, _ digest: [UInt8]?, _ envelope: SubmissionDialogue.Envelope, size: Int,
+        _ login: Login
+    ) {
+        guard let eventLoop = context?.eventLoop else { return }
         guard let author = prepared.authors.first else { preconditionFailure("a message without an author is a fault") }
         var parameters = envelope.parameters
         parameters.isInternationalized = envelope.needsInternationalization(

@@ -175,6 +175,14 @@ package final class Directory: Sendable {
         for completion in completions { completion(result) }
     }
 
+    /// A login as it is now, whatever is remembered of it: before something is refused for good that an operator may have
+    /// allowed a moment ago. Nil where that cannot be known just now, or nobody has the name any more.
+    package func current(_ login: Login) async -> Login? {
+        await withCheckedContinuation { continuation in
+            lookUp(login.name) { continuation.resume(returning: try? $0.get()) }
+        }
+    }
+
     // MARK: The remainder
 
     /// A message of this login's was accepted: what is left for the RCPTs of the next one.

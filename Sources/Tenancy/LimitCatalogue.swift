@@ -61,8 +61,9 @@ package enum LimitCatalogue {
             reply: overCap, hasShadow: true),
         LimitDescription(
             name: "rate", scope: .tenant, unit: .recipients, window: .minute,
-            text: "Recipients a minute, so many at once as the burst has room for.", standard: nil, range: anyRate,
-            isEndless: true, reply: overCap, hasShadow: false),
+            text:
+                "Recipients a minute, so many at once as the burst has room for. Where nothing is owed any message passes, and is paid off afterwards.",
+            standard: nil, range: anyRate, isEndless: true, reply: overCap, hasShadow: false),
         LimitDescription(
             name: "bytes_daily", scope: .tenant, unit: .octets, window: .day,
             text: "Octets of accepted messages, each message once.", standard: nil, range: anyNumber, isEndless: true,

@@ -117,7 +117,7 @@ extension EndToEnd {
                 site, "-f", "RCPT", "-B", "550 5.1.1 nobody here", port: sink.port, after: sink)
             try site.send(server, credential, to: ["b@remote.example"], subject: "refused")
             #expect(
-                await eventually(within: .seconds(30)) { server.log.contains("127.0.0.1 said: 550 nobody here") },
+                await eventually(within: .seconds(30)) { server.log.contains("127.0.0.1 said: 550 5.1.1 nobody here") },
                 "\(server.log)")
             #expect(refusing.messages.isEmpty)
         }

@@ -226,6 +226,61 @@ extension EndToEnd {
             #expect(try await attempt(talk, "two", to: ["s", "z"]).last.hasPrefix("450"))
         }
 
+        @Test func `nothing is refused for good by what a node remembers of before a change`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme", "--daily", "2", "--policy", "reject")
+            let talk = try await Talk(site, credential, port: try await site.serve("submission").port)
+            #expect(try await attempt(talk, "one", to: ["a", "b"]).last.hasPrefix("250"))
+            let full = try await attempt(talk, "two", to: ["z"])
+            #expect(full.recipients[0].hasPrefix("550 5.7.1 Daily cap of 2 recipients reached (2 used)"), "\(full)")
+            let foreign = try await talk.say("MAIL FROM:<a@other.example>")
+            #expect(foreign.hasPrefix("550 5.7.1 The envelope sender names other.example"), "\(foreign)")
+
+            // Changed as by a command whose word is still on its way: written, and nobody told.
+            try await site.sql.query("UPDATE gatepost.tenant SET daily_cap = 4 WHERE slug = 'acme'")
+            try await site.sql.query(
+                """
+                INSERT INTO gatepost.sender_domain (tenant_id, domain, token, verified_at, verified_by)
+                SELECT d.tenant_id, 'other.example', 'x', now(), 'operator' FROM gatepost.sender_domain d
+                WHERE d.domain = 'acme.example'
+                """)
+            let raised = try await attempt(talk, "two", to: ["y", "z"])
+            #expect(raised.recipients.allSatisfy { $0.hasPrefix("250") }, "\(raised)")
+            #expect(raised.last.hasPrefix("250"), "\(raised)")
+            let added = try await talk.say("MAIL FROM:<a@other.example>")
+            #expect(added.hasPrefix("250"), "\(added)")
+            #expect(try await attempt(talk, "three", to: ["x"]).recipients[0].hasPrefix("550 5.7.1 Daily cap of 4"))
+            // (Lowered below what is used: as much is used as before.)
+            try await site.sql.query("UPDATE gatepost.tenant SET daily_cap = 1 WHERE slug = 'acme'")
+            let lowered = try await attempt(talk, "three", to: ["x"])
+            #expect(
+                lowered.recipients[0].hasPrefix("550 5.7.1 Daily cap of 1 recipients reached (4 used)"), "\(lowered)")
+        }
+
+        @Test func `a cancel that leaves somebody the message does not make it new mail`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme", "--daily", "10")
+            let talk = try await Talk(site, credential, port: try await site.serve("submission").port)
+            let first = try await attempt(talk, "one", to: ["a", "b"])
+            let id = try #require(first.last.split(separator: " ").last.map(String.init))
+            try site.gatepost("queue", "cancel", id, "a@remote.example", "--yes")
+            #expect(try await attempt(talk, "one", to: ["a", "b"]).last == first.last)
+            try site.gatepost("queue", "cancel", id, "--yes")
+            let anew = try await attempt(talk, "one", to: ["a", "b"])
+            #expect(anew.last.hasPrefix("250") && anew.last != first.last, "\(anew)")
+        }
+
+        @Test func `a list with many bad addresses in it goes to the good ones`() async throws {
+            let (site, server) = try await SharedSite.instance.site()
+            let credential = try site.tenant("listed", "--daily", "100")
+            let heard = try walk(
+                site, credential, server, "send",
+                (1...30).map { "bad\($0)@[192.0.2.1] good\($0)@remote.example" }.joined(separator: " "))
+            #expect(heard.recipients?.count { $0.hasPrefix("550 5.1.2") } == 30, "\(heard)")
+            #expect(heard.accepted.count == 1, "\(heard)")
+            #expect(try await figures(site, "listed") == [30, 30, 30])
+        }
+
         @Test func `a node that is told by the commit that a cap is reached says so at the next RCPT`() async throws {
             let site = try await Site()
             let credential = try site.tenant("acme", "--daily", "2")

@@ -16,7 +16,7 @@ import Testing
     @Test func `its code and words go through, and what is not about the message is for later`() {
         let yes = reply({ .delivered($0) }, 250, EnhancedCode(2, 6, 0))
         #expect(yes.code == 250 && yes.enhanced == EnhancedCode(2, 6, 0))
-        #expect(yes.lines == [#"mx.example said: 250 its \x1b words"#])
+        #expect(yes.lines == [#"mx.example said: 250 2.6.0 its \x1b words"#])
         #expect(reply({ .bounced($0) }, 554, nil).enhanced == EnhancedCode(5, 0, 0))
         #expect(reply({ .deferred($0) }, 450, EnhancedCode(4, 2, 1)).code == 450)
         #expect(reply({ .deferred($0) }, 421, EnhancedCode(4, 3, 2)).code == 451, "421 would end our own connection")

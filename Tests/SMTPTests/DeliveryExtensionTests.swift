@@ -173,6 +173,10 @@ import Testing
         let message = one
         #expect(one.recipients[0].originalAddress(inASCII: true) == #"utf-8;\x{65E5}\x{672C}+2Bx@r.example"#)
         #expect(one.recipients[0].originalAddress(inASCII: false) == "utf-8;日本+2Bx@r.example")
+        one.recipients[0].originalRecipient = "x400;/S+3Dx/"
+        #expect(one.recipients[0].originalAddress(inASCII: true) == "x400; /S=x/")
+        one.recipients[0].originalRecipient = "RFC822;b+2Bc@d.example"
+        #expect(one.recipients[0].originalAddress(inASCII: true) == "rfc822; b+c@d.example")
         for (offer, original) in [
             ("250-DSN\nS 250 SMTPUTF8", "utf-8;日本+2Bx@r.example"),
             ("250 DSN", #"utf-8;\x{65E5}\x{672C}+2Bx@r.example"#),
@@ -318,6 +322,27 @@ import Testing
         #expect(go == .sendContent)
         let isLast = dialogue.sendContent(into: &output)
         #expect(isLast)
+        #expect(dialogue.patience == 600, "the final dot")
+    }
+
+    @Test func `our own relay is given a minute, and all its time for what others have to say`() {
+        var dialogue = DeliveryDialogue(wire: .lmtp, hostname: "f.example", tls: .none)
+        var output = ByteBuffer()
+        func take(_ text: String) {
+            var bytes = ByteBuffer(string: text)
+            dialogue.receive(&bytes)
+            _ = dialogue.advance(into: &output)
+        }
+        #expect(dialogue.patience == 60)
+        take("220 relay\r\n")
+        take("250 relay\r\n")
+        dialogue.deliver(Self.plain(), into: &output)
+        #expect(dialogue.patience == 60, "MAIL")
+        take("250 ok\r\n")
+        take("250 ok\r\n")
+        #expect(dialogue.patience == 60, "DATA")
+        take("354 go\r\n")
+        _ = dialogue.sendContent(into: &output)
         #expect(dialogue.patience == 600, "the final dot")
     }
 

@@ -351,6 +351,18 @@ struct DeliveryTranscriptTests {
             C RSET
             ! outcomes bounced 550
             """)
+        // A relay of ours that somebody has made a smarthost: its gate says so to MAIL, whatever the message is.
+        check(
+            .smtp, [DeliverySubject.transaction(["b@d.example"], submitter: nil)],
+            """
+            S 220 mx.example ESMTP
+            C EHLO forwarder.example
+            S 250 mx.example
+            C MAIL FROM:<a@own.example>
+            S 550 5.7.1 Relaying denied
+            C RSET
+            ! outcomes deferred 550
+            """)
     }
 
     // MARK: Hostile peers

@@ -346,6 +346,15 @@ struct SubmissionOrderTests {
                 + "\nS 421 4.7.0 Too many errors; closing\n! close")
     }
 
+    @Test func `addresses that are none are no errors of the session until they are more than a message may have`() {
+        // (Four, here.)
+        check(
+            .transaction,
+            (1...25).map { _ in "C RCPT TO:<b@[192.0.2.1]>" }.joined(separator: "\n") + "\n"
+                + (1...23).map { _ in "S 550 5.1.2 Recipient address must have a domain name" }.joined(separator: "\n")
+                + "\nS 421 4.7.0 Too many errors; closing\n! close")
+    }
+
     @Test func `the twentieth refused secret ends the session too`() {
         check(
             .secured,

@@ -166,6 +166,14 @@ extension ArgumentText {
         }
     }
 
+    /// One that a client logs in with.
+    static func oneMechanism(_ text: String) throws -> String {
+        guard let known = try? mechanism(text), known == [text.uppercased()] else {
+            throw ArgumentProblem("expected SCRAM-SHA-256-PLUS, SCRAM-SHA-256, PLAIN, LOGIN or EXTERNAL")
+        }
+        return text.uppercased()
+    }
+
     static func end(_ text: String, now: Instant) throws -> Setting<Instant> {
         text == "never" ? .none : .value(try expiry(text, now: now))
     }

@@ -36,7 +36,7 @@ struct ExplainCommand: AsyncParsableCommand {
     var ip: String?
     @Option(
         help: ArgumentHelp("How it would log in, like SCRAM-SHA-256.", valueName: "name"),
-        transform: { $0.uppercased() })
+        transform: ArgumentText.oneMechanism)
     var mechanism: String?
     @Option(
         help: ArgumentHelp("The envelope sender; <> is the empty one.", valueName: "address"),
