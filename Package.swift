@@ -123,7 +123,7 @@ let package = Package(
         module(
             "SubmissionClient",
             [
-                "Cryptography", "TLS", nioCore, nioPosix,
+                "Cryptography", "TLS", "Network", nioCore, nioPosix,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]),
         program(

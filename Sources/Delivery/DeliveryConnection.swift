@@ -112,7 +112,7 @@ package final class DeliveryConnection: Hop {
             .connect(host: hop.host, port: hop.port)
             .whenFailure { error in
                 guard !this.value.isClosed else { return }
-                this.value.report(.failed(reason: "connect: \(error)"))
+                this.value.report(.failed(reason: "connect: \(ConnectFailure(error))"))
             }
     }
 

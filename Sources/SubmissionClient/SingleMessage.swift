@@ -1,6 +1,6 @@
-internal import Glibc
 package import NIOCore
 internal import NIOPosix
+internal import Network
 package import TLS
 
 /// One connection, one message: what a quickstart or a check sends.
@@ -84,14 +84,6 @@ package struct Unreachable: Error, CustomStringConvertible {
     package let description: String
 
     package init(_ error: any Error, _ host: String, _ port: Int) {
-        var reason = "\(error)"
-        if let attempts = error as? NIOConnectionError {
-            if let error = attempts.connectionErrors.first?.error as? IOError {
-                reason = String(cString: strerror(error.errnoCode))
-            } else if attempts.dnsAError != nil || attempts.dnsAAAAError != nil {
-                reason = "its name has no address"
-            }
-        }
-        description = "cannot connect to \(host):\(port): \(reason)"
+        description = "cannot connect to \(host):\(port): \(ConnectFailure(error))"
     }
 }

@@ -164,6 +164,12 @@ import Testing
         #expect(!peer.log.contains("content"))
     }
 
+    @Test func `a connection that is refused is told in the system's words`() async throws {
+        let attempt = Attempt(
+            to: NextHop(host: "127.0.0.1", port: FreePort.find(), wire: .smtp, tls: .none), [try message()])
+        #expect(await attempt.events() == ["failed connect: Connection refused"])
+    }
+
     @Test func `8-bit, binary and large content arrive as what the server can take`() async throws {
         let seven = try await ScriptedPeer([])
         let eightBit = try message(content: "Subject: x\r\n\r\n.\u{e9}\r\n", isEightBit: true)
