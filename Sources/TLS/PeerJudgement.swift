@@ -4,6 +4,8 @@ internal import Synchronization
 /// What the verification of the peer's certificate came to, taken while the handshake runs.
 struct PeerJudgement {
     let verification: PeerCertificate.Verification
+    /// Of one that is not trusted.
+    var fault = CertificateFault.other
 }
 
 /// Called by OpenSSL in place of its own verification. As a server it judges and lets the handshake go on whatever the
@@ -28,7 +30,7 @@ let judgePeer: @convention(c) (OpaquePointer?, UnsafeMutableRawPointer?) -> Int3
     ERR_clear_error()
     guard passed, error == X509_V_OK else {
         connection.judgement = PeerJudgement(
-            verification: .untrusted(reason: explain(error, certificate: certificate)))
+            verification: .untrusted(reason: explain(error, certificate: certificate)), fault: CertificateFault(error))
         return connection.isServer ? 1 : 0
     }
     if connection.isServer, let fault = faultOfClientCertificate(certificate) {
@@ -79,6 +81,25 @@ private func faultOfClientCertificate(_ certificate: OpaquePointer?) -> String? 
         return "its extended key usage does not name clientAuth"
     }
     return nil
+}
+
+extension CertificateFault {
+    /// - Parameter error: what OpenSSL's verification came to.
+    fileprivate init(_ error: Int32) {
+        switch error {
+        case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH: self = .name
+        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+            X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
+            X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, X509_V_ERR_CERT_SIGNATURE_FAILURE:
+            self = .issuer
+        case X509_V_ERR_CERT_HAS_EXPIRED: self = .expired
+        case X509_V_ERR_CERT_NOT_YET_VALID: self = .notYetValid
+        case X509_V_ERR_CERT_REVOKED: self = .revoked
+        case X509_V_ERR_UNABLE_TO_GET_CRL, X509_V_ERR_CRL_HAS_EXPIRED, X509_V_ERR_CRL_NOT_YET_VALID:
+            self = .revocationList
+        default: self = .other
+        }
+    }
 }
 
 private func explain(_ error: Int32, certificate: OpaquePointer?) -> String {

@@ -87,8 +87,8 @@ final class TLSConnection {
         case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .needsInput
         default:
             let reason = drainedReason("the peer broke it off")
-            if !isServer, let serverName, case .untrusted(let reason)? = judgement?.verification {
-                return .failed(.untrustedServer(name: serverName, reason: reason))
+            if !isServer, let serverName, let judgement, case .untrusted(let reason) = judgement.verification {
+                return .failed(.untrustedServer(name: serverName, reason: reason, fault: judgement.fault))
             }
             return .failed(.handshake(reason: reason))
         }

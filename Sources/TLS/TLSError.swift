@@ -9,7 +9,7 @@ package enum TLSError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The handshake came to nothing: the peer's fault, or ours as the peer saw it.
     case handshake(reason: String)
     /// Client mode: the server's certificate is not the expected one's.
-    case untrustedServer(name: String, reason: String)
+    case untrustedServer(name: String, reason: String, fault: CertificateFault)
     /// A record after the handshake was bad, or the peer sent an alert.
     case connection(reason: String)
     /// There is no finished handshake to ask.
@@ -24,13 +24,27 @@ package enum TLSError: Error, Sendable, Hashable, CustomStringConvertible {
         case .file(let path, let reason): "\(path): \(reason)"
         case .configuration(let reason): "TLS: \(reason)"
         case .handshake(let reason): "TLS handshake failed: \(reason)"
-        case .untrustedServer(let name, let reason): "TLS: \(name) is not trusted: \(reason)"
+        case .untrustedServer(let name, let reason, _): "TLS: \(name) is not trusted: \(reason)"
         case .connection(let reason): "TLS connection failed: \(reason)"
         case .notEstablished: "TLS: the handshake is not complete"
         case .noKeyingMaterial(let reason): "TLS: no keying material: \(reason)"
         case .authority(let reason): reason
         }
     }
+}
+
+/// What is wrong with a certificate, as far as it tells what helps.
+package enum CertificateFault: Sendable, Hashable {
+    /// It is for other names.
+    case name
+    /// No authority trusted here has signed it.
+    case issuer
+    case expired
+    case notYetValid
+    case revoked
+    /// There is no revocation list to judge it by, or none that counts.
+    case revocationList
+    case other
 }
 
 /// Takes everything out of the thread's OpenSSL error queue. The newest comes last and says most.

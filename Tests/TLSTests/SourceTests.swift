@@ -113,7 +113,8 @@ import Testing
         #expect(
             try end(isOptional: true).errors.first as? TLSError
                 == .untrustedServer(
-                    name: "localhost", reason: "its certificate has been revoked (certificate revoked)"))
+                    name: "localhost", reason: "its certificate has been revoked (certificate revoked)",
+                    fault: .revoked))
         try openssl.writeList(list, revoking: [], endsSeconds: -60)
         #expect(try end().failure.contains("has ended"))
     }

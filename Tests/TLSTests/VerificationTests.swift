@@ -31,7 +31,8 @@ import Testing
         #expect(pair.clientEnd.session == nil)
         #expect(
             pair.clientEnd.errors.first as? TLSError
-                == .untrustedServer(name: name, reason: "its certificate is for localhost, 127.0.0.1, ::1"))
+                == .untrustedServer(
+                    name: name, reason: "its certificate is for localhost, 127.0.0.1, ::1", fault: .name))
         #expect(!pair.client.isActive)
         #expect(pair.serverEnd.failure.contains("bad certificate"), "the server is told: \(pair.serverEnd.failure)")
     }
@@ -42,6 +43,10 @@ import Testing
         pair.run()
         #expect(pair.clientEnd.session == nil)
         #expect(pair.clientEnd.failure.contains("not signed by an authority trusted here"))
+        guard case .untrustedServer(_, _, .issuer)? = pair.clientEnd.errors.first as? TLSError else {
+            Issue.record("not for its issuer: \(pair.clientEnd.failure)")
+            return
+        }
     }
 
     @Test func `a client refuses a forwarder that plays the server`() throws {
