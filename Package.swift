@@ -193,7 +193,7 @@ let package = Package(
         tests(
             "CommandTests",
             [
-                "gatepost", "Tenancy", "Postgres", "DNS", logging,
+                "gatepost", "Tenancy", "Postgres", "DNS", "TLS", "SubmissionClient", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], exclude: ["Goldens"]),
         // Whole Gatepost sites, sinks, journals and the judge: for the end-to-end tests and for the torture.

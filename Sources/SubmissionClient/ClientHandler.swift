@@ -77,6 +77,9 @@ package final class ClientHandler: ChannelInboundHandler {
     package var offered: [String] { dialogue.offered }
     package var mechanism: ClientCredentials.Mechanism? { dialogue.mechanism }
 
+    /// Whether a login could be bound to its TLS (`tls-exporter`).
+    package var hasBinding: Bool { (try? tlsHandler?.channelBinding()) != nil }
+
     /// Nothing is expected from now on: the time-out does not run until `quit`.
     package func rest() { isResting = true }
 

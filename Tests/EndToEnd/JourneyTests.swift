@@ -120,6 +120,16 @@ extension EndToEnd {
             _ = try await far.expectOne("Subject: plain", within: .seconds(30))
             #expect(smarthost.logins(of: account) == ["SCRAM-SHA-256-PLUS"])
             for log in [near.log, smarthost.log] { #expect(!log.contains(account.secret)) }
+            func check(_ authorities: String) throws -> String {
+                try site.run([
+                    "env", "GATEPOST_FORWARDER_SMARTHOST_AUTHORITIES=\(authorities)", Site.binary, "check", "--config",
+                    site.settings,
+                ]).standardOutput
+            }
+            let known = try check(far.ca)
+            #expect(known.contains("; the login itself was not tried"), "\(known)")
+            let unknown = try check(site.ca)
+            #expect(unknown.contains("hint: its authority belongs into forwarder.smarthost-authorities"), "\(unknown)")
         }
 
         @Test func `an address in UTF-8 goes all the way, its domain as the DNS knows it`() async throws {

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import SASL
 import SubmissionClient
 import TLS
 
@@ -16,10 +17,31 @@ struct Probe {
 
     struct Seen: Sendable {
         var session: TLSSession?
-        /// What EHLO listed, in the server's words.
+        /// Whether a login could be bound to its TLS.
+        var hasBinding = false
+        /// What the last EHLO listed, upper case, a line each.
         var offered: [String]
-        var mechanisms: String? {
-            offered.first { $0.uppercased().hasPrefix("AUTH ") }.map { String($0.dropFirst(5)) }
+
+        /// What AUTH lists.
+        var mechanisms: [String] {
+            offered.flatMap { line -> [String] in
+                let words = line.split(separator: " ").map(String.init)
+                return words.first == "AUTH" ? Array(words.dropFirst()) : []
+            }
+        }
+
+        /// Why no delivery could log in there, by what a delivery would choose; nil: it could try.
+        var loginFault: String? {
+            let mechanism = ClientExchange.choose(
+                from: mechanisms, isEncrypted: session != nil, hasBinding: hasBinding)
+            guard mechanism == nil else { return nil }
+            guard !mechanisms.isEmpty else { return "offers no login: mail waits" }
+            return "offers no login that Gatepost knows (offered \(mechanisms.joined(separator: " "))): mail waits"
+        }
+
+        /// A login that failed would count at the server: what it offers must do.
+        var untriedLogin: String {
+            "offers AUTH \(mechanisms.joined(separator: " ")); the login itself was not tried"
         }
     }
 
@@ -66,7 +88,7 @@ struct Probe {
         init(_ promise: EventLoopPromise<Seen>) { self.promise = promise }
 
         func clientIsReady(_ client: ClientHandler) {
-            seen = Seen(session: client.session, offered: client.offered)
+            seen = Seen(session: client.session, hasBinding: client.hasBinding, offered: client.offered)
             client.quit()
         }
 

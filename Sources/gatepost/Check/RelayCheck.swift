@@ -53,7 +53,7 @@ struct RelayCheck {
         do {
             tls = try context(relay)
         } catch {
-            return .wrong("relay", "\(name): \(error)")
+            return .wrong("relay", "\(name): \(error)", hint: RelayRemedy.forFiles(tls: relay.tls))
         }
         // As the forwarder does it.
         let serverName = relay.serverName.isEmpty ? relay.host : relay.serverName
@@ -62,8 +62,17 @@ struct RelayCheck {
             let seen = try await probe.run(tls: tls, serverName: serverName)
             var text = "\(name): \(how), answers"
             if let session = seen.session { text += " with \(session.version)" }
-            if let login = seen.mechanisms { text += ", offers AUTH \(login)" }
-            if relay.wire == "lmtp", relay.tls == "mutual", seen.mechanisms == nil {
+            if relay.username != nil {
+                if let fault = seen.loginFault {
+                    return .wrong(
+                        "relay", "\(text), \(fault)",
+                        hint: "`gatepost relay set \(name) --username none` logs in no more")
+                }
+                text += ", \(seen.untriedLogin)"
+            } else if !seen.mechanisms.isEmpty {
+                text += ", offers AUTH \(seen.mechanisms.joined(separator: " "))"
+            }
+            if relay.wire == "lmtp", relay.tls == "mutual", seen.mechanisms.isEmpty {
                 // Where no forwarder runs there is no certificate to be known by.
                 guard settings.forwarder.certificate != nil else {
                     return .note("relay", text + "; whether it knows the forwarders is for them to ask")
@@ -79,7 +88,10 @@ struct RelayCheck {
             if relay.tls == "opportunistic", (try? await probe.run(tls: nil, serverName: serverName)) != nil {
                 return .note("relay", "\(name): \(how), answers, in the clear (\(error))")
             }
-            return .wrong("relay", "\(name): \(how): \(error)", hint: "gatepost relay list \(relay.pool)")
+            let remedy = RelayRemedy(
+                member: name, wire: relay.wire, tls: relay.tls, logsIn: relay.username != nil,
+                drains: relay.status != "active")
+            return .wrong("relay", "\(name): \(how): \(error)", hint: remedy.hint(for: error))
         }
     }
 

@@ -23,7 +23,7 @@ struct SmarthostCheck {
         do throws(TLSError) {
             tls = try context(hop.tls)
         } catch {
-            return .wrong(subject, "\(name): \(error)")
+            return .wrong(subject, "\(name): \(error)", hint: "relay.smarthost-authorities")
         }
         let probe = Probe(
             host: hop.host, port: hop.port, heloName: settings.relay.hostname, isTLSAtOnce: hop.isImplicitTLS)
@@ -32,12 +32,11 @@ struct SmarthostCheck {
             var text = "\(name), answers"
             if let session = seen.session { text += " with \(session.version)" }
             guard hop.login != nil else { return .ok(subject, text) }
-            guard let login = seen.mechanisms else {
+            if let fault = seen.loginFault {
                 return .wrong(
-                    subject, "\(text), and offers no login: mail waits",
-                    hint: "without relay.smarthost-username nobody logs in there")
+                    subject, "\(text), \(fault)", hint: "without relay.smarthost-username nobody logs in there")
             }
-            return .ok(subject, "\(text), offers AUTH \(login)")
+            return .ok(subject, "\(text), \(seen.untriedLogin)")
         } catch {
             if hop.tls == .opportunistic, !hop.isImplicitTLS,
                 (try? await probe.run(tls: nil, serverName: hop.serverName)) != nil
