@@ -107,6 +107,23 @@ extension EndToEnd {
             #expect(faults.count == 1 && (faults.first?["text"] as? String)?.contains("does not belong") == true)
         }
 
+        @Test func `authorities of smarthosts that cannot be read are wrong, as serve has it`() async throws {
+            let (_, forwarder) = try await check(
+                "--skip-relays", environment: ["GATEPOST_FORWARDER_SMARTHOST_AUTHORITIES=/nowhere.pem"])
+            #expect(forwarder.status == 2)
+            #expect(
+                forwarder.standardOutput.contains(
+                    "wrong  authorities   forwarder.smarthost-authorities: /nowhere.pem: No such file"),
+                "\(forwarder.standardOutput)")
+            let smarthost = ["GATEPOST_RELAY_ROUTE=smarthost", "GATEPOST_RELAY_SMARTHOST=127.0.0.1:1"]
+            let (_, relay) = try await check(
+                "--skip-relays", environment: smarthost + ["GATEPOST_RELAY_SMARTHOST_AUTHORITIES=/dev/null"])
+            #expect(relay.status == 2)
+            #expect(
+                relay.standardOutput.contains("wrong  authorities   relay.smarthost-authorities: /dev/null"),
+                "\(relay.standardOutput)")
+        }
+
         @Test func `a relay that denies the forwarder, and a smarthost that is not there, are wrong`() async throws {
             let (site, _) = try await SharedSite.instance.site()
             let foreign = "\(site.folder)/foreign-check"

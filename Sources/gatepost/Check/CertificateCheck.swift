@@ -16,8 +16,15 @@ struct CertificateCheck {
             "submission", submission.certificate, submission.privateKey, hostname: submission.hostname)
         findings += pair("forwarder", forwarder.certificate, forwarder.privateKey)
         findings += authorities("forwarder.authorities", forwarder.authorities)
+        // They have a default, which only those who use it must have.
+        if forwarder.certificate != nil {
+            findings += authorities("forwarder.smarthost-authorities", forwarder.smarthostAuthorities)
+        }
         findings += pair("relay", relay.certificate, relay.privateKey)
         findings += authorities("relay.authorities", relay.authorities)
+        if relay.certificate != nil, relay.route == .smarthost, relay.smarthostTLS == .verify {
+            findings += authorities("relay.smarthost-authorities", relay.smarthostAuthorities)
+        }
         if findings.isEmpty {
             findings.append(
                 .wrong(
@@ -70,26 +77,41 @@ struct CertificateCheck {
 
     /// The authority's own list, and those that the roles look at instead.
     private var revocations: [Finding] {
-        let own = "\(settings.pki.directory)/crl.pem"
-        var lists: [(name: String, path: String)] = []
-        // One that this user may not look for is one that its relay cannot read either.
-        if access(own, F_OK) == 0 || errno != ENOENT && errno != ENOTDIR
-            || CertificateAuthority.hasRevoked(in: settings.pki.directory)
-        {
-            lists.append(("", own))
-        }
+        var lists: [(key: String?, path: String)] = []
+        if countsOwnList { lists.append((nil, ownList)) }
         let named = [
-            ("relay.revocations: ", settings.relay.revocations),
-            ("forwarder.revocations: ", settings.forwarder.revocations),
+            ("relay.revocations", settings.relay.revocations),
+            ("forwarder.revocations", settings.forwarder.revocations),
         ]
-        for (name, path) in named {
+        for (key, path) in named {
             guard let path, !lists.contains(where: { $0.path == path }) else { continue }
-            lists.append((name, path))
+            lists.append((key, path))
         }
-        return lists.flatMap { finding($0.name, $0.path) }
+        return lists.flatMap { finding($0.key, $0.path) }
     }
 
-    private func finding(_ name: String, _ path: String) -> [Finding] {
+    private var ownList: String { "\(settings.pki.directory)/crl.pem" }
+
+    /// The keys of the roles here that look at the authority's own list.
+    private var keysOfOwnList: [String] {
+        let (relay, forwarder) = (settings.relay, settings.forwarder)
+        var keys: [String] = []
+        if relay.certificate != nil, relay.revocations == nil { keys.append("relay.revocations") }
+        if forwarder.certificate != nil, forwarder.revocations == nil { keys.append("forwarder.revocations") }
+        return keys
+    }
+
+    private var countsOwnList: Bool {
+        if access(ownList, R_OK) == 0 { return true }
+        switch errno {
+        case ENOENT, ENOTDIR: return CertificateAuthority.hasRevoked(in: settings.pki.directory)
+        // One that this user may not read or look for is one that its roles cannot read either, where they look at it.
+        default: return !keysOfOwnList.isEmpty
+        }
+    }
+
+    private func finding(_ key: String?, _ path: String) -> [Finding] {
+        let name = key.map { "\($0): " } ?? ""
         do {
             let list = try TLS.RevocationList(path: path)
             let text = name + list.summary
@@ -105,8 +127,17 @@ struct CertificateCheck {
                 }
             return [finding] + revoked(by: list)
         } catch {
-            return [.wrong("revocations", "\(name)\(error)", hint: "`gatepost ca crl` makes it anew")]
+            return [.wrong("revocations", "\(name)\(error)", hint: remedy(key, path))]
         }
+    }
+
+    /// For a list that cannot be read.
+    private func remedy(_ key: String?, _ path: String) -> String {
+        if access(path, R_OK) != 0, errno == EACCES {
+            let keys = key.map { [$0] } ?? keysOfOwnList
+            return "put a copy where the service's user may read it, and name it in \(keys.joined(separator: " and "))"
+        }
+        return "`gatepost ca crl` makes it anew" + (path == ownList ? "" : " in pki.directory: copy it from there")
     }
 
     /// The pool's own authority, where its folder is on this machine.
