@@ -15,9 +15,10 @@ struct Serve: AsyncParsableCommand {
               gatepost serve --role forwarder      bring accepted mail to the relays
               gatepost serve --role relay          deliver; needs no database
 
-            SIGTERM ends it in good order: no new connections, 421 to idle sessions, messages under way are
-            finished (`shutdown.grace`), what is still queued is free for other nodes at once. SIGHUP reads
-            certificates, log level, limits and lists again; no session ends, and the log says what needs a restart.
+            SIGTERM ends it in good order: no new connections, 421 to idle sessions, messages under way are finished \
+            (`shutdown.grace`), what is still queued is free for other nodes at once. SIGHUP reads certificates, log \
+            level, limits and lists again; no session ends, and the log says what needs a restart.
+
             It tells systemd when it is ready (Type=notify) and takes sockets from it (Config/systemd).
             """)
 

@@ -27,6 +27,17 @@ import Testing
         #expect(attributes[.posixPermissions] as? Int == 0o600)
     }
 
+    @Test func `need no database, and not its password either`() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "gatepost-ca-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let environment = [
+            "GATEPOST_PKI_DIRECTORY": folder.path, "GATEPOST_DATABASE_PASSWORD_FILE": folder.path + "/not-yet",
+        ]
+        let made = try Run(["ca", "init"], environment: environment)
+        #expect(made.status == 0, "\(made.errors)")
+        #expect(try Run(["tenant", "list"], environment: environment).errors.contains("/not-yet"))
+    }
+
     @Test func `renew and revoke, ask first, and say what is near`() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "gatepost-ca-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }

@@ -41,7 +41,7 @@ struct AuthorityCommands: ParsableCommand {
         var days: Int64 = 3650
 
         func run() async throws {
-            let folder = place.folder(try common.settings())
+            let folder = place.folder(try common.settings(usesDatabase: false))
             try Self.explaining {
                 let authority = try CertificateAuthority.create(in: folder, name: name, days: Int(days))
                 let output = Output(isJSON: common.json)
@@ -86,7 +86,7 @@ struct AuthorityCommands: ParsableCommand {
         }
 
         func run() async throws {
-            let folder = place.folder(try common.settings())
+            let folder = place.folder(try common.settings(usesDatabase: false))
             try Self.explaining {
                 let authority = try CertificateAuthority(existing: folder)
                 let wanted: CertificateAuthority.Kind =
@@ -119,7 +119,7 @@ struct AuthorityCommands: ParsableCommand {
         @OptionGroup var place: Place
 
         func run() async throws {
-            let folder = place.folder(try common.settings())
+            let folder = place.folder(try common.settings(usesDatabase: false))
             try Self.explaining {
                 let authority = try CertificateAuthority(existing: folder)
                 // Whoever may only look is shown the list all the same.

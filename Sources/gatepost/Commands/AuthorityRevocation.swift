@@ -24,7 +24,7 @@ extension AuthorityCommands {
         var days: Int64 = 825
 
         func run() async throws {
-            let folder = place.folder(try common.settings())
+            let folder = place.folder(try common.settings(usesDatabase: false))
             try Self.explaining {
                 let authority = try CertificateAuthority(existing: folder)
                 try authority.require(name)
@@ -83,7 +83,7 @@ extension AuthorityCommands {
         }
 
         func run() async throws {
-            let folder = place.folder(try common.settings())
+            let folder = place.folder(try common.settings(usesDatabase: false))
             try Self.explaining {
                 let authority = try CertificateAuthority(existing: folder)
                 try authority.require(certificate)
@@ -133,7 +133,7 @@ extension AuthorityCommands {
         var days: Int64?
 
         func run() async throws {
-            let folder = place.folder(try common.settings())
+            let folder = place.folder(try common.settings(usesDatabase: false))
             try Self.explaining {
                 let authority = try CertificateAuthority(existing: folder)
                 let list = try authority.renewRevocations(days: days.map { Int($0) })

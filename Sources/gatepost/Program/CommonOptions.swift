@@ -20,7 +20,10 @@ struct CommonOptions: ParsableArguments {
     }
 
     /// The file and the environment, all faults at once.
-    func settings() throws(SettingsError) -> Settings {
-        try Settings.load(path: config, environment: ProcessInfo.processInfo.environment)
+    ///
+    /// - Parameter usesDatabase: whether what is to come may ask for the database's password.
+    func settings(usesDatabase: Bool = true) throws(SettingsError) -> Settings {
+        try Settings.load(
+            path: config, environment: ProcessInfo.processInfo.environment, usesDatabase: usesDatabase)
     }
 }

@@ -10,8 +10,11 @@ extension Settings {
     /// - Parameters:
     ///   - path: the file; nil: `GATEPOST_CONFIG`, else `/etc/gatepost/gatepost.yaml` where there is one, else none.
     ///   - environment: all of the process's variables.
+    ///   - usesDatabase: false: the password's file need not be there yet.
     /// - Throws: every fault of the file and of the variables at once.
-    static func load(path: String?, environment: [String: String]) throws(SettingsError) -> Settings {
+    static func load(
+        path: String?, environment: [String: String], usesDatabase: Bool = true
+    ) throws(SettingsError) -> Settings {
         var path = path ?? environment["GATEPOST_CONFIG"]
         if path == nil, access(standardPath, F_OK) == 0 { path = standardPath }
         var faults: [SettingsFault] = []
@@ -34,7 +37,7 @@ extension Settings {
         guard faults.isEmpty else { throw SettingsError(faults: faults) }
 
         let values = SettingsValues(file: file, folder: path.map(folder(of:)), environment: variables)
-        try checkPasswordFile(values)
+        if usesDatabase { try checkPasswordFile(values) }
         try checkSmarthostLogin(values, file: file, path: path, variables)
         let password = variables["GATEPOST_DATABASE_PASSWORD"].map(Redacted.init)
         return Settings(values, password: password, machineName: machineName())
