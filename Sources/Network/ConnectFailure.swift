@@ -3,7 +3,7 @@ internal import NIOCore
 internal import NIOPosix
 
 /// Why a connection did not come about, in the system's words: NIO's are for those who know NIO.
-package struct ConnectFailure: Error, CustomStringConvertible {
+package struct ConnectFailure: CustomStringConvertible {
     package let description: String
 
     package init(_ error: any Error) { description = Self.words(for: error) }
