@@ -65,19 +65,46 @@ package final class RefusalJournal: Sendable {
     /// How many may wait.
     package static let capacity = 10_000
     static let perCall = 500
-    /// How many of those who have not logged in may wait: whoever can reach a port must not be able to fill the database.
-    /// The log has them all.
-    package static let capacityOfStrangers = 10
+    /// How many of those who have not logged in may wait: an outage's events are not strangers' alone.
+    package static let capacityOfStrangers = 1000
+    /// In any second, of those who have not logged in: whoever can reach a port must not be able to fill the database.
+    package static let strangersPerSecond = 40
 
     private struct State {
         var waiting: [RefusalEvent] = []
+        /// Of those waiting or being written.
         var strangers = 0
+        /// When the last `strangersPerSecond` of strangers were taken; the oldest is at `oldest` once there are so many.
+        var taken: [ContinuousClock.Instant] = []
+        var oldest = 0
         var lost = 0
+
+        mutating func note(_ event: RefusalEvent, at now: ContinuousClock.Instant) {
+            guard waiting.count < RefusalJournal.capacity, !event.isOfStranger || takeStranger(at: now) else {
+                lost += 1
+                return
+            }
+            waiting.append(event)
+        }
+
+        private mutating func takeStranger(at now: ContinuousClock.Instant) -> Bool {
+            guard strangers < RefusalJournal.capacityOfStrangers else { return false }
+            if taken.count < RefusalJournal.strangersPerSecond {
+                taken.append(now)
+            } else {
+                guard now - taken[oldest] >= .seconds(1) else { return false }
+                taken[oldest] = now
+                oldest = (oldest + 1) % taken.count
+            }
+            strangers += 1
+            return true
+        }
     }
 
     private let state = Mutex(State())
     private let write: @Sendable ([DatabaseValue]) async throws -> Void
     private let logger: Logger
+    private let now: @Sendable () -> ContinuousClock.Instant
 
     package convenience init(_ database: DatabasePool, logger: Logger) {
         self.init(logger: logger) { parameters in
@@ -86,20 +113,19 @@ package final class RefusalJournal: Sendable {
         }
     }
 
-    init(logger: Logger, write: @escaping @Sendable ([DatabaseValue]) async throws -> Void) {
+    init(
+        logger: Logger, write: @escaping @Sendable ([DatabaseValue]) async throws -> Void,
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now }
+    ) {
         self.logger = logger
         self.write = write
+        self.now = now
     }
 
     /// Any thread; never waits.
     package func note(_ event: RefusalEvent) {
-        state.withLock { state in
-            if event.isOfStranger {
-                guard state.strangers < Self.capacityOfStrangers else { return }
-                state.strangers += 1
-            }
-            if state.waiting.count < Self.capacity { state.waiting.append(event) } else { state.lost += 1 }
-        }
+        let now = self.now()
+        state.withLock { $0.note(event, at: now) }
     }
 
     /// Writes what has been noted so far. What cannot be written for want of a database waits for the next time.
@@ -108,23 +134,28 @@ package final class RefusalJournal: Sendable {
             let batch = state.withLock { state in
                 let batch = Array(state.waiting.prefix(Self.perCall))
                 state.waiting.removeFirst(batch.count)
-                state.strangers = state.waiting.count { $0.isOfStranger }
                 return batch
             }
             guard !batch.isEmpty else { return }
+            let strangers = batch.count { $0.isOfStranger }
             do {
                 try await write(Self.parameters(batch))
+                state.withLock { $0.strangers -= strangers }
             } catch let error as DatabaseError where error.kind == .unreachable || error.kind == .doubt {
                 state.withLock { state in
                     let room = max(0, Self.capacity - state.waiting.count)
+                    let dropped = batch.dropLast(room)
                     state.waiting.insert(contentsOf: batch.suffix(room), at: 0)
-                    state.strangers = state.waiting.count { $0.isOfStranger }
-                    state.lost += batch.count - min(room, batch.count)
+                    state.strangers -= dropped.count { $0.isOfStranger }
+                    state.lost += dropped.count
                 }
                 return
             } catch {
                 // Not for want of a database: it would fail again.
-                state.withLock { $0.lost += batch.count }
+                state.withLock { state in
+                    state.strangers -= strangers
+                    state.lost += batch.count
+                }
                 logger.warning("refusals could not be written down", metadata: ["error": "\(error)"])
             }
         }

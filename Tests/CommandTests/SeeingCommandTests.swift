@@ -161,6 +161,7 @@ import Testing
         #expect(try office.run("explain \(id)").output.contains("note: its events are gone"))
         let nothing = try office.run("explain \(MessageID(at: .now))")
         #expect(nothing.status == 1 && nothing.errors.contains("nothing is known of"))
+        #expect(nothing.errors.contains("of refusals before AUTH 40 a second and node at most are written down"))
     }
 
     @Test func `explain and event list say of a bounce by a 4xx that time ran out`() async throws {

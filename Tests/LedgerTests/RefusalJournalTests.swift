@@ -45,17 +45,74 @@ import Testing
         #expect(written.withLock { $0 } == RefusalJournal.capacity)
     }
 
-    @Test func `strangers fill neither the memory nor the database`() async {
+    /// A journal whose clock stands still but for `pass`.
+    private final class Timed: Sendable {
+        let journal: RefusalJournal
+        private let passed: Passed
+
+        final class Passed: Sendable {
+            let duration = Mutex(Duration.zero)
+        }
+
+        init(_ write: @escaping @Sendable (Int) throws -> Void) {
+            let start = ContinuousClock.now
+            let passed = Passed()
+            self.passed = passed
+            journal = RefusalJournal(
+                logger: Logger(label: "test"),
+                write: { parameters in
+                    guard case .uuidArray(let ids)? = parameters.first else { return }
+                    try write(ids.count)
+                },
+                now: { start + passed.duration.withLock { $0 } })
+        }
+
+        func pass(_ duration: Duration) { passed.duration.withLock { $0 += duration } }
+    }
+
+    @Test func `of strangers' refusals forty a second are written down, and the others are counted`() async {
         let written = Mutex<[Int]>([])
-        let journal = journal { count in written.withLock { $0.append(count) } }
-        for _ in 0..<1000 { journal.note(event(tenant: 0)) }
-        journal.note(event())
-        #expect(journal.figures == (RefusalJournal.capacityOfStrangers + 1, 0))
-        await journal.flush()
-        for _ in 0..<1000 { journal.note(event(tenant: 0)) }
-        await journal.flush()
-        #expect(
-            written.withLock { $0 } == [RefusalJournal.capacityOfStrangers + 1, RefusalJournal.capacityOfStrangers])
+        let timed = Timed { count in written.withLock { $0.append(count) } }
+        for _ in 0..<100 { timed.journal.note(event(tenant: 0)) }
+        timed.journal.note(event())
+        #expect(timed.journal.figures == (41, 60))
+        await timed.journal.flush()
+        timed.pass(.milliseconds(999))
+        timed.journal.note(event(tenant: 0))
+        #expect(timed.journal.figures == (0, 61), "written or not, it is the same second")
+        timed.pass(.milliseconds(1))
+        for _ in 0..<20 { timed.journal.note(event(tenant: 0)) }
+        timed.pass(.milliseconds(500))
+        for _ in 0..<100 { timed.journal.note(event(tenant: 0)) }
+        #expect(timed.journal.figures == (40, 141))
+        timed.pass(.milliseconds(500))
+        for _ in 0..<100 { timed.journal.note(event(tenant: 0)) }
+        #expect(timed.journal.figures == (60, 221), "no second has more, wherever it begins")
+        await timed.journal.flush()
+        #expect(written.withLock { $0 } == [41, 60])
+    }
+
+    @Test func `while the database is away a thousand of strangers' wait, and leave room for the others`() async {
+        let isAway = Mutex(true)
+        let written = Mutex(0)
+        let timed = Timed { count in
+            if isAway.withLock({ $0 }) { throw DatabaseError(.unreachable, "away") }
+            written.withLock { $0 += count }
+        }
+        func second() async {
+            for _ in 0..<40 { timed.journal.note(event(tenant: 0)) }
+            timed.pass(.seconds(1))
+            await timed.journal.flush()
+        }
+        for _ in 0..<30 { await second() }
+        #expect(timed.journal.figures == (RefusalJournal.capacityOfStrangers, 200))
+        timed.journal.note(event())
+        #expect(timed.journal.figures == (RefusalJournal.capacityOfStrangers + 1, 200))
+        isAway.withLock { $0 = false }
+        await timed.journal.flush()
+        #expect(written.withLock { $0 } == RefusalJournal.capacityOfStrangers + 1)
+        await second()
+        #expect(written.withLock { $0 } == RefusalJournal.capacityOfStrangers + 41, "there is room again")
     }
 
     @Test func `what the database will never take is lost, and not tried for ever`() async {

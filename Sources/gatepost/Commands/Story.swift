@@ -1,3 +1,4 @@
+import Ledger
 import Postgres
 import Tenancy
 
@@ -19,8 +20,9 @@ enum Story {
             throw Failure(
                 "nothing is known of `\(id)`",
                 hint: "neither a message, nor a refusal of the last 30 days, nor a charge has this id; a session's is "
-                    + "given as `gatepost explain --session \(id)`; of refusals before AUTH so many a second are "
-                    + "written down, and the log has the others: look there for the id")
+                    + "given as `gatepost explain --session \(id)`; of refusals before AUTH "
+                    + "\(RefusalJournal.strangersPerSecond) a second and node at most are written down, and the log "
+                    + "has the id of another where `log.refusals-per-minute` let its line through")
         }
         let story = MessageStory(id: id, stored: stored, events: events, charges: charges)
         desk.output.show(story.json, story.text)
