@@ -144,7 +144,12 @@ extension SubmissionHandler {
         guard let exchange else { return }
         switch result {
         case .failure(let error):
-            logger.warning("login could not be looked up", metadata: ["error": "\(error)"])
+            // That the database is away is said once, by the node's connections: here any stranger could have it said.
+            let kind = (error as? DatabaseError)?.kind
+            let isAway = kind == .unreachable || kind == .doubt
+            logger.log(
+                level: isAway ? .debug : .warning, "login could not be looked up",
+                metadata: ["client": "\(clientAddress)", "error": "\(error)"])
             failed(.temporary, "no database", into: &output)
         case .success(let found):
             pendingLogin = found.login

@@ -76,6 +76,7 @@ extension EndToEnd {
             try await say(sending, "DATA", "451 4.3.0")
             let login = try await Talk(site, credential, port: server.port).greeting
             #expect(login.hasPrefix("454 4.7.0"), "\(login)")
+            #expect(!server.log.contains("login could not be looked up"), "any stranger could fill the log with it")
             // None of them was ended.
             for talk in commits + [mailing, receiving, sending] { try await say(talk, "NOOP", "250") }
 
