@@ -1,7 +1,7 @@
 -- admin.queue_retry: what waits for its next attempt is due now.
 --   In     os_user; message id; numbers: only these recipients, null: all
 --   Out    one row per recipient: 'due', 'under way' (leased: being tried now), 'cancelled' (marked so), 'final'
---   Raises GP002 no such message
+--   Raises GP002 no such message; GP005 the tenant's queue is held: what waits would not be tried
 --   Locks  the meter first, then recipients in number order.    Repeat  harmless, and writes each time.
 --   Role   gatepost_admin
 CREATE OR REPLACE FUNCTION admin.queue_retry(os_user text, message_id uuid, numbers int[])
@@ -12,6 +12,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     v_now timestamptz;
+    v_held text;  -- the tenant, where its queue is held
     v_tenant bigint := coalesce(
         (SELECT m.tenant_id FROM gatepost.message m WHERE m.id = queue_retry.message_id),
         (SELECT m.tenant_id FROM gatepost.message_straggler m WHERE m.id = queue_retry.message_id));
@@ -20,6 +21,20 @@ BEGIN
         RAISE EXCEPTION 'no message %', queue_retry.message_id USING ERRCODE = 'GP002', HINT = 'gatepost queue list';
     END IF;
     PERFORM gatepost.lock_meters(ARRAY[v_tenant]);
+    v_held := (SELECT t.slug FROM gatepost.tenant t WHERE t.id = v_tenant AND t.hold_queue);
+    IF v_held IS NOT NULL AND EXISTS (
+        SELECT FROM (
+            SELECT r.number, r.state, r.mark, r.owner_id FROM gatepost.recipient r
+            WHERE r.tenant_id = v_tenant AND r.message_id = queue_retry.message_id
+            UNION ALL
+            SELECT r.number, r.state, r.mark, r.owner_id FROM gatepost.recipient_straggler r
+            WHERE r.tenant_id = v_tenant AND r.message_id = queue_retry.message_id) AS q
+        WHERE (q.number = ANY (queue_retry.numbers)) IS NOT FALSE AND q.state IN ('queued', 'deferred')
+          AND q.mark IS NULL AND q.owner_id IS NULL)
+    THEN
+        RAISE EXCEPTION 'the queue of the tenant "%" is held; `gatepost tenant resume %` lets it go', v_held, v_held
+            USING ERRCODE = 'GP005';
+    END IF;
     v_now := ledger.clock();
     PERFORM FROM gatepost.recipient r WHERE r.tenant_id = v_tenant AND r.message_id = queue_retry.message_id
     ORDER BY r.number FOR UPDATE;

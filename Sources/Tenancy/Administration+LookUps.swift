@@ -167,6 +167,8 @@ package struct QueueMessage: Sendable, Hashable {
     package var acceptedAt: Instant
     package var isBodyStored: Bool
     package var recipients: [Recipient]
+    /// The tenant's queue is held: nothing of it is tried.
+    package var isHeld = false
 }
 
 extension Administration {
@@ -383,6 +385,16 @@ extension Administration {
         }
         guard var message = rows.first else { throw .notFound("no message `\(id)`") }
         message.recipients = rows.flatMap(\.recipients)
+        message.isHeld = !(try await heldQueues(among: [message.tenant]).isEmpty)
         return message
+    }
+
+    /// Those of the tenants whose queues are held.
+    package func heldQueues(among slugs: Set<String>) async throws(AdministrationError) -> [String] {
+        if slugs.isEmpty { return [] }
+        return try await read(
+            "SELECT slug FROM admin.tenant WHERE slug = ANY ($1) AND hold_queue ORDER BY slug",
+            [.textArray(Array(slugs))]
+        ) { try $0.string("slug") }
     }
 }

@@ -185,6 +185,7 @@ package struct Administration: Sendable {
     /// What waits for its next attempt is due now.
     ///
     /// - Parameter numbers: only these recipients; nil: all.
+    /// - Throws: `failed` where something waits and the tenant's queue is held.
     package func retry(_ id: MessageID, numbers: [Int64]? = nil) async throws(AdministrationError) -> [Retry] {
         let answer = try await repeated(
             "SELECT number, verdict FROM admin.queue_retry($1, $2, $3)",

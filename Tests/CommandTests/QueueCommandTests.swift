@@ -57,6 +57,37 @@ import Testing
         #expect(try office.lines("queue list --all --tenant acme").count == 1)
     }
 
+    @Test func `say that the tenant's queue is held, and try nothing of it again`() async throws {
+        let office = try await `An operator's commands`.Office()
+        _ = try office.run("tenant create acme")
+        _ = try office.run("domain add acme acme.example --trust")
+        let username = try #require(try office.json("credential issue acme")["username"] as? String)
+        let id = MessageID(at: .now)
+        try await accept(office.database, username, id: id, recipients: ["b@example.net"])
+        #expect(try office.json("queue show \(id)")["queue_held"] as? Bool == false)
+        #expect(try office.run("queue retry \(id)").status == 0)
+        #expect(try office.run("tenant suspend acme --hold-queue --yes").status == 0)
+
+        let refused = try office.run("queue retry \(id)")
+        #expect(refused.status == 1, "\(refused.output)")
+        #expect(
+            refused.errors.contains(
+                "the queue of the tenant \"acme\" is held; `gatepost tenant resume acme` lets it go"),
+            "\(refused.errors)")
+        #expect(try office.json("queue show \(id)")["queue_held"] as? Bool == true)
+        for line in ["queue show \(id)", "explain \(id)"] {
+            let text = try office.run(line).output
+            #expect(text.contains("queue  held, nothing is tried; `gatepost tenant resume acme`"), "\(line): \(text)")
+        }
+        #expect(try office.run("queue list").errors.contains("the queue of acme is held"))
+
+        #expect(try office.run("tenant resume acme").status == 0)
+        #expect(try office.json("queue retry \(id)")["due"] as? Int == 1)
+        let shown = try office.run("queue show \(id)").output
+        #expect(!shown.contains("held"), "\(shown)")
+        #expect(try office.run("queue list").errors.isEmpty)
+    }
+
     @Test func `go through a queue of several pages`() async throws {
         let office = try await `An operator's commands`.Office()
         _ = try office.run("tenant create acme --daily unlimited")

@@ -36,6 +36,7 @@ struct QueueCommands: ParsableCommand {
         func run() async throws {
             try await Desk.sit(common, about: tenant.map { .tenant($0) } ?? .other) { desk in
                 var last: MessageID?
+                var waiting: Set<String> = []
                 while true {
                     let page = try await desk.administration.queue(
                         of: tenant, everything: all, pageSize: Self.pageSize, after: last)
@@ -48,8 +49,12 @@ struct QueueCommands: ParsableCommand {
                             ],
                             empty: all ? "nothing is stored" : "the queue is empty", json: \.json, row: \.row)
                     }
-                    guard page.count == Int(Self.pageSize), let final = page.last else { return }
+                    for message in page where message.live > 0 { waiting.insert(message.tenant) }
+                    guard page.count == Int(Self.pageSize), let final = page.last else { break }
                     last = final.id
+                }
+                for held in try await desk.administration.heldQueues(among: waiting) {
+                    desk.output.note("the queue of \(held) is held; `gatepost tenant resume \(held)` lets it go")
                 }
             }
         }
@@ -78,7 +83,8 @@ struct QueueCommands: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "retry", abstract: "Try a deferred message again at once.",
             discussion: """
-                Its recipients are due now and the next free forwarder takes them; the schedule goes on after that.
+                Its recipients are due now and the next free forwarder takes them; the schedule goes on after that. Where \
+                the tenant's queue is held nothing is changed, and the exit status is 1.
 
                 Examples:
                   gatepost queue retry 01920e3c-7b1a-7c55-9d0e-2f4b8a6c1e90
@@ -187,7 +193,7 @@ extension QueueMessage {
             "state": .string(state), "kind": .string(kind), "size": .number(size), "sender": .string(sender),
             "from_domain": .string(fromDomain), "message_id": .string(messageIDHeader), "client": .string(client),
             "helo": .string(helo.map(Self.text)), "accepted_at": acceptedAt.json, "body_stored": .bool(isBodyStored),
-            "recipients": .array(recipients.map(\.json)),
+            "queue_held": .bool(isHeld), "recipients": .array(recipients.map(\.json)),
         ]
     }
 
@@ -209,7 +215,13 @@ extension QueueMessage {
             "from domain": fromDomain, "message id": messageIDHeader ?? "-", "client": client ?? "-",
             "helo": helo.map(Self.text) ?? "-", "size": Show.roughSize(size),
             "accepted": Show.time(acceptedAt.microseconds), "body": isBodyStored ? "stored" : "gone",
-        ]) + "\n" + table.text(for: .output)
+        ]) + heldText + "\n" + table.text(for: .output)
+    }
+
+    /// Why nothing is tried, where somebody waits.
+    private var heldText: String {
+        guard isHeld, recipients.contains(where: { $0.finalAt == nil }) else { return "" }
+        return Table.properties(["queue": "held, nothing is tried; `gatepost tenant resume \(tenant)` lets it go"])
     }
 
     /// What came over the wire need not be UTF-8.

@@ -46,7 +46,7 @@ extension TenantRecord {
     var properties: String {
         var text = Table.properties([
             "tenant": slug, "status": reason.map { "\(status): \($0)" } ?? status,
-            "queue": holdsQueue ? "held" : "goes on", "plan": plan ?? "none",
+            "queue": status == "deleted" ? "gone" : holdsQueue ? "held" : "goes on", "plan": plan ?? "none",
             "time zone": nextZone.map { "\(zone), \($0) from \(Show.time(nextZoneFrom?.microseconds))" } ?? zone,
             "pool": pool, "contact": contact ?? "none", "created": Show.time(createdAt.microseconds),
         ])

@@ -1,6 +1,6 @@
 -- The queue: leases, claims, outcomes.
 \ir begin.psql
-SELECT plan(57);
+SELECT plan(59);
 CREATE TEMP TABLE o AS SELECT gatepost.uuid_new(ledger.clock()) AS id, gatepost.uuid_new(ledger.clock()) AS other;
 GRANT SELECT ON o TO public;
 
@@ -43,6 +43,12 @@ SELECT is(string_agg(q.verdict, ' ' ORDER BY q.number), 'final due', 'admin.queu
 FROM gatepost.message m, admin.queue_retry('me', m.id, NULL) q;
 SELECT throws_ok('SELECT admin.queue_retry(''me'', gatepost.uuid_new(ledger.clock()), NULL)', 'GP002', NULL,
     'admin.queue_retry: no such message');
+SELECT FROM admin.tenant_suspend('me', 'acme', NULL, true);
+SELECT throws_ok(format('SELECT admin.queue_retry(''me'', %L, NULL)', m.id), 'GP005', NULL,
+    'admin.queue_retry: the queue is held') FROM gatepost.message m;
+SELECT is(string_agg(q.verdict, ' '), 'final', 'admin.queue_retry: who waits for nothing is not kept by that')
+FROM gatepost.message m, admin.queue_retry('me', m.id, '{1}') q;
+SELECT FROM admin.tenant_resume('me', 'acme');
 SELECT is(q.state || ' ' || q.live, 'deferred 1', 'admin.queue_list: a message is deferred if any recipient is')
 FROM admin.queue_list('acme', false, 10, NULL) q;
 SELECT throws_ok('SELECT admin.queue_list(''nobody'', false, 10, NULL)', 'GP002', NULL,
