@@ -86,8 +86,9 @@ package struct DeliveryNotice: Sendable {
         var text = ByteBuffer()
         text.reserveCapacity(returned.octets.readableBytes + 2048 + recipients.count * 512)
         let date = MessageDate.string(unixSeconds: now)
-        // Our mark: one that comes back to us is a loop, and goes no further.
-        text.writeString("Received: by \(hostname) \(TraceField.mark)\r\n\tid \(queueID); \(date)\r\n")
+        // Our mark, a word by itself: one that comes back to us is a loop, and goes no further. No id: the report gets its
+        // own when the database stores it, and the message's is shared by all that tell of it.
+        text.writeString("Received: by \(hostname) \(TraceField.mark)\r\n\t; \(date)\r\n")
         text.writeString("Date: \(date)\r\n")
         text.writeString("From: Mail Delivery System <MAILER-DAEMON@\(hostname)>\r\n")
         text.writeString("To: <\(sender)>\r\n")
@@ -160,6 +161,9 @@ package struct DeliveryNotice: Sendable {
             text.writeStaticString("\r\n")
         }
         text.writeString("The message's number here is \(queueID).\r\n")
+        if let reason = reasonForHeaderOnly {
+            text.writeString("Only its header is attached: the message \(reason).\r\n")
+        }
     }
 
     /// What was answered and by whom, or what went wrong where nobody answered.
@@ -228,12 +232,19 @@ package struct DeliveryNotice: Sendable {
     private var isAddressedBeyondASCII: Bool { !sender.isASCII || recipients.contains { !$0.envelope.mailbox.isASCII } }
 
     /// RET is for failures; of what was delivered or is delayed, the header will do (RFC 3461 §4.3).
+    private var mayReturnAll: Bool { worst == .failed && parameters.returnContent != .headers }
+
+    /// Why not all of it is returned, where it might be.
+    private var reasonForHeaderOnly: String? {
+        guard mayReturnAll else { return nil }
+        if parameters.body == .binaryMIME { return "is binary" }
+        return original.readableBytes > Limits.returned ? "is larger than \(Limits.returned / 1024) KiB" : nil
+    }
+
     private func returnedPart() -> (type: String, octets: ByteBuffer, isEightBit: Bool) {
         let headerLength = HeaderOctets.length(of: original)
         let isBeyondASCII = HeaderOctets.hasEightBit(original)
-        if worst == .failed, parameters.returnContent != .headers, parameters.body != .binaryMIME,
-            original.readableBytes <= Limits.returned
-        {
+        if mayReturnAll, reasonForHeaderOnly == nil {
             let isEightBit = original.readableBytesView.contains { $0 >= 0x80 }
             return (isBeyondASCII ? "message/global" : "message/rfc822", original, isEightBit)
         }

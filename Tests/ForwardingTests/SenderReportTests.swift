@@ -101,6 +101,11 @@ import Testing
         #expect(text.utf8.allSatisfy { $0 == 13 || $0 == 10 || $0 == 9 || (0x20...0x7E).contains($0) })
         #expect(!text.split(separator: "\r\n").contains { $0.utf8.count > 120 })
         #expect(!made.isInternationalized)
+        // The report's own id is not known yet, and the message's is not its.
+        #expect(text.hasPrefix("Received: by gate.example (Gatepost)\r\n\t; "), "\(text)")
+        let headerEnd = try #require(text.firstRange(of: "\r\n\r\n")).lowerBound
+        let header = text[..<headerEnd]
+        #expect(!header.contains("\(whole.id)") && text.contains("X-Gatepost-Queue-Id: \(whole.id)\r\n"))
 
         func returned(_ parameters: MailParameters, _ content: String) throws -> String {
             let one = try message(parameters, content: content)
@@ -110,8 +115,17 @@ import Testing
         }
         let headers = try returned(.init(returnContent: .headers), "Subject: x\r\n\r\nsecret\r\n")
         #expect(headers.contains("text/rfc822-headers") && !headers.contains("secret"))
-        let large = try returned(.init(), "Subject: x\r\n\r\n" + String(repeating: "secret\r\n", count: 10_000))
-        #expect(large.contains("text/rfc822-headers") && !large.contains("secret"))
+        let onlyHeader = "Only its header is attached: the message "
+        #expect(!text.contains(onlyHeader) && !headers.contains(onlyHeader), "nothing is missing")
+        let long = "Subject: x\r\n\r\n" + String(repeating: "secret\r\n", count: 10_000)
+        for parameters in [MailParameters(), MailParameters(returnContent: .full)] {
+            let large = try returned(parameters, long)
+            #expect(large.contains("text/rfc822-headers") && !large.contains("secret"))
+            #expect(large.contains("\r\n\(onlyHeader)is larger than 64 KiB.\r\n"), "\(large)")
+        }
+        #expect(try !returned(.init(returnContent: .headers), long).contains(onlyHeader), "as was asked for")
+        let binary = try returned(.init(body: .binaryMIME, returnContent: .full), "Subject: x\r\n\r\nsecret\r\n")
+        #expect(binary.contains("\r\n\(onlyHeader)is binary.\r\n") && !binary.contains("secret"), "\(binary)")
         let international = try returned(.init(isInternationalized: true), "Subject: \u{e9}\r\n\r\nx\r\n")
         #expect(international.contains("Content-Type: message/global\r\nContent-Transfer-Encoding: 8bit\r\n"))
     }

@@ -93,6 +93,13 @@ import Testing
         #expect(fault("Received: from smtp.own.example by mx.example (Postfix)\r\n\(Self.from)\r\n") == nil)
     }
 
+    @Test func `a report of ours that comes back is a loop`() throws {
+        let notice = DeliveryNotice(
+            hostname: "smtp.own.example", sender: try Mailbox(parsing: "a@own.example"), recipients: [], arrival: 0,
+            queueID: "q", parameters: MailParameters(), original: ByteBuffer(string: "\(Self.from)\r\n"))
+        #expect(fault(String(buffer: notice.compose(now: 0, unique: "x"))) == .loop(.ownMark))
+    }
+
     @Test func `the Message-ID is reported unfolded, in printable ASCII and bounded`() throws {
         func messageID(_ value: String) throws -> String {
             try prepare(ByteBuffer(string: "\(Self.from)Message-Id:\(value)\r\n\r\n")).messageID
