@@ -114,6 +114,9 @@ import Testing
         ("tenants:\n  acme: &a {}\n", "t.yaml:2:9: anchors and aliases are not taken"),
         ("tenants:\n  acme: {}\n  acme: {}\n", "'acme' is given more than once"),
         ("tenants:\n  acme:\n    domains: [localhost]\n", "bad domain 'localhost'"),
+        ("plans: {}\ntenants:\n", "t.yaml:2:1: nothing below 'tenants:'; write 'tenants: {}' where there are none"),
+        ("tenants: null\n", "t.yaml:1:1: nothing below 'tenants:'"),
+        ("plans:\ntenants: {}\n", "t.yaml:1:1: nothing below 'plans:'; write 'plans: {}'"),
         ("tenants:\n  acne: {}\n", "t.yaml:2: there is no tenant `acne`; did you mean `acme`?"),
     ])
     func `with a slip changes nothing at all, and says where it is`(text: String, error: String) async throws {
@@ -147,6 +150,14 @@ import Testing
         #expect(pruned.output.contains("- domain old.example of acme\n- tenant acne\n"), "\(pruned.output)")
         #expect(try office.run("tenant list").output.contains("acne") == false)
         #expect(try office.run("domain list acme").output.contains("old.example") == false)
+
+        try office.write("tenants:\n")
+        #expect(try office.run("apply -f t.yaml --yes --prune").status == 64, "cut off, it may have had tenants")
+        try office.write("plans: {}\n")
+        #expect(try office.run("apply -f t.yaml --yes --prune").status == 0)
+        #expect(try office.run("tenant list").output.contains("acme"), "the file does not speak of tenants")
+        try office.write("tenants: {}\n")
+        #expect(try office.run("apply -f t.yaml --yes --prune").output.contains("- tenant acme\n"))
     }
 
     @Test func `refuses what cannot be before it deletes: a deleted tenant, a plan that goes and is used`() async throws

@@ -10,8 +10,8 @@ struct ApplyCommand: AsyncParsableCommand {
             Shows what differs, asks, and changes only that; given again, it changes nothing. A tenant in the file has \
             what the file says of its own and inherits the rest; one that is not in the file is left alone. Nothing is \
             removed without --prune: then domains, tenants and plans that the file does not name go, where it has their \
-            section. A name that is new and looks like one that the file does not name is taken for a slip: --create \
-            makes it all the same. `gatepost export` writes such a file.
+            section; `tenants: {}` says that there are none. A name that is new and looks like one that the file does \
+            not name is taken for a slip: --create makes it all the same. `gatepost export` writes such a file.
 
             Examples:
               gatepost apply -f tenants.yaml --dry-run

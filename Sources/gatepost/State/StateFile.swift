@@ -52,10 +52,16 @@ struct StateFile: Equatable {
             return add(root, "expected `plans:` or `tenants:` with names below them")
         }
         for (key, value) in mapping {
-            switch key.scalar?.string {
+            let name = key.scalar?.string ?? ""
+            // A file that was cut off there must not read as one without any, whom --prune would take for gone.
+            if ["plans", "tenants"].contains(name), value.isNothing {
+                add(key, "nothing below '\(name):'; write '\(name): {}' where there are none")
+                continue
+            }
+            switch name {
             case "plans": plans = read(value, "plan") { $0.plan($1) }
             case "tenants": tenants = read(value, "tenant") { $0.tenant($1) }
-            default: add(key, unknown(key.scalar?.string ?? "", ["plans", "tenants"], "section"))
+            default: add(key, unknown(name, ["plans", "tenants"], "section"))
             }
         }
     }
@@ -64,7 +70,6 @@ struct StateFile: Equatable {
         _ node: Node, _ what: String, _ value: (inout StateFile, Node) -> Value
     ) -> [String: Value] {
         var all: [String: Value] = [:]
-        if node.isEmptyText { return all }
         guard let mapping = node.mapping else {
             add(node, "expected names of \(what)s, each with its values below it")
             return all
@@ -173,5 +178,11 @@ extension Node {
     fileprivate var isEmptyText: Bool {
         guard let scalar else { return false }
         return scalar.string.isEmpty && scalar.style == .plain
+    }
+
+    /// That, or YAML's words for null.
+    fileprivate var isNothing: Bool {
+        guard let scalar, scalar.style == .plain else { return false }
+        return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
     }
 }
