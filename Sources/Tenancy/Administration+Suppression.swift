@@ -34,6 +34,18 @@ extension Administration {
             "SELECT admin.suppression_remove($1, $2, $3) AS n", [.text(user), .text(slug), .textArray(addresses)])
     }
 
+    /// Those of the addresses that are not on the list, as they were given.
+    package func unknownSuppressions(
+        among addresses: [String], of slug: String
+    ) async throws(AdministrationError) -> [String] {
+        try await read(
+            """
+            SELECT n.address FROM unnest($2::text[]) WITH ORDINALITY AS n (address, place)
+            WHERE NOT EXISTS (SELECT FROM admin.suppression_list($1, n.address, NULL, 1)) ORDER BY n.place
+            """, [.text(slug), .textArray(addresses)]
+        ) { try $0.string("address") }
+    }
+
     /// By address, a page at a time; those too whose end has come.
     ///
     /// - Parameters:

@@ -35,10 +35,22 @@ import Testing
         #expect(removed["removed"] as? Int == 1)
         let again = try office.run("suppression remove acme b@remote.example")
         #expect(again.status == 1 && again.errors.contains("is not suppressed"))
+        let none = try office.run("suppression remove acme b@remote.example nobody@remote.example")
+        #expect(none.status == 1 && none.output.isEmpty, "\(none.output)")
+        #expect(
+            none.errors.contains(
+                "none of the 2 addresses is suppressed for acme: b@remote.example, nobody@remote.example"),
+            "\(none.errors)")
+        let partly = try office.run("suppression remove acme U1200@remote.example nobody@remote.example")
+        #expect(partly.status == 0 && partly.output.contains("1 of 2 addresses"), "\(partly.errors)")
+        #expect(partly.errors == "not on the list: nobody@remote.example\n")
+        let asJSON = try office.json("suppression remove acme u1199@remote.example nobody@remote.example")
+        #expect(asJSON["removed"] as? Int == 1)
+        #expect(asJSON["not_there"] as? [String] == ["nobody@remote.example"])
         let audit = try office.lines("audit list --limit 5000").filter {
             ($0["action"] as? String)?.hasPrefix("suppression") == true
         }
-        #expect(audit.count == 1203)
+        #expect(audit.count == 1205)
         #expect(audit.contains { $0["object"] as? String == "acme b@remote.example" })
     }
 

@@ -139,7 +139,8 @@ struct SuppressionCommands: ParsableCommand {
             commandName: "remove", abstract: "Write to somebody again.",
             discussion: """
                 From the next message on. One that was accepted without them is not sent to them now; nor is the same \
-                message, sent again within ten minutes, for it is answered as the resubmission that it is.
+                message, sent again within ten minutes, for it is answered as the resubmission that it is. It says which \
+                addresses were not on the list, and ends with 1 where none was.
 
                 Examples:
                   gatepost suppression remove acme b@remote.example
@@ -153,21 +154,35 @@ struct SuppressionCommands: ParsableCommand {
         func run() async throws {
             let all = try addresses.all()
             try await Desk.sit(common, about: .tenant(tenant)) { desk in
-                let removed = try await SuppressionCommands.inParts(all) {
-                    try await desk.administration.unsuppress($0, of: tenant)
+                var missing: [String] = []
+                let removed = try await SuppressionCommands.inParts(all) { part in
+                    missing += try await desk.administration.unknownSuppressions(among: part, of: tenant)
+                    return try await desk.administration.unsuppress(part, of: tenant)
                 }
-                if all.count == 1, removed == 0 {
+                if removed == 0 || (removed == nil && missing.count == all.count) {
                     throw Failure(
-                        "\(all[0].printable) is not suppressed for \(tenant)",
+                        all.count == 1
+                            ? "\(all[0].printable) is not suppressed for \(tenant)"
+                            : "none of the \(all.count) addresses is suppressed for \(tenant): \(Self.listed(all))",
                         hint: "`gatepost suppression list \(tenant)` lists them")
                 }
+                if !missing.isEmpty { desk.output.note("not on the list: \(Self.listed(missing))") }
                 desk.output.show(
-                    ["tenant": .string(tenant), "addresses": .number(Int64(all.count)), "removed": .number(removed)],
+                    [
+                        "tenant": .string(tenant), "addresses": .number(Int64(all.count)), "removed": .number(removed),
+                        "not_there": .strings(missing),
+                    ],
                     all.count == 1
                         ? "\(all[0].printable) is not suppressed for \(tenant) any more\n"
                         : removed.map { "\($0) of \(all.count) addresses taken off the list of \(tenant)\n" }
                             ?? "\(all.count) addresses are not suppressed for \(tenant) any more\n")
             }
+        }
+
+        /// A file may have many.
+        private static func listed(_ addresses: [String]) -> String {
+            addresses.prefix(10).map(\.printable).joined(separator: ", ")
+                + (addresses.count > 10 ? " and \(addresses.count - 10) more" : "")
         }
     }
 
