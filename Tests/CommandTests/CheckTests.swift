@@ -23,6 +23,13 @@ import Testing
         #expect(fault(["8BITMIME", "AUTH=PLAIN"], in: tls) == "offers no login: mail waits")
     }
 
+    @Test func `knows one of Gatepost's own relays that does not know it`() {
+        func isGate(_ offered: String...) -> Bool { Probe.Seen(offered: offered).isGateOfOurs }
+        #expect(isGate("PIPELINING", "SIZE 1000", "LIMITS RCPTMAX=1"))
+        #expect(!isGate("LIMITS RCPTMAX=1", "AUTH EXTERNAL"), "it knows who asks")
+        #expect(!isGate("LIMITS RCPTMAX=100") && !isGate("PIPELINING"))
+    }
+
     private func hint(_ error: any Error, tls: String = "verify", logsIn: Bool = false, drains: Bool = false) -> String
     {
         RelayRemedy(

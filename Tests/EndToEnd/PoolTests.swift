@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Postgres
 import SiteSupport
 import TestSupport
 import Testing
@@ -120,6 +121,28 @@ extension EndToEnd {
                 await eventually(within: .seconds(30)) { server.log.contains("127.0.0.1 said: 550 5.1.1 nobody here") },
                 "\(server.log)")
             #expect(refusing.messages.isEmpty)
+        }
+
+        @Test func `mail waits where a smarthost is one of our own relays, and check says so`() async throws {
+            let far = try await Site()
+            _ = try await far.serve("relay")
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            try site.member(far.relayPort, "--tls", "require")
+            let near = try await site.serve()
+            try site.send(near, credential, to: ["a@remote.example"], subject: "waits")
+            #expect(
+                await eventually(within: .seconds(30)) {
+                    (try? await site.sql.query(
+                        """
+                        SELECT FROM gatepost.recipient r
+                        WHERE r.state = 'deferred' AND r.reply_code = 550
+                            AND encode(r.reply, 'escape') LIKE '%Relaying denied%'
+                        """
+                    ).count) == 1
+                }, "\(near.log)")
+            let check = try site.run([Site.binary, "check", "--config", site.settings])
+            #expect(check.status != 0 && check.standardOutput.contains("is one of Gatepost's own relays"), "\(check)")
         }
 
         @Test func `what a real Postfix has no room for in one transaction goes at once in the next`() async throws {

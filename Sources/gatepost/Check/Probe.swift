@@ -30,6 +30,9 @@ struct Probe {
             }
         }
 
+        /// One of Gatepost's own relays that does not know who asks: nobody else takes a recipient at a time.
+        var isGateOfOurs: Bool { mechanisms.isEmpty && offered.contains("LIMITS RCPTMAX=1") }
+
         /// Why no delivery could log in there, by what a delivery would choose; nil: it could try.
         var loginFault: String? {
             let mechanism = ClientExchange.choose(

@@ -62,6 +62,11 @@ struct RelayCheck {
             let seen = try await probe.run(tls: tls, serverName: serverName)
             var text = "\(name): \(how), answers"
             if let session = seen.session { text += " with \(session.version)" }
+            if relay.wire == "smtp", seen.isGateOfOurs {
+                return .wrong(
+                    "relay", "\(text), is one of Gatepost's own relays and takes nothing by SMTP: mail waits",
+                    hint: "`gatepost relay set \(name) --protocol lmtp --tls mutual`")
+            }
             if relay.username != nil {
                 if let fault = seen.loginFault {
                     return .wrong(

@@ -31,6 +31,12 @@ struct SmarthostCheck {
             let seen = try await probe.run(tls: tls, serverName: hop.serverName)
             var text = "\(name), answers"
             if let session = seen.session { text += " with \(session.version)" }
+            if seen.isGateOfOurs {
+                return .wrong(
+                    subject,
+                    "\(text), is one of Gatepost's own relays, which take mail from forwarders alone: mail waits",
+                    hint: "relay.smarthost must be a mail server that takes mail from here")
+            }
             guard hop.login != nil else { return .ok(subject, text) }
             if let fault = seen.loginFault {
                 return .wrong(
