@@ -146,7 +146,10 @@ struct StateFile: Equatable {
     }
 
     private mutating func domains(_ node: Node) -> [String] {
-        if node.isEmptyText { return [] }
+        if node.isNothing {
+            add(node, "nothing below the key; write '[]' where there are no domains")
+            return []
+        }
         var names: [String] = []
         for item in node.sequence.map(Array.init) ?? [node] {
             do {
