@@ -183,7 +183,7 @@ let package = Package(
                 "Forwarding", "Delivery", "Tenancy", "MailMessage", "Network", "SMTP", "Ledger", "Postgres", nioCore,
                 nioEmbedded, logging,
             ]),
-        tests("RelayTests", ["Relay", "SMTP", "TLS", nioCore, nioPosix]),
+        tests("RelayTests", ["Relay", "SMTP", "TLS", logging, nioCore, nioPosix]),
         tests(
             "SubmissionClientTests",
             [

@@ -136,7 +136,7 @@ package final class ForwarderCore {
 
     private func pool(_ id: Int64) -> PoolState {
         if let known = pools[id] { return known }
-        let state = PoolState(id: id, name: "\(id)")
+        let state = PoolState(id: id)
         pools[id] = state
         return state
     }
@@ -349,7 +349,7 @@ package final class ForwarderCore {
         if isFirst {
             logger.warning(
                 "relay failing",
-                metadata: ["relay": "\(member.name)", "pool": "\(pool.name)", "reason": "\(reason)"])
+                metadata: ["relay": "\(member.name)", "pool": "\(pool.name ?? "")", "reason": "\(reason)"])
         }
     }
 

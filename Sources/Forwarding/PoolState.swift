@@ -54,13 +54,14 @@ final class PoolState {
     }
 
     let id: Int64
-    var name: String
+    var name: String?
     var members: [MemberState] = []
     var waiting: Deque<Job> = []
     var rotation = WeightedRotation()
     var lastFailure: String?
 
-    init(id: Int64, name: String) {
+    /// - Parameter name: nil until the directory has told of it.
+    init(id: Int64, name: String? = nil) {
         self.id = id
         self.name = name
     }
@@ -87,6 +88,7 @@ final class PoolState {
 
     /// Why nobody can be asked, for the recipient's record.
     var reasonForNobody: String {
+        guard let name else { return "its pool is new, and this node has not read of it yet" }
         if members.isEmpty { return "pool \(name) has no relay; add one with: gatepost relay add \(name) HOST:PORT" }
         if !members.contains(where: \.takesMail) { return "every relay of pool \(name) is being drained" }
         return "no relay of pool \(name) can be reached: \(lastFailure ?? "all have failed")"

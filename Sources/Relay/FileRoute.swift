@@ -1,4 +1,5 @@
 import Glibc
+package import Logging
 import NIOCore
 package import NIOPosix
 package import SMTP
@@ -9,12 +10,13 @@ package import SMTP
 package struct FileRoute: Route {
     private let directory: String
     private let threads: NIOThreadPool
+    private let logger: Logger
 
     /// - Parameters:
     ///   - directory: made if it is missing, with the folders that it is in.
     ///   - threads: the blocking calls run there, never on an event loop.
     /// - Throws: `FileRouteFailure` when the folder cannot be made or written to.
-    package init(directory: String, threads: NIOThreadPool) throws(FileRouteFailure) {
+    package init(directory: String, threads: NIOThreadPool, logger: Logger) throws(FileRouteFailure) {
         for slash in directory.indices where directory[slash] == "/" && slash > directory.startIndex {
             // What cannot be made here is told by the last.
             _ = mkdir(String(directory[..<slash]), 0o755)
@@ -27,6 +29,7 @@ package struct FileRoute: Route {
         }
         self.directory = directory
         self.threads = threads
+        self.logger = logger
     }
 
     @concurrent package func deliver(_ arrival: Arrival) async -> [Reply] {
@@ -35,6 +38,7 @@ package struct FileRoute: Route {
             let name = try await threads.runIfActive { try store(arrival) }
             reply = .filed(as: name)
         } catch let failure as FileRouteFailure {
+            logger.warning("a message could not be filed", metadata: ["id": "\(arrival.id)", "error": "\(failure)"])
             reply = failure.isDiskFull ? .diskFull : .cannotFile
         } catch {
             reply = .fileRouteEnds

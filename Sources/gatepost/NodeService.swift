@@ -108,11 +108,32 @@ final class NodeService: Service {
         reloading.cancel()
         alive.cancel()
         logger.notice("shutting down", metadata: ["grace": "\(settings.shutdown.grace.text)"])
-        await front?.stop(grace: settings.shutdown.grace)
-        await relay?.stop(grace: settings.shutdown.grace)
+        let grace = settings.shutdown.grace
+        let hasEnded = await Self.ends(within: grace + Self.farewell) { await front?.stop(grace: grace) }
+        await relay?.stop(grace: grace)
+        guard hasEnded else { return logger.error("stopped with its database not answering") }
         try? await threads.shutdownGracefully()
         try? await group.shutdownGracefully()
         logger.notice("stopped")
+    }
+
+    /// What is left to do when the grace is over takes as long, where the database answers.
+    private static let farewell = Duration.seconds(5)
+
+    /// Whether `work` ended in time. A database that has stopped answering is waited for without end by what wants to take
+    /// leave of it; the process may end at any time, and then does.
+    private static func ends(within limit: Duration, _ work: @escaping @Sendable () async -> Void) async -> Bool {
+        let (outcomes, first) = AsyncStream.makeStream(of: Bool.self)
+        Task {
+            await work()
+            first.yield(true)
+        }
+        let alarm = Task {
+            if (try? await Task.sleep(for: limit)) != nil { first.yield(false) }
+        }
+        defer { alarm.cancel() }
+        for await outcome in outcomes { return outcome }
+        return false
     }
 
     /// SIGHUP: what can change while sessions go on does, and the log says by name what cannot.
@@ -154,7 +175,7 @@ final class NodeService: Service {
         _ = try relay.authorities.required(
             "relay.authorities", "the pool's authority, which says whose mail is taken")
         let tls: TLSContextSource
-        let route = try makeRoute(relay, threads: threads, on: group.next())
+        let route = try makeRoute(relay, threads: threads, on: group.next(), logger: logger)
         do {
             tls = try TLSContextSource { [live] before throws(TLSError) in
                 let (relay, pki) = (live.current.relay, live.current.pki)

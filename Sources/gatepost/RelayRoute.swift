@@ -1,4 +1,5 @@
 import Delivery
+import Logging
 import NIOCore
 import NIOPosix
 import Relay
@@ -12,14 +13,14 @@ import TLS
 ///   - threads: for the blocking calls of `file`.
 ///   - eventLoop: for the connections of `smarthost`.
 func makeRoute(
-    _ relay: Settings.Relay, threads: NIOThreadPool, on eventLoop: any EventLoop
+    _ relay: Settings.Relay, threads: NIOThreadPool, on eventLoop: any EventLoop, logger: Logger
 ) throws(Failure) -> any Route {
     switch relay.route {
     case .file:
         let directory = try relay.fileDirectory.required(
             "relay.file-directory", "the folder that the route `file` writes to")
         do {
-            return try FileRoute(directory: directory, threads: threads)
+            return try FileRoute(directory: directory, threads: threads, logger: logger)
         } catch {
             throw Failure("\(error)")
         }

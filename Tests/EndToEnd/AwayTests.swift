@@ -42,6 +42,20 @@ extension EndToEnd {
             #expect(lines.last?.hasPrefix("position ") == true, "\(lines)")
         }
 
+        @Test func `SIGTERM ends a node whose database has stopped answering`() async throws {
+            let site = try await Site()
+            let server = try await site.serve(environment: ["GATEPOST_SHUTDOWN_GRACE=1s"])
+            let backends = try await site.sql.query(
+                "SELECT pid::bigint AS pid FROM pg_stat_activity WHERE usename = 'gatepost_node'"
+            ).map { Int32(clamping: try $0.int64("pid")) }
+            try #require(!backends.isEmpty)
+            for backend in backends { kill(backend, SIGSTOP) }
+            defer { for backend in backends { kill(backend, SIGCONT) } }
+            server.process.signal(SIGTERM)
+            #expect(server.process.wait() == 0, "\(server.log)")
+            #expect(server.log.contains("stopped with its database not answering"), "\(server.log)")
+        }
+
         @Test func `AUTH, MAIL, RCPT, DATA and the commit fail with 4xx, and afterwards all is as before`() async throws
         {
             let site = try await Site()

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Logging
 import NIOCore
 import NIOPosix
 import SMTP
@@ -47,7 +48,8 @@ import Testing
     private func deliver(_ arrival: Arrival) async throws -> [Reply] {
         let threads = NIOThreadPool(numberOfThreads: 1)
         threads.start()
-        let replies = try await FileRoute(directory: folder, threads: threads).deliver(arrival)
+        let replies = try await FileRoute(directory: folder, threads: threads, logger: Logger(label: "test")).deliver(
+            arrival)
         try await threads.shutdownGracefully()
         return replies
     }
@@ -79,7 +81,7 @@ import Testing
     @Test func `a folder that is gone is a temporary failure and leaves nothing`() async throws {
         let threads = NIOThreadPool(numberOfThreads: 1)
         threads.start()
-        let route = try FileRoute(directory: folder, threads: threads)
+        let route = try FileRoute(directory: folder, threads: threads, logger: Logger(label: "test"))
         try FileManager.default.removeItem(atPath: folder)
         let replies = await route.deliver(try arrival("x\r\n", to: ["a@b.example"]))
         #expect(replies.map(\.code) == [451])
@@ -87,13 +89,15 @@ import Testing
     }
 
     @Test func `a folder is made with those that it is in`() throws {
-        _ = try FileRoute(directory: folder + "/a/b", threads: NIOThreadPool(numberOfThreads: 1))
+        _ = try FileRoute(
+            directory: folder + "/a/b", threads: NIOThreadPool(numberOfThreads: 1), logger: Logger(label: "test"))
         #expect(FileManager.default.isWritableFile(atPath: folder + "/a/b"))
     }
 
     @Test func `a folder that cannot be made is said with its path`() {
         #expect(throws: FileRouteFailure.self) {
-            try FileRoute(directory: "/proc/nowhere", threads: NIOThreadPool(numberOfThreads: 1))
+            try FileRoute(
+                directory: "/proc/nowhere", threads: NIOThreadPool(numberOfThreads: 1), logger: Logger(label: "test"))
         }
     }
 }

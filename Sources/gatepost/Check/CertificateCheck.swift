@@ -161,17 +161,22 @@ struct CertificateCheck {
         return findings
     }
 
-    /// The forwarder's certificate, where its authority has taken it back: the relays deny its mail.
+    /// This node's own certificates that their authority has taken back: the others trust them no more.
     private func revoked(by list: TLS.RevocationList) -> [Finding] {
-        guard let certificate = settings.forwarder.certificate, let key = settings.forwarder.privateKey,
-            let context = try? TLSContext.server(certificateChain: certificate, privateKey: key),
-            let serial = context.certificateSerial, list.serials.contains(serial)
-        else { return [] }
-        return [
-            .wrong(
-                "revocations", "forwarder: \(certificate) has been revoked: relays deny its mail, which waits",
-                hint: "`gatepost ca renew NAME` makes a new one; then reload the node")
+        let (forwarder, relay) = (settings.forwarder, settings.relay)
+        let pairs = [
+            ("forwarder", forwarder.certificate, forwarder.privateKey, "relays deny its mail, which waits"),
+            ("relay", relay.certificate, relay.privateKey, "forwarders give it no mail"),
         ]
+        return pairs.compactMap { role, certificate, key, meaning in
+            guard let certificate, let key,
+                let context = try? TLSContext.server(certificateChain: certificate, privateKey: key),
+                let serial = context.certificateSerial, list.serials.contains(serial)
+            else { return nil }
+            return .wrong(
+                "revocations", "\(role): \(certificate) has been revoked: \(meaning)",
+                hint: "`gatepost ca renew NAME` makes a new one; then reload the node")
+        }
     }
 
     /// A wildcard stands for one label (RFC 6125 §6.4.3).

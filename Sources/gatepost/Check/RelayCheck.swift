@@ -71,7 +71,8 @@ struct RelayCheck {
                 if let fault = seen.loginFault {
                     return .wrong(
                         "relay", "\(text), \(fault)",
-                        hint: "`gatepost relay set \(name) --username none` logs in no more")
+                        hint: "a delivery logs in by SCRAM-SHA-256, PLAIN or LOGIN; "
+                            + "`gatepost relay set \(name) --username none` where none is asked for")
                 }
                 text += ", \(seen.untriedLogin)"
             } else if !seen.mechanisms.isEmpty {

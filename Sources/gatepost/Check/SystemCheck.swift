@@ -42,7 +42,10 @@ struct SystemCheck {
             let folder = settings.relay.fileDirectory
         else { return [] }
         var status = stat()
-        guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        guard stat(folder, &status) == 0 || errno != ENOENT else {
+            return [.note("relay folder", "\(folder) is not there yet: the relay makes it when it starts")]
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
             return [.wrong("relay folder", "\(folder) is no folder", hint: "relay.file-directory must be there")]
         }
         guard access(folder, W_OK | X_OK) == 0 else {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CLinux
 import Glibc
+import Postgres
 
 /// Parses the command line, runs the command, and ends with its exit status.
 ///
@@ -60,6 +61,14 @@ struct Ending: Equatable {
             status = failure.status
         } else if error is Differs {
             status = .differs
+        } else if let refusal = error as? DatabaseError, refusal.sqlState == "42501" {
+            // (Commands of operators say which of their keys it is; a server has one.)
+            errors =
+                Failure(
+                    "the database does not let this node's user do it: \(refusal.message.printable)",
+                    hint: "database.url is to name a user who is in gatepost_node; `gatepost check` says who it is"
+                ).text
+            status = .denied
         } else if let settings = error as? SettingsError {
             errors = Failure(settings.description, hint: Self.settingsHint).text
             status = .failed
