@@ -4,7 +4,7 @@
 --          (under way: if it is not delivered, upkeep finishes and refunds it), 'final' (it has been delivered or
 --          bounced or cancelled already); one row with number null and 'unknown' for an id nobody has
 --   Locks  the meters in tenant order first, then recipients in (message, number) order. Deletes the resubmission key
---          of a message that nobody has and nobody is to get any more.
+--          of a message of which a recipient is cancelled or marked.
 --   Repeat harmless, and writes each time (the meter).    Role  gatepost_admin
 CREATE OR REPLACE FUNCTION ledger.cancel(os_user text, message_ids uuid[], reason text, numbers int[] DEFAULT NULL)
 RETURNS TABLE (message_id uuid, number int, verdict text)

@@ -3,7 +3,7 @@
 --   Out    one row per recipient cancelled now. The others, leased to a living owner, are only marked: settle or upkeep
 --          finishes them.
 --   Locks  recipients in (message, number) order; the caller holds the meters. Deletes the resubmission keys
---          of messages that nobody has and nobody can get any more.
+--          of messages of which a recipient is cancelled or marked.
 --   Repeat changes nothing more.    Role  none; cancel and admin.tenant_purge use it
 CREATE OR REPLACE FUNCTION gatepost.cancel_recipients(tenants bigint[], ids uuid[], numbers int[], why text,
     at timestamptz) RETURNS TABLE (message_id uuid, number int)
@@ -74,14 +74,13 @@ BEGIN
           FROM unnest(w_tenants, w_ids) AS n (tenant_id, message_id) GROUP BY n.tenant_id, n.message_id) AS p
     HAVING count(*) > 0;
 
-    -- Sent again, it is new mail, unless somebody has it or may still get it: he would get it twice. (Where that comes
-    -- to nothing, upkeep_cancelled does the same.)
+    -- Sent again, it is new mail; not where nothing is cancelled, nor marked to be.
     DELETE FROM gatepost.recent k USING unnest(tenants, ids) AS n (tenant_id, message_id), gatepost.message m
     WHERE m.tenant_id = n.tenant_id AND m.id = n.message_id AND k.tenant_id = m.tenant_id
       AND k.credential_id = m.credential_id AND k.digest = m.digest AND k.message_id = m.id
-      AND NOT EXISTS (SELECT FROM gatepost.recipient r
-                      WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id
-                        AND r.state IN ('delivered', 'queued', 'deferred'));
+      AND EXISTS (SELECT FROM gatepost.recipient r
+                  WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id AND r.mark IS NOT NULL
+                    AND (r.number = ANY (cancel_recipients.numbers)) IS NOT FALSE);
 
     RETURN QUERY SELECT w.id, w.number FROM unnest(w_ids, w_numbers) AS w (id, number);
 END

@@ -135,15 +135,10 @@ BEGIN
         v_credential.not_before, gatepost.instant_text(v_credential.not_before, v_zone),
         v_credential.suspended_at, v_credential.suspended_reason,
         v_credential.mode, v_credential.mechanisms, v_credential.senders, v_credential.networks::text[],
-        least(v_tenant.message_size, v_credential.message_size, v_tenant.bytes_daily_cap,
-              v_credential.bytes_daily_cap),
+        least(v_tenant.message_size, v_credential.message_size),
         least(v_tenant.recipients_per_message, v_credential.recipients_per_message),
-        CASE least(v_tenant.message_size, v_credential.message_size, v_tenant.bytes_daily_cap,
-                   v_credential.bytes_daily_cap)
-             WHEN v_tenant.message_size THEN 'message_size'
-             WHEN v_credential.message_size THEN 'credential_message_size'
-             WHEN v_tenant.bytes_daily_cap THEN 'bytes_daily'
-             ELSE 'credential_bytes_daily' END,
+        CASE WHEN v_credential.message_size < v_tenant.message_size
+             THEN 'credential_message_size' ELSE 'message_size' END,
         CASE WHEN v_credential.recipients_per_message < v_tenant.recipients_per_message
              THEN 'credential_recipients_per_message' ELSE 'recipients_per_message' END,
         v_tenant.sessions, v_credential.sessions,

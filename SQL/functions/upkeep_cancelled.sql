@@ -1,7 +1,6 @@
 -- ledger.upkeep_cancelled: finish and refund recipients that were marked by cancel while under way and are free now.
 --   In     at most this many.    Out  recipients cancelled; call again while it is not 0
---   Locks  the meters in tenant order first, then recipients in (message, number) order. Deletes the resubmission keys
---          of messages that nobody has and nobody can get any more.
+--   Locks  the meters in tenant order first, then recipients in (message, number) order.
 --   Repeat harmless.    Role  gatepost_node, gatepost_admin
 CREATE OR REPLACE FUNCTION ledger.upkeep_cancelled(at_most int) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -80,13 +79,6 @@ BEGIN
     FROM (SELECT n.tenant_id, n.message_id, count(*)::int AS recipients
           FROM unnest(w_tenants, w_ids) AS n (tenant_id, message_id) GROUP BY n.tenant_id, n.message_id) AS p
     HAVING count(*) > 0;
-    -- As in cancel_recipients: it may be new mail now.
-    DELETE FROM gatepost.recent k USING unnest(w_tenants, w_ids) AS n (tenant_id, message_id), gatepost.message m
-    WHERE m.tenant_id = n.tenant_id AND m.id = n.message_id AND k.tenant_id = m.tenant_id
-      AND k.credential_id = m.credential_id AND k.digest = m.digest AND k.message_id = m.id
-      AND NOT EXISTS (SELECT FROM gatepost.recipient r
-                      WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id
-                        AND r.state IN ('delivered', 'queued', 'deferred'));
     RETURN cardinality(w_ids);
 END
 $$;

@@ -22,11 +22,19 @@ extension AcceptRefusal {
     /// What accept would say to a message of so many octets; nil where it fits or nothing is known.
     init?(_ room: Login.Room, octets: Int, policy: CapPolicy) {
         guard let remaining = room.remaining, let cap = room.cap, Int64(octets) > remaining else { return nil }
+        guard octets <= cap else {
+            // No day has room for it, whatever is left of this one.
+            self.init(verdict: .messageSize, limit: room.limitName, cap: cap, used: Int64(octets))
+            return
+        }
         self.init(
             verdict: room.limitName == "credential_bytes_daily" ? .credentialBytesDailyCap : .bytesDailyCap,
             limit: room.limitName, cap: cap, used: room.taken(of: cap), resetsAt: room.resetsAt,
             resetsText: room.resetsText, policy: policy == .reject ? .rejection : .deferral)
     }
+
+    /// No client tries again: by the tenant's policy, or for the message is larger than any day allows.
+    var isForGood: Bool { policy == .rejection || verdict == .messageSize }
 
     /// What is left of the cap that refused; nil where it is not one that MAIL and RCPT look at.
     var room: (room: Login.Room, isOfOctets: Bool)? {

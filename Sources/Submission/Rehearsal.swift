@@ -11,7 +11,7 @@ package enum Rehearsal {
     package static func firstRefusal(_ steps: [ExplainStep]) -> (step: ExplainStep, reply: Reply?)? {
         steps.first { $0.passes == false }.map { step in
             // A session knows one limit of each kind, the tighter of the tenant's and the credential's.
-            let size = steps.filter { $0.refusesSize && $0.passes == false }.compactMap(\.cap).min()
+            let size = steps.filter { $0.rule.hasSuffix("message_size") && $0.passes == false }.compactMap(\.cap).min()
             return (step, reply(to: step, size: size))
         }
     }
@@ -22,7 +22,6 @@ package enum Rehearsal {
     /// nil: a rule of a newer database, that this binary does not know.
     private static func reply(to step: ExplainStep, size: Int64?) -> Reply? {
         switch step.rule {
-        case _ where step.refusesSize: return .tooLarge(limit: Int(size ?? 0))
         // One answer for whatever could tell a stranger something (RFC 4954 §6).
         case "username", "credential_revoked", "networks": return .credentialsInvalid
         case "tenant_status": return .accountDisabled(Login.Obstacle.tenantSuspended(reason: step.detail).sentence)
@@ -34,15 +33,11 @@ package enum Rehearsal {
         case "expires": return .accountDisabled(Login.Obstacle.credentialExpired.sentence)
         case "secret_valid_until": return .accountDisabled(Login.Obstacle.loginExpired.sentence)
         case "sender_domain" where step.stands == "<>": return .nullSender
+        case "message_size", "credential_message_size": return .tooLarge(limit: Int(size ?? 0))
         case "recipients_per_message", "credential_recipients_per_message": return .tooManyRecipients
         default: return AcceptRefusal(step).map { Reply($0) }
         }
     }
-}
-
-extension ExplainStep {
-    /// By a limit of one message, or by octets a day that are fewer than the message's.
-    fileprivate var refusesSize: Bool { verdict == AcceptRefusal.Verdict.messageSize.rawValue }
 }
 
 extension AcceptRefusal {

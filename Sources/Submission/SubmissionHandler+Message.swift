@@ -74,7 +74,7 @@ extension SubmissionHandler {
         by judgement: @escaping @Sendable (Login) -> AcceptRefusal?,
         then answer: @escaping @Sendable (SubmissionHandler, AcceptRefusal?, inout ByteBuffer) -> Void
     ) {
-        guard login.resubmission || refusal.policy == .rejection, let eventLoop = context?.eventLoop else {
+        guard login.resubmission || refusal.isForGood, let eventLoop = context?.eventLoop else {
             return answer(self, refusal, &output)
         }
         let (directory, sender) = (shared.directory, "\(refusals.sender ?? .null)")
@@ -83,7 +83,7 @@ extension SubmissionHandler {
             var refusal = Optional(refusal)
             if await directory.mayBeResubmission(of: login, from: sender, to: address) {
                 refusal = nil
-            } else if refusal?.policy == .rejection {
+            } else if refusal?.isForGood == true {
                 refusal = await directory.current(login).flatMap(judgement)
             }
             eventLoop.execute { [refusal] in

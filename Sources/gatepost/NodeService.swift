@@ -109,19 +109,22 @@ final class NodeService: Service {
         alive.cancel()
         logger.notice("shutting down", metadata: ["grace": "\(settings.shutdown.grace.text)"])
         let grace = settings.shutdown.grace
-        let hasEnded = await Self.ends(within: grace + Self.farewell) { await front?.stop(grace: grace) }
-        await relay?.stop(grace: grace)
-        guard hasEnded else { return logger.error("stopped with its database not answering") }
+        // Sessions have the grace, then deliveries have it.
+        let hasEnded = await Self.ends(within: grace + grace + Self.farewell) { await front?.stop(grace: grace) }
+        await relay?.stop(grace: hasEnded ? grace : min(grace, .seconds(10)))
+        guard hasEnded else {
+            return logger.error("stopped before all was done: a delivery goes on, or the database does not answer")
+        }
         try? await threads.shutdownGracefully()
         try? await group.shutdownGracefully()
         logger.notice("stopped")
     }
 
-    /// What is left to do when the grace is over takes as long, where the database answers.
-    private static let farewell = Duration.seconds(5)
+    /// For last words to sessions, and for what has to be written then.
+    private static let farewell = Duration.seconds(6)
 
-    /// Whether `work` ended in time. A database that has stopped answering is waited for without end by what wants to take
-    /// leave of it; the process may end at any time, and then does.
+    /// Whether `work` ended in time. What takes leave of a database that has stopped answering waits without end: the
+    /// process may end at any time, and then does.
     private static func ends(within limit: Duration, _ work: @escaping @Sendable () async -> Void) async -> Bool {
         let (outcomes, first) = AsyncStream.makeStream(of: Bool.self)
         Task {
@@ -341,6 +344,8 @@ final class NodeService: Service {
                 return
             } catch let error as MigrationError {
                 throw Failure(error.message, hint: error.hint)
+            } catch let error as DatabaseError where error.sqlState == "42501" {
+                throw error
             } catch {
                 if !isWaiting { logger.warning("waiting for the database", metadata: ["reason": "\(error)"]) }
                 isWaiting = true

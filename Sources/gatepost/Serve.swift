@@ -1,5 +1,6 @@
 import ArgumentParser
 import Logging
+import Postgres
 import ServiceLifecycle
 import UnixSignals
 
@@ -43,6 +44,8 @@ struct Serve: AsyncParsableCommand {
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         do {
             try await group.run()
+        } catch let error as DatabaseError where error.sqlState == "42501" {
+            throw error
         } catch {
             throw (error as? Failure) ?? Failure("\(error)")
         }

@@ -53,7 +53,17 @@ extension EndToEnd {
             defer { for backend in backends { kill(backend, SIGCONT) } }
             server.process.signal(SIGTERM)
             #expect(server.process.wait() == 0, "\(server.log)")
-            #expect(server.log.contains("stopped with its database not answering"), "\(server.log)")
+            #expect(server.log.contains("stopped before all was done"), "\(server.log)")
+        }
+
+        @Test func `a user who is no node's ends a server, which says so`() async throws {
+            let site = try await Site()
+            let run = try site.run([
+                "env", "GATEPOST_DATABASE_URL=\(site.database.tcpURL(as: .admin, port: site.cluster.port))",
+                Site.binary,
+                "serve", "--role", "submission", "--config", site.settings,
+            ])
+            #expect(run.status == 77 && run.standardError.contains("hint: database.url is to name"), "\(run)")
         }
 
         @Test func `AUTH, MAIL, RCPT, DATA and the commit fail with 4xx, and afterwards all is as before`() async throws

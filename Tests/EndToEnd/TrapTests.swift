@@ -257,19 +257,6 @@ extension EndToEnd {
                 lowered.recipients[0].hasPrefix("550 5.7.1 Daily cap of 1 recipients reached (4 used)"), "\(lowered)")
         }
 
-        @Test func `a cancel that leaves somebody the message does not make it new mail`() async throws {
-            let site = try await Site()
-            let credential = try site.tenant("acme", "--daily", "10")
-            let talk = try await Talk(site, credential, port: try await site.serve("submission").port)
-            let first = try await attempt(talk, "one", to: ["a", "b"])
-            let id = try #require(first.last.split(separator: " ").last.map(String.init))
-            try site.gatepost("queue", "cancel", id, "a@remote.example", "--yes")
-            #expect(try await attempt(talk, "one", to: ["a", "b"]).last == first.last)
-            try site.gatepost("queue", "cancel", id, "--yes")
-            let anew = try await attempt(talk, "one", to: ["a", "b"])
-            #expect(anew.last.hasPrefix("250") && anew.last != first.last, "\(anew)")
-        }
-
         @Test func `a list with many bad addresses in it goes to the good ones`() async throws {
             let (site, server) = try await SharedSite.instance.site()
             let credential = try site.tenant("listed", "--daily", "100")

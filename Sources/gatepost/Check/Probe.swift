@@ -30,8 +30,11 @@ struct Probe {
             }
         }
 
-        /// One of Gatepost's own relays that does not know who asks: nobody else takes a recipient at a time.
-        var isGateOfOurs: Bool { mechanisms.isEmpty && offered.contains("LIMITS RCPTMAX=1") }
+        /// One of Gatepost's own relays, spoken to by SMTP: nobody else takes a recipient at a time. It takes mail by LMTP
+        /// alone, also of those whom it knows.
+        var isGateOfOurs: Bool {
+            offered.contains("LIMITS RCPTMAX=1") && mechanisms.allSatisfy { $0 == "EXTERNAL" }
+        }
 
         /// Why no delivery could log in there, by what a delivery would choose; nil: it could try.
         var loginFault: String? {

@@ -1,6 +1,6 @@
 -- The queue: leases, claims, outcomes.
 \ir begin.psql
-SELECT plan(59);
+SELECT plan(64);
 CREATE TEMP TABLE o AS SELECT gatepost.uuid_new(ledger.clock()) AS id, gatepost.uuid_new(ledger.clock()) AS other;
 GRANT SELECT ON o TO public;
 
@@ -104,6 +104,22 @@ SELECT is(gatepost.move_stragglers(gatepost.uuid_floor(ledger.clock() - interval
 SELECT is((SELECT count(*) FROM gatepost.recipient_straggler), 2::bigint,
     'gatepost.move_stragglers: with every recipient');
 SELECT is(test.balance('acme')::text, '(3,3,3,3,3,3)', 'gatepost.move_stragglers: nothing is lost');
+
+-- What a cancel does to the resubmission key.
+UPDATE o SET other = gatepost.uuid_new(ledger.clock());
+SELECT is((pg_temp.send(2, digest => 'again')).verdict, 'accepted', 'ledger.accept: with a resubmission key');
+SELECT FROM o, ledger.owner_start(o.other, 'here') s;
+SELECT FROM o, ledger.claim(o.other, 10, 1000000) c;
+SELECT FROM o, gatepost.recent k, ledger.settle(o.other, ARRAY[k.tenant_id], ARRAY[k.message_id], '{1}', '{delivered}',
+    '{250}', '{2.0.0}', '{ok}', ARRAY[NULL::timestamptz]) s;
+SELECT is(c.verdict, 'final', 'ledger.cancel: delivered')
+FROM gatepost.recent k, ledger.cancel('me', ARRAY[k.message_id], NULL, '{1}') c;
+SELECT is((SELECT count(*) FROM gatepost.recent), 1::bigint, 'ledger.cancel: where nothing is, the key stays');
+SELECT is(c.verdict, 'marked', 'ledger.cancel: the other is under way')
+FROM gatepost.recent k, ledger.cancel('me', ARRAY[k.message_id], NULL, '{2}') c;
+SELECT is((SELECT count(*) FROM gatepost.recent), 0::bigint, 'ledger.cancel: sent again, it is new mail');
+SELECT FROM o, ledger.owner_stop(o.other);
+SELECT FROM ledger.upkeep_cancelled(100);
 
 INSERT INTO gatepost.batch (id, at) VALUES (gatepost.uuid_new(ledger.clock()), ledger.clock() - interval '25 hours'),
     (gatepost.uuid_new(ledger.clock()), ledger.clock() - interval '23 hours');
