@@ -42,30 +42,6 @@ extension EndToEnd {
             #expect(lines.last?.hasPrefix("position ") == true, "\(lines)")
         }
 
-        @Test func `SIGTERM ends a node whose database has stopped answering`() async throws {
-            let site = try await Site()
-            let server = try await site.serve(environment: ["GATEPOST_SHUTDOWN_GRACE=1s"])
-            let backends = try await site.sql.query(
-                "SELECT pid::bigint AS pid FROM pg_stat_activity WHERE usename = 'gatepost_node'"
-            ).map { Int32(clamping: try $0.int64("pid")) }
-            try #require(!backends.isEmpty)
-            for backend in backends { kill(backend, SIGSTOP) }
-            defer { for backend in backends { kill(backend, SIGCONT) } }
-            server.process.signal(SIGTERM)
-            #expect(server.process.wait() == 0, "\(server.log)")
-            #expect(server.log.contains("stopped before all was done"), "\(server.log)")
-        }
-
-        @Test func `a user who is no node's ends a server, which says so`() async throws {
-            let site = try await Site()
-            let run = try site.run([
-                "env", "GATEPOST_DATABASE_URL=\(site.database.tcpURL(as: .admin, port: site.cluster.port))",
-                Site.binary,
-                "serve", "--role", "submission", "--config", site.settings,
-            ])
-            #expect(run.status == 77 && run.standardError.contains("hint: database.url is to name"), "\(run)")
-        }
-
         @Test func `AUTH, MAIL, RCPT, DATA and the commit fail with 4xx, and afterwards all is as before`() async throws
         {
             let site = try await Site()
