@@ -16,17 +16,11 @@ extension SubmissionHandler {
         guard let login else { return dialogue.refuse(.credentialsInvalid, into: &output) }
         refusals.sender = sender
         spared = SparedRecipients()
-        guard refusal(of: sender, login) == nil else {
-            return readAgain(login) { handler, current, output in
-                if let (reply, limit) = handler.refusal(of: sender, current) {
-                    handler.refusals.limit = limit
-                    handler.dialogue.refuse(reply, into: &output)
-                } else {
-                    handler.judge(octets: declaredSize, login, into: &output)
-                }
-            }
+        passing(login, into: &output) { handler, login in
+            handler.refusal(of: sender, login)
+        } then: { handler, output in
+            handler.judge(octets: declaredSize, login, into: &output)
         }
-        judge(octets: declaredSize, login, into: &output)
     }
 
     private func judge(octets count: Int?, _ login: Login, into output: inout ByteBuffer) {
@@ -44,10 +38,14 @@ extension SubmissionHandler {
 
     // MARK: Before it is refused
 
-    /// What is remembered of a login may be a moment old, and what is refused for good is lost: it is read again first.
-    private func readAgain(
-        _ login: Login, then answer: @escaping @Sendable (SubmissionHandler, Login, inout ByteBuffer) -> Void
+    /// Goes on where nothing refuses. What is remembered of a login may be a moment old, and what is refused for good is
+    /// lost: it is read again first.
+    private func passing(
+        _ login: Login, into output: inout ByteBuffer,
+        _ refusal: @escaping @Sendable (SubmissionHandler, Login) -> (Reply, RefusalEvent.Limit?)?,
+        then proceed: @escaping @Sendable (SubmissionHandler, inout ByteBuffer) -> Void
     ) {
+        guard refusal(self, login) != nil else { return proceed(self, &output) }
         guard let eventLoop = context?.eventLoop else { return }
         let directory = shared.directory
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -55,8 +53,11 @@ extension SubmissionHandler {
             let current = await directory.current(login)
             eventLoop.execute {
                 bound.value.answer { output in
-                    guard let current else { return bound.value.dialogue.refuse(.notStored, into: &output) }
-                    answer(bound.value, current, &output)
+                    let handler = bound.value
+                    guard let current else { return handler.dialogue.refuse(.notStored, into: &output) }
+                    guard let (reply, limit) = refusal(handler, current) else { return proceed(handler, &output) }
+                    handler.refusals.limit = limit
+                    handler.dialogue.refuse(reply, into: &output)
                 }
             }
         }
@@ -232,17 +233,11 @@ extension SubmissionHandler {
         case .success(let done): (prepared, digest) = (done.message, done.digest)
         case .failure(let fault): return dialogue.refuse(fault.reply, into: &output)
         }
-        guard refusal(of: prepared, login) == nil else {
-            return readAgain(login) { handler, current, output in
-                if let (reply, limit) = handler.refusal(of: prepared, current) {
-                    handler.refusals.limit = limit
-                    handler.dialogue.refuse(reply, into: &output)
-                } else {
-                    handler.submit(prepared, digest, envelope, size: size, login)
-                }
-            }
+        passing(login, into: &output) { handler, login in
+            handler.refusal(of: prepared, login)
+        } then: { handler, _ in
+            handler.submit(prepared, digest, envelope, size: size, login)
         }
-        submit(prepared, digest, envelope, size: size, login)
     }
 
     /// An author who is not the tenant's, or not this credential's.
