@@ -165,7 +165,7 @@ extension EndToEnd {
 
         /// One transaction; its replies to RCPT and the last one.
         private func attempt(
-            _ talk: Talk, _ id: String, to recipients: [String]
+            _ talk: Talk, _ id: String, to recipients: [String], author: String = "news@acme.example"
         ) async throws -> (recipients: [String], last: String) {
             _ = try await talk.say("RSET")
             _ = try await talk.say("MAIL FROM:<news@acme.example>")
@@ -173,7 +173,7 @@ extension EndToEnd {
             for one in recipients { replies.append(try await talk.say("RCPT TO:<\(one)@remote.example>")) }
             let begun = try await talk.say("DATA")
             guard begun.hasPrefix("354") else { return (replies, begun) }
-            talk.put("From: news@acme.example", "Message-ID: <\(id)@acme.example>", "Subject: \(id)", "", "text")
+            talk.put("From: \(author)", "Message-ID: <\(id)@acme.example>", "Subject: \(id)", "", "text")
             return (replies, try await talk.say("."))
         }
 
@@ -237,24 +237,29 @@ extension EndToEnd {
             #expect(foreign.hasPrefix("550 5.7.1 The envelope sender names other.example"), "\(foreign)")
 
             // Changed as by a command whose word is still on its way: written, and nobody told.
-            try await site.sql.query("UPDATE gatepost.tenant SET daily_cap = 4 WHERE slug = 'acme'")
+            try await site.sql.query("UPDATE gatepost.tenant SET daily_cap = 3 WHERE slug = 'acme'")
+            let before = try await attempt(talk, "author", to: ["w"], author: "news@other.example")
+            #expect(before.last.hasPrefix("550 5.7.1 The From field names other.example"), "\(before)")
             try await site.sql.query(
                 """
                 INSERT INTO gatepost.sender_domain (tenant_id, domain, token, verified_at, verified_by)
                 SELECT d.tenant_id, 'other.example', 'x', now(), 'operator' FROM gatepost.sender_domain d
                 WHERE d.domain = 'acme.example'
                 """)
+            let author = try await attempt(talk, "author", to: ["w"], author: "news@other.example")
+            #expect(author.last.hasPrefix("250"), "\(author)")
+            try await site.sql.query("UPDATE gatepost.tenant SET daily_cap = 5 WHERE slug = 'acme'")
             let raised = try await attempt(talk, "two", to: ["y", "z"])
             #expect(raised.recipients.allSatisfy { $0.hasPrefix("250") }, "\(raised)")
             #expect(raised.last.hasPrefix("250"), "\(raised)")
             let added = try await talk.say("MAIL FROM:<a@other.example>")
             #expect(added.hasPrefix("250"), "\(added)")
-            #expect(try await attempt(talk, "three", to: ["x"]).recipients[0].hasPrefix("550 5.7.1 Daily cap of 4"))
+            #expect(try await attempt(talk, "three", to: ["x"]).recipients[0].hasPrefix("550 5.7.1 Daily cap of 5"))
             // (Lowered below what is used: as much is used as before.)
             try await site.sql.query("UPDATE gatepost.tenant SET daily_cap = 1 WHERE slug = 'acme'")
             let lowered = try await attempt(talk, "three", to: ["x"])
             #expect(
-                lowered.recipients[0].hasPrefix("550 5.7.1 Daily cap of 1 recipients reached (4 used)"), "\(lowered)")
+                lowered.recipients[0].hasPrefix("550 5.7.1 Daily cap of 1 recipients reached (5 used)"), "\(lowered)")
         }
 
         @Test func `a list with many bad addresses in it goes to the good ones`() async throws {
