@@ -10,6 +10,8 @@ package struct CertificateFile: Sendable, Hashable {
     /// For people.
     package var commonName: String?
     package var names: [String]
+    /// Whether clients believe a server that shows it, and relays a forwarder (RFC 5280 §4.2.1.12).
+    package var isForServers, isForClients: Bool
 
     /// The first certificate of the file: of a chain, the client's own.
     package init(reading path: String) throws(TLSError) {
@@ -28,5 +30,7 @@ package struct CertificateFile: Sendable, Hashable {
         self.notAfter = notAfter
         commonName = TLS.commonName(of: certificate.pointer)
         names = subjectAlternativeNames(of: certificate.pointer)
+        isForServers = X509_check_purpose(certificate.pointer, X509_PURPOSE_SSL_SERVER, 0) == 1
+        isForClients = faultOfClientCertificate(certificate.pointer) == nil
     }
 }

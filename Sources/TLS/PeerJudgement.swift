@@ -73,7 +73,7 @@ final class TrustedServers: Sendable {
 
 /// OpenSSL lets a certificate without extended key usage pass for any purpose, and an authority's as a leaf: ours must
 /// say in so many words that they are for clients.
-private func faultOfClientCertificate(_ certificate: OpaquePointer?) -> String? {
+func faultOfClientCertificate(_ certificate: OpaquePointer?) -> String? {
     if X509_check_ca(certificate) != 0 { return "it is an authority's certificate, not a client's" }
     let flags = X509_get_extension_flags(certificate)
     let usage = X509_get_extended_key_usage(certificate)

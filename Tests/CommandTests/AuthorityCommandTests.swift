@@ -38,6 +38,47 @@ import Testing
         #expect(try Run(["tenant", "list"], environment: environment).errors.contains("/not-yet"))
     }
 
+    @Test func `let check say where a certificate or a revocation list is of no use`() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "gatepost-ca-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        func pki(_ name: String, _ line: String) throws {
+            let arguments = line.split(separator: " ").map(String.init)
+            let made = try Run(arguments, environment: ["GATEPOST_PKI_DIRECTORY": "\(folder)/\(name)"])
+            try #require(made.status == 0, "\(made.errors)")
+        }
+        for name in ["ours", "others"] {
+            try pki(name, "ca init")
+            try pki(name, "ca issue forwarder-1 --kind forwarder")
+            try pki(name, "ca issue relay-1 --kind relay --host relay-1.example")
+            try pki(name, "ca crl")
+        }
+        func check(forwarder: String, relay: String, list: String) throws -> String {
+            try Run(
+                ["check"],
+                environment: [
+                    "GATEPOST_PKI_DIRECTORY": "\(folder)/none",
+                    "GATEPOST_FORWARDER_CERTIFICATE": "\(folder)/\(forwarder).pem",
+                    "GATEPOST_FORWARDER_PRIVATE_KEY": "\(folder)/\(forwarder).key",
+                    "GATEPOST_FORWARDER_AUTHORITIES": "\(folder)/ours/ca.pem",
+                    "GATEPOST_FORWARDER_REVOCATIONS": "\(folder)/\(list)/crl.pem",
+                    "GATEPOST_RELAY_CERTIFICATE": "\(folder)/\(relay).pem",
+                    "GATEPOST_RELAY_PRIVATE_KEY": "\(folder)/\(relay).key",
+                    "GATEPOST_RELAY_AUTHORITIES": "\(folder)/ours/ca.pem",
+                    "GATEPOST_RELAY_REVOCATIONS": "\(folder)/\(list)/crl.pem",
+                ]
+            ).output
+        }
+        let useless = [
+            "is no client's: relays deny its mail", "is no server's: forwarders give it no mail", "is of none",
+        ]
+        let good = try check(forwarder: "ours/forwarder-1", relay: "ours/relay-1", list: "ours")
+        #expect(good.contains("relay.revocations: revocation list: 0 certificates"), "\(good)")
+        for one in useless { #expect(!good.contains(one), "\(good)") }
+        let swapped = try check(forwarder: "ours/relay-1", relay: "ours/forwarder-1", list: "others")
+        for one in useless { #expect(swapped.contains(one), "\(swapped)") }
+        #expect(swapped.contains("--kind forwarder`") && swapped.contains("--kind relay`"), "\(swapped)")
+    }
+
     @Test func `renew and revoke, ask first, and say what is near`() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "gatepost-ca-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }

@@ -51,6 +51,7 @@ struct CertificateCheck {
             let names = context.certificateNames.joined(separator: " ")
             let days = context.certificateExpiry.map { ($0 - UTCTime.now().microseconds / 1_000_000) / 86_400 } ?? 0
             let text = "\(role): \(certificate), for \(names), \(days) days left"
+            if let fault = misuse(of: certificate, by: role) { return [fault] }
             if days < Self.urgent { return [.wrong(subject, text, hint: Self.renewal)] }
             if days < CertificateAuthority.Entry.renewalDays { return [.note(subject, text, hint: Self.renewal)] }
             if let hostname, !context.certificateNames.contains(where: { Self.covers($0, hostname) }) {
@@ -62,6 +63,23 @@ struct CertificateCheck {
             }
             return [.ok(subject, text)]
         }
+    }
+
+    /// A certificate that is shown to those who will not believe it, for its extended key usage is another.
+    private func misuse(of certificate: String, by role: String) -> Finding? {
+        guard let file = try? CertificateFile(reading: certificate) else { return nil }
+        let isClient = role == "forwarder"
+        guard isClient ? !file.isForClients : !file.isForServers else { return nil }
+        let consequence =
+            switch role {
+            case "forwarder": "no client's: relays deny its mail, which waits"
+            case "relay": "no server's: forwarders give it no mail"
+            default: "no server's: clients refuse it"
+            }
+        let kind = role == "submission" ? "server" : role
+        return .wrong(
+            "certificate", "\(role): \(certificate) is \(consequence)",
+            hint: "`gatepost ca issue NAME --kind \(kind)` makes one whose extended key usage fits")
     }
 
     private static let renewal = "renew it (`gatepost ca renew NAME` where it is the pool's own), then reload the node"
@@ -114,13 +132,17 @@ struct CertificateCheck {
     private func finding(_ key: String?, _ path: String) -> [Finding] {
         let name = key.map { "\($0): " } ?? ""
         do {
-            let list = try TLS.RevocationList(path: path)
+            let list = try RevocationList(path: path)
             let text = name + list.summary
             let finding: Finding =
                 if list.isEarly {
                     .wrong("revocations", "\(text): it does not count yet", hint: "`gatepost ca crl`, or the clock")
                 } else if list.isStale {
                     .wrong("revocations", "\(text): it has ended", hint: "`gatepost ca crl`")
+                } else if let stranger = authoritiesWithoutList(in: path) {
+                    .wrong(
+                        "revocations", "\(text): it is of none of the authorities in \(stranger): nobody is believed",
+                        hint: remedy(key, path))
                 } else if list.isPastHalf {
                     .note("revocations", text, hint: "`gatepost ca crl` makes it anew")
                 } else {
@@ -132,7 +154,21 @@ struct CertificateCheck {
         }
     }
 
-    /// For a list that cannot be read.
+    /// The file of authorities that a role believes who looks at the lists in `path`, where none of these is of one of them.
+    private func authoritiesWithoutList(in path: String) -> String? {
+        let (relay, forwarder) = (settings.relay, settings.forwarder)
+        let roles = [
+            (relay.certificate, relay.revocations, relay.authorities),
+            (forwarder.certificate, forwarder.revocations, forwarder.authorities),
+        ]
+        for case (_?, let list, let authorities?) in roles where (list ?? ownList) == path {
+            // (Authorities that cannot be read are a finding of their own.)
+            if (try? RevocationList.isThere(in: path, ofAuthorityIn: authorities)) == false { return authorities }
+        }
+        return nil
+    }
+
+    /// For a list that is of no use.
     private func remedy(_ key: String?, _ path: String) -> String {
         if access(path, R_OK) != 0, errno == EACCES {
             let keys = key.map { [$0] } ?? keysOfOwnList
@@ -162,7 +198,7 @@ struct CertificateCheck {
     }
 
     /// This node's own certificates that their authority has taken back: the others trust them no more.
-    private func revoked(by list: TLS.RevocationList) -> [Finding] {
+    private func revoked(by list: RevocationList) -> [Finding] {
         let (forwarder, relay) = (settings.forwarder, settings.relay)
         let pairs = [
             ("forwarder", forwarder.certificate, forwarder.privateKey, "relays deny its mail, which waits"),
