@@ -192,7 +192,11 @@ final class NodeService: Service {
                         && !CertificateAuthority.hasRevoked(in: pki.directory))
             }
         } catch {
-            throw Failure("\(error)")
+            throw Failure(
+                "\(error)",
+                hint:
+                    "see relay.certificate, relay.private-key, relay.authorities, relay.revocations; `gatepost check` looks at each"
+            )
         }
         watched.add(tls, "relay")
         return RelayServer(
@@ -260,6 +264,12 @@ final class NodeService: Service {
                     asksForCertificates: submission.asksForCertificates, ticketKeys: tickets)
             }
             sasl = try SASLServer.shared()
+        } catch let error as TLSError {
+            throw Failure(
+                "\(error)",
+                hint:
+                    "see submission.certificate, submission.private-key, submission.certificates; `gatepost check` looks at each"
+            )
         } catch {
             throw Failure("\(error)")
         }
@@ -296,7 +306,11 @@ final class NodeService: Service {
             tls = NextHopTLS(
                 unverified: { unverified }, verified: { verified.current }, mutual: { mutual.current })
         } catch {
-            throw Failure("\(error)")
+            throw Failure(
+                "\(error)",
+                hint:
+                    "see forwarder.certificate, forwarder.private-key, forwarder.authorities, forwarder.smarthost-authorities; `gatepost check` looks at each"
+            )
         }
         let logger = Logger(label: "forwarder")
         let owner = Owner(database, node: settings.node.name, clock: clock, logger: logger)

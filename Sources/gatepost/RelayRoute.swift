@@ -22,7 +22,8 @@ func makeRoute(
         do {
             return try FileRoute(directory: directory, threads: threads, logger: logger)
         } catch {
-            throw Failure("\(error)")
+            throw Failure(
+                "\(error)", hint: "relay.file-directory is to be a folder that the service's user may write to")
         }
     case .smarthost:
         let hop = try relay.smarthostHop()

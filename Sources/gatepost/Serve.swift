@@ -1,5 +1,6 @@
 import ArgumentParser
 import Logging
+import Network
 import Postgres
 import ServiceLifecycle
 import UnixSignals
@@ -46,6 +47,12 @@ struct Serve: AsyncParsableCommand {
             try await group.run()
         } catch let error as DatabaseError where error.sqlState == "42501" {
             throw error
+        } catch let error as ListenFailure {
+            throw Failure(
+                "\(error)",
+                hint:
+                    "submission.listen, submission.listen-tls and relay.listen say where; `ss -ltnp` shows who has a port"
+            )
         } catch {
             throw (error as? Failure) ?? Failure("\(error)")
         }
