@@ -45,6 +45,8 @@ DECLARE
     v_resets text;
     v_month_resets text;
     v_rolling_resets text;
+    v_sets text[];             -- commands that add a network, a mechanism, a sender: up to it, and what follows it
+    v_notes text[];
 BEGIN
     SELECT x.* INTO l FROM gatepost.login x WHERE x.name = username;
     SELECT x.* INTO c FROM gatepost.credential x WHERE x.tenant_id = l.tenant_id AND x.id = l.credential_id;
@@ -61,6 +63,17 @@ BEGIN
     v_day := (v_now AT TIME ZONE v_zone)::date;
     v_month := date_trunc('month', v_day)::date;
     v_period := CASE c.mode WHEN 'test' THEN 'test' ELSE 'day' END;
+    -- (What is set replaces all there is: a command that let one more in by itself would shut out the others.)
+    SELECT array_agg(format('credential set %s %s--%s ', c.name,
+               CASE WHEN cardinality(k.present) > 20 THEN format('--%s EACH ', k.option)
+                    ELSE (SELECT string_agg(format('--%s %s ', k.option, p.value), '' ORDER BY p.place)
+                          FROM unnest(k.present) WITH ORDINALITY AS p (value, place)) END, k.option) ORDER BY k.place),
+           array_agg(CASE WHEN cardinality(k.present) > 20
+               THEN format(' (EACH: the %s there are, which this replaces; gatepost credential show %s)',
+                           cardinality(k.present), c.name) END ORDER BY k.place)
+    INTO v_sets, v_notes
+    FROM (VALUES (1, 'network', c.networks::text[]), (2, 'mechanism', c.mechanisms), (3, 'sender', c.senders))
+        AS k (place, option, present);
 
     RETURN QUERY SELECT x.*, NULL::text, NULL::bigint, NULL::bigint, NULL::text, NULL::text FROM (VALUES
         ('AUTH', 'credential_revoked', NULL::text,
@@ -70,7 +83,7 @@ BEGIN
         ('AUTH', 'networks', array_to_string(c.networks, ' '), coalesce(client, 'address not given'),
          CASE WHEN c.networks IS NULL THEN true
               WHEN client IS NOT NULL THEN client::inet <<= ANY (c.networks::inet[]) END,
-         NULL, NULL, format('credential set %s --network %s', c.name, coalesce(client, 'ADDRESS'))),
+         NULL, NULL, v_sets[1] || coalesce(client, 'ADDRESS') || coalesce(v_notes[1], '')),
         ('AUTH', 'tenant_status', t.status, t.slug, t.status = 'active', 'tenant_suspended', t.reason,
          format('tenant resume %s', t.slug)),
         ('AUTH', 'credential_suspended', NULL,
@@ -91,7 +104,7 @@ BEGIN
          CASE WHEN c.mechanisms IS NULL THEN true
               WHEN mechanism IS NOT NULL THEN upper(mechanism) = ANY (c.mechanisms)
                   OR regexp_replace(upper(mechanism), '-PLUS$', '') = ANY (c.mechanisms) END,
-         NULL, NULL, format('credential set %s --mechanism %s', c.name, coalesce(upper(mechanism), 'NAME'))),
+         NULL, NULL, v_sets[2] || coalesce(upper(mechanism), 'NAME') || coalesce(v_notes[2], '')),
         ('AUTH', 'sessions', t.sessions::text, 'counted by each node', CASE WHEN t.sessions IS NULL THEN true END, NULL,
          NULL, format('tenant set %s --sessions unlimited', t.slug)),
         ('AUTH', 'credential_sessions', c.sessions::text, 'counted by each node',
@@ -155,7 +168,7 @@ BEGIN
     v_bad_sender := c.senders IS NOT NULL AND sender <> '' AND NOT EXISTS (SELECT FROM unnest(c.senders) AS x (sender)
         WHERE lower(x.sender) IN (lower(explain.sender), lower(sender_domain)));
     RETURN QUERY SELECT 'MAIL', 'senders', array_to_string(c.senders, ', '), sender, NOT v_bad_sender,
-        'sender_address', NULL::text, format('credential set %s --sender %s', c.name, sender), NULL::text, NULL::bigint,
+        'sender_address', NULL::text, v_sets[3] || sender || coalesce(v_notes[3], ''), NULL::text, NULL::bigint,
         NULL::bigint, NULL::text, NULL::text;
     RETURN QUERY
         SELECT 'MAIL', x.rule, x.cap::text,
@@ -207,7 +220,7 @@ BEGIN
         ORDER BY a.place LIMIT 1);
     RETURN QUERY SELECT 'DATA', 'senders', array_to_string(c.senders, ', '),
         coalesce(v_bad, array_to_string(from_addresses, ' ')), v_bad IS NULL, 'sender_address', NULL::text,
-        format('credential set %s --sender %s', c.name, v_bad), NULL::text, NULL::bigint, NULL::bigint, NULL::text,
+        v_sets[3] || v_bad || coalesce(v_notes[3], ''), NULL::text, NULL::bigint, NULL::bigint, NULL::text,
         NULL::text;
     -- (Whom accept drops. A session that knows how little is left counts them at RCPT like the others.)
     RETURN QUERY SELECT 'DATA', 'suppression',

@@ -1,6 +1,6 @@
 -- What is looked up: use, health, when a login was last used.
 \ir begin.psql
-SELECT plan(49);
+SELECT plan(52);
 
 SELECT is((pg_temp.send(2)).verdict, 'accepted', 'ledger.accept: two recipients');
 SELECT is(u.used || ' of ' || u.cap, '2 of 1000', 'admin.usage: the day')
@@ -100,6 +100,31 @@ SELECT is(v.verdict, 'accepted', 'admin.explain_trial: what accept says')
 FROM admin.explain_trial('acme.a', NULL, 'a@acme.example', 'acme.example', '{a@acme.example}', '{acme.example}',
     '{b@c.example}', '{c.example}', 100) v;
 SELECT is(count(*), 1::bigint, 'admin.explain_trial: and took back') FROM gatepost.message;
+
+-- What a hint sets replaces all there was: it names what there is, too.
+SELECT lives_ok('SELECT admin.credential_set(''me'', ''acme.a'', ''{"senders": ["c@acme.example", "shop@acme.example"],
+    "networks": ["10.0.0.0/8", "2001:db8::/32"], "mechanisms": ["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"]}'')',
+    'admin.credential_set: terms of its own');
+SELECT is(string_agg(e.hint, E'\n'), concat_ws(E'\n',
+    'credential set acme.a --network 10.0.0.0/8 --network 2001:db8::/32 --network 192.0.2.1',
+    'credential set acme.a --mechanism SCRAM-SHA-256 --mechanism SCRAM-SHA-256-PLUS --mechanism PLAIN',
+    'credential set acme.a --sender c@acme.example --sender shop@acme.example --sender new@acme.example',
+    'credential set acme.a --sender c@acme.example --sender shop@acme.example --sender b@acme.example'),
+    'admin.explain: a hint keeps what works')
+FROM admin.explain('acme.a', '192.0.2.1', 'PLAIN', 'new@acme.example', 'acme.example',
+    '{shop@acme.example,b@acme.example}', '{acme.example,acme.example}', '{b@c.example}', 100) e WHERE NOT e.passes;
+UPDATE gatepost.credential SET networks = ARRAY(SELECT format('10.0.%s.0/24', n)::cidr FROM generate_series(1, 21) n),
+    senders = ARRAY(SELECT format('a%s@acme.example', n) FROM generate_series(1, 21) n), mechanisms = NULL
+WHERE name = 'acme.a';
+SELECT is(string_agg(e.hint, E'\n'), concat_ws(E'\n',
+    'credential set acme.a --network EACH --network 192.0.2.1 (EACH: the 21 there are, which this replaces; '
+        || 'gatepost credential show acme.a)',
+    'credential set acme.a --sender EACH --sender new@acme.example (EACH: the 21 there are, which this replaces; '
+        || 'gatepost credential show acme.a)'),
+    'admin.explain: a hint is bounded')
+FROM admin.explain('acme.a', '192.0.2.1', 'PLAIN', 'new@acme.example', 'acme.example', '{a1@acme.example}',
+    '{acme.example}', '{b@c.example}', 100) e WHERE NOT e.passes;
+UPDATE gatepost.credential SET networks = NULL, senders = NULL WHERE name = 'acme.a';
 
 -- Where an instant is in the order of transactions.
 DELETE FROM gatepost.event;
