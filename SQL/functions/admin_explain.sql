@@ -120,9 +120,6 @@ BEGIN
                     THEN (gatepost.rolling(t.id, v_now, NULL, NULL)).used ELSE coalesce(v_own.recipients, 0) END;
     v_resets := (SELECT e.resets_text FROM gatepost.reset(t.id, v_now, 'day') e);
     v_month_resets := (SELECT e.resets_text FROM gatepost.reset(t.id, v_now, 'month') e);
-    v_rolling_resets := CASE WHEN t.daily_window = 'rolling' AND c.mode <> 'test' THEN
-        gatepost.instant_text((gatepost.rolling(t.id, v_now, t.daily_cap, v_left)).resets_at, v_zone)
-        ELSE v_resets END;
     SELECT coalesce(max(u.recipients), 0) INTO v_monthly FROM gatepost.usage u
     WHERE u.tenant_id = t.id AND u.credential_id = 0 AND u.period = 'month' AND u.starts = v_month;
     SELECT coalesce(sum(u.recipients), 0) INTO v_credential_monthly FROM gatepost.usage u
@@ -139,6 +136,9 @@ BEGIN
     JOIN gatepost.suppression s ON s.tenant_id = t.id AND s.address = lower(a.address)
     WHERE (s.until <= v_now) IS NOT TRUE;
     v_left := v_count - coalesce(cardinality(v_suppressed), 0);
+    v_rolling_resets := CASE WHEN t.daily_window = 'rolling' AND c.mode <> 'test' THEN
+        gatepost.instant_text((gatepost.rolling(t.id, v_now, t.daily_cap, v_left)).resets_at, v_zone)
+        ELSE v_resets END;
     IF t.first_time_daily_cap IS NOT NULL THEN
         v_first := (SELECT count(DISTINCT a.hash) FROM (
                 SELECT substring(sha256(convert_to(a.address, 'UTF8')) FOR 16) AS hash

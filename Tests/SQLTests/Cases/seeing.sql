@@ -1,6 +1,6 @@
 -- What is looked up: use, health, when a login was last used.
 \ir begin.psql
-SELECT plan(52);
+SELECT plan(53);
 
 SELECT is((pg_temp.send(2)).verdict, 'accepted', 'ledger.accept: two recipients');
 SELECT is(u.used || ' of ' || u.cap, '2 of 1000', 'admin.usage: the day')
@@ -125,6 +125,15 @@ SELECT is(string_agg(e.hint, E'\n'), concat_ws(E'\n',
 FROM admin.explain('acme.a', '192.0.2.1', 'PLAIN', 'new@acme.example', 'acme.example', '{a1@acme.example}',
     '{acme.example}', '{b@c.example}', 100) e WHERE NOT e.passes;
 UPDATE gatepost.credential SET networks = NULL, senders = NULL WHERE name = 'acme.a';
+
+UPDATE gatepost.tenant SET daily_window = 'rolling', daily_cap = 4 WHERE slug = 'acme';
+SELECT is(e.resets_text, v.resets_text, 'admin.explain: when a rolling window has room')
+FROM admin.explain('acme.a', NULL, NULL, 'a@acme.example', 'acme.example', '{a@acme.example}', '{acme.example}',
+    '{b@c.example,c@c.example}', 100) e,
+    admin.explain_trial('acme.a', NULL, 'a@acme.example', 'acme.example', '{a@acme.example}', '{acme.example}',
+        '{b@c.example,c@c.example}', '{c.example,c.example}', 100) v
+WHERE e.rule = 'daily' AND NOT e.passes AND v.verdict = 'cap_daily' AND v.resets_text IS NOT NULL;
+UPDATE gatepost.tenant SET daily_window = 'day', daily_cap = 1000 WHERE slug = 'acme';
 
 -- Where an instant is in the order of transactions.
 DELETE FROM gatepost.event;
