@@ -64,7 +64,8 @@ extension SubmissionHandler {
     }
 
     /// What by memory is over a cap may yet be let through: a message again that was stored a moment ago, its reply lost;
-    /// or, where it would be refused for good, one that a higher cap has room for by now.
+    /// or, where it would be refused for good, one that a higher cap has room for by now. When there will be room is not
+    /// remembered of a rolling window in which nothing was sent yet: that is asked for.
     ///
     /// - Parameters:
     ///   - address: the recipient in question; nil: none is known yet.
@@ -75,7 +76,8 @@ extension SubmissionHandler {
         by judgement: @escaping @Sendable (Login) -> AcceptRefusal?,
         then answer: @escaping @Sendable (SubmissionHandler, AcceptRefusal?, inout ByteBuffer) -> Void
     ) {
-        guard login.resubmission || refusal.isForGood, let eventLoop = context?.eventLoop else {
+        let isReadAgain = refusal.isForGood || refusal.resetsText == nil
+        guard login.resubmission || isReadAgain, let eventLoop = context?.eventLoop else {
             return answer(self, refusal, &output)
         }
         let (directory, sender) = (shared.directory, "\(refusals.sender ?? .null)")
@@ -84,7 +86,7 @@ extension SubmissionHandler {
             var refusal = Optional(refusal)
             if await directory.mayBeResubmission(of: login, from: sender, to: address) {
                 refusal = nil
-            } else if refusal?.isForGood == true {
+            } else if isReadAgain {
                 refusal = await directory.current(login).flatMap(judgement)
             }
             eventLoop.execute { [refusal] in

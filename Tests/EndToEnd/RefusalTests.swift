@@ -120,6 +120,23 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a rolling window that was empty at AUTH is refused by with the time of its reset`() async throws {
+            let (site, server) = try await SharedSite.instance.site()
+            let credential = try site.tenant("rolling", "--daily", "2", "--window", "rolling")
+            let talk = try await Talk(site, credential, port: server.port)
+            _ = try await talk.say("MAIL FROM:<news@rolling.example>")
+            for recipient in ["a", "b"] { _ = try await talk.say("RCPT TO:<\(recipient)@b.example>") }
+            _ = try await talk.say("DATA")
+            talk.put("From: news@rolling.example", "Subject: all of it", "", "text")
+            #expect(try await talk.say(".").hasPrefix("250"))
+            // Another session has the same memory.
+            for talk in [talk, try await Talk(site, credential, port: server.port)] {
+                _ = try await talk.say("MAIL FROM:<news@rolling.example>")
+                let reply = try await talk.say("RCPT TO:<c@b.example>")
+                #expect(reply.hasPrefix("450 4.7.1 Daily cap of 2 recipients reached (2 used); resets 20"), "\(reply)")
+            }
+        }
+
         @Test func `a refusal before AUTH has an id too, and explain tells what is known of it`() async throws {
             let (site, server) = try await SharedSite.instance.site()
             let said = try site.run([
