@@ -16,14 +16,16 @@ extension Reply {
         for (index, line) in lines.enumerated() {
             let begin = buffer.writerIndex
             buffer.writeCodes(code, index == lines.count - 1 ? .space : UInt8(ascii: "-"), enhanced)
-            let room = Self.maxLineLength - 2 - (buffer.writerIndex - begin)
-            if line.utf8.count <= room, line.utf8.allSatisfy({ $0.isVisible || $0 == .space }) {
-                buffer.writeString(line)
-            } else {
-                buffer.writeString(line.escaped(limit: room))
-            }
+            buffer.writeString(Self.written(line, after: buffer.writerIndex - begin))
             buffer.writeStaticString("\r\n")
         }
+    }
+
+    /// A line's text as it goes out, after so many octets of codes.
+    static func written(_ line: String, after count: Int) -> String {
+        let room = maxLineLength - 2 - count
+        let isPlain = line.utf8.count <= room && line.utf8.allSatisfy { $0.isVisible || $0 == .space }
+        return isPlain ? line : line.escaped(limit: room)
     }
 
     /// `text` of a client's for use inside a reply: escaped and short.

@@ -46,6 +46,7 @@ package struct Reply: Hashable, Sendable, CustomStringConvertible {
 
     /// The first line as sent, without CRLF.
     package var description: String {
-        enhanced.map { "\(code) \($0) \(lines[0])" } ?? "\(code) \(lines[0])"
+        let codes = enhanced.map { "\(code) \($0) " } ?? "\(code) "
+        return codes + Self.written(lines[0], after: codes.utf8.count)
     }
 }

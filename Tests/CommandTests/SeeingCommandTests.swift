@@ -118,8 +118,11 @@ import Testing
                 "550 5.7.1 The From field names other.example, which is not a sender domain of this account; "
                     + "ask the operator to add it.",
             ])
-        _ = try office.run("tenant suspend acme --reason unpaid --yes")
-        #expect(try answer(line) == ["AUTH", "tenant_status", "525 5.7.13 This account is suspended: unpaid."])
+        _ = try office.run("tenant suspend acme --reason \u{fc}berf\u{e4}llig --yes")
+        #expect(
+            try answer(line) == [
+                "AUTH", "tenant_status", #"525 5.7.13 This account is suspended: \xc3\xbcberf\xc3\xa4llig."#,
+            ])
         _ = try office.run("tenant resume acme")
         _ = try office.run("credential revoke \(username) --yes")
         #expect(try answer(line).prefix(2) == ["AUTH", "credential_revoked"])

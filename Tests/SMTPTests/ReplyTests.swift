@@ -29,6 +29,13 @@ struct ReplyTests {
         #expect(Reply.quotation(Array(repeating: UInt8(ascii: "q"), count: 300)).utf8.count == 100)
     }
 
+    @Test(arguments: ["\u{fc}berf\u{e4}llig", #"plain \ text"#, String(repeating: "\u{e4}", count: 200)])
+    func `a reply describes itself as it is sent`(text: String) {
+        for reply in [Reply(525, EnhancedCode(5, 7, 13), text), Reply(250, nil, text)] {
+            #expect(written(reply) == "\(reply)\r\n")
+        }
+    }
+
     @Test func `every reply of ours has a code of the enhanced code's class, printable and short`() {
         let catalog: [Reply] = [
             .ok, .senderOK, .recipientOK, .readyForTLS, .authenticated, .goodbye, .startContent, .help, .cannotVerify,
