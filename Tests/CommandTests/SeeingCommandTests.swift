@@ -118,6 +118,10 @@ import Testing
                 "550 5.7.1 The From field names other.example, which is not a sender domain of this account; "
                     + "ask the operator to add it.",
             ])
+        let shouted = line.replacing(username, with: username.uppercased())
+        #expect(try answer(shouted) == answer(line), "in upper case, as clients may give it")
+        #expect(try office.json("credential show \(username.uppercased())")["credential"] as? String == username)
+        #expect(try office.run("credential show \u{212a}.a").status == 64, "the Kelvin sign is no k")
         _ = try office.run("tenant suspend acme --reason \u{fc}berf\u{e4}llig --yes")
         #expect(
             try answer(line) == [

@@ -19,12 +19,14 @@ enum ArgumentText {
         return text
     }
 
-    /// A credential's: `acme.k7m2q9`.
+    /// A credential's: `acme.k7m2q9`; in upper case too, as clients may give it.
     static func credential(_ text: String) throws -> String {
-        guard (1...64).contains(text.utf8.count), text.utf8.allSatisfy({ isSlugOctet($0) || $0 == UInt8(ascii: ".") }),
+        // (Octet by octet: Unicode's small letters would make a k of the Kelvin sign.)
+        let name = text.utf8.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
+        guard (1...64).contains(name.count), name.allSatisfy({ isSlugOctet($0) || $0 == UInt8(ascii: ".") }),
             text.first != "-", text.first != "."
         else { throw ArgumentProblem("expected a credential's name, like acme.k7m2q9") }
-        return text
+        return String(decoding: name, as: UTF8.self)
     }
 
     /// A sender domain, as A-labels in lower case; U-labels are taken (IDNA2008).
