@@ -40,6 +40,10 @@ BEGIN
                                  jsonb_build_object('reason', suppression_add.reason, 'until', suppression_add.until),
                                  NULL);
     END LOOP;
+    IF v_changed IS NOT NULL THEN
+        -- (Nodes remember which tenants suppress nobody.)
+        PERFORM pg_notify('gatepost_directory', 'tenant:' || v_id);
+    END IF;
     RETURN coalesce(cardinality(v_changed), 0);
 END
 $$;

@@ -36,7 +36,7 @@ package struct AttemptRules: Sendable {
         on message: QueuedMessage, _ result: DeliveryResult, now: Instant, jitter: () -> Double
     ) -> [Verdict] {
         switch result {
-        case .answered(let outcomes, _, _, _):
+        case .answered(let outcomes, _, _):
             verdicts(on: message, outcomes, isInterruption: false, now: now, jitter: jitter)
         case .interrupted(let outcomes, _):
             verdicts(on: message, outcomes, isInterruption: true, now: now, jitter: jitter)

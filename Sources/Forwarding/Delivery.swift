@@ -8,7 +8,7 @@ import Tenancy
 /// What an attempt has come to, for each recipient of the message it was given, in order.
 package enum DeliveryResult: Sendable {
     /// The relay answered for each recipient.
-    case answered([DeliveryDialogue.Outcome], relay: String, tlsVersion: String?, tellsSenders: Bool)
+    case answered([DeliveryDialogue.Outcome], relay: String, tlsVersion: String?)
     /// The connection broke in the middle, at every relay that could be tried: nobody of these is final.
     case interrupted([DeliveryDialogue.Outcome], relay: String)
     /// No relay could be asked; nobody has refused the message. Try again after `wait`.

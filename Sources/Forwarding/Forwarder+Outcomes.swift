@@ -14,7 +14,6 @@ extension Forwarder {
         /// `host:port`; nil: we did.
         var relay: String?
         var tlsVersion: String?
-        var tellsSenders = false
     }
 
     private var rules: AttemptRules { AttemptRules(schedule: configuration.schedule) }
@@ -22,8 +21,7 @@ extension Forwarder {
     func settle(_ message: QueuedMessage, _ result: DeliveryResult) {
         let speaker =
             switch result {
-            case .answered(_, let relay, let tlsVersion, let tellsSenders):
-                Speaker(relay: relay, tlsVersion: tlsVersion, tellsSenders: tellsSenders)
+            case .answered(_, let relay, let tlsVersion): Speaker(relay: relay, tlsVersion: tlsVersion)
             case .interrupted(_, let relay): Speaker(relay: relay)
             case .noRelay: Speaker()
             }
@@ -44,7 +42,7 @@ extension Forwarder {
             log(answer, message, speaker)
             let notice = reports.notice(
                 of: answer.recipient, in: message, answer.outcome, answer.replyForSender, relay: speaker.relay,
-                isFinal: answer.reply.saysFiled, tellsSenders: speaker.tellsSenders,
+                isFinal: answer.reply.saysFiled, tellsSenders: answer.reply.tellsSenders,
                 givenUpAfter: answer.givenUpAfter,
                 expiresAt: message.acceptedAt.advanced(by: configuration.schedule.expiry))
             if let notice { notices.append((answer.recipient.number, notice)) }

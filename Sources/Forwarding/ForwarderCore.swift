@@ -294,9 +294,7 @@ package final class ForwarderCore {
             open.isEmpty ? job.delivery : job.delivery.part(done),
             .answered(
                 done.compactMap { outcomes[$0] }, relay: connection.member.name,
-                tlsVersion: connection.hop?.tlsVersion,
-                // Our own relays, which speak LMTP, make no reports: they have no queue.
-                tellsSenders: connection.member.member.wire == .smtp && connection.hop?.capabilities?.dsn ?? false))
+                tlsVersion: connection.hop?.tlsVersion))
         return open
     }
 

@@ -22,6 +22,7 @@ struct AddressList {
     private let octets: [UInt8]
     private let isInternationalized: Bool
     private var position = 0
+    private var hasComment = false
 
     /// `octets`: a field's value with its folds. `maxMailboxes` bounds the work. `isInternationalized`: addresses may be
     /// UTF-8 (RFC 6532 §3.2), as they may where SMTPUTF8 was declared.
@@ -46,10 +47,17 @@ struct AddressList {
         var needsSeparator = false
 
         while true {
+            hasComment = false
             try skipBlanksAndComments()
-            guard let octet = current else { break }
+            // An element that is nothing but a comment is a mailbox to some readers, with the address in the comment.
+            let isBareComment = hasComment && !needsSeparator
+            guard let octet = current else {
+                guard !isBareComment || mailboxCount == 0 else { throw .noAddress }
+                break
+            }
             switch octet {
             case UInt8(ascii: ","):
+                guard !isBareComment else { throw .noAddress }
                 needsSeparator = false
                 position += 1
             case UInt8(ascii: ";"):
@@ -194,6 +202,8 @@ struct AddressList {
             isEscaped = isQuoted && octet == UInt8(ascii: "\\") && !isEscaped
             if isEscaped { continue }
             if previous == UInt8(ascii: "="), octet == UInt8(ascii: "?") { throw .encodedWord }
+            // Some readers look for an address in such a word, or for the next one behind it.
+            if isQuoted, octet.separatesAddresses { throw .localPart }
             if !isQuoted, previous == UInt8(ascii: "."), octet == UInt8(ascii: ".") { throw .localPart }
             previous = octet
         }
@@ -244,6 +254,7 @@ struct AddressList {
             switch octet {
             case UInt8(ascii: "("):
                 depth += 1
+                hasComment = true
                 position += 1
             case UInt8(ascii: ")"):
                 guard depth > 0 else { throw unexpected() }
@@ -283,5 +294,14 @@ struct AddressList {
         while ahead < octets.count, octets[ahead].isBlank { ahead += 1 }
         guard ahead == octets.count || octets[ahead] != .carriageReturn else { throw .blankLine }
         position += 1
+    }
+}
+
+extension UInt8 {
+    fileprivate var separatesAddresses: Bool {
+        switch self {
+        case UInt8(ascii: "@"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: ","): true
+        default: false
+        }
     }
 }

@@ -36,13 +36,17 @@ package enum BodyConversion {
     package static let maxDepth = 20
 
     /// The same message for `target`. Linear in its length for each level of nesting.
-    package static func convert(_ content: ByteBuffer, to target: Target) throws(Fault) -> ByteBuffer {
+    ///
+    /// - Parameter depth: of what it is a part in.
+    package static func convert(
+        _ content: ByteBuffer, to target: Target, depth: Int = 0
+    ) throws(Fault) -> ByteBuffer {
         var output = ByteBuffer()
         output.reserveCapacity(content.readableBytes + content.readableBytes / 8)
         // withUnsafeReadableBytes rethrows untyped.
         let result = content.withUnsafeReadableBytes { octets in
             Result<Void, Fault> { () throws(Fault) in
-                try Converter(octets: octets, target: target).message(0..<octets.count, depth: 0, into: &output)
+                try Converter(octets: octets, target: target).message(0..<octets.count, depth: depth, into: &output)
             }
         }
         try result.get()

@@ -49,6 +49,8 @@ package struct DeliveryNotice: Sendable {
     package enum Limits {
         /// What is brought back of the message, in octets: all of it if it is no longer, else its header, cut there.
         package static let returned = 64 * 1024
+        /// How deep in the report what is brought back is: a part, and a message in it.
+        static let depth = 2
     }
 
     /// Our name.
@@ -104,7 +106,7 @@ package struct DeliveryNotice: Sendable {
         begin(
             boundary, isAddressedBeyondASCII ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii",
             isEightBit: isAddressedBeyondASCII, into: &text)
-        writeForPeople(into: &text)
+        writeForPeople(headerOnly: returned.reason, into: &text)
         begin(
             boundary, isAddressedBeyondASCII ? "message/global-delivery-status" : "message/delivery-status",
             isEightBit: isAddressedBeyondASCII, into: &text)
@@ -139,7 +141,7 @@ package struct DeliveryNotice: Sendable {
         }
     }
 
-    private func writeForPeople(into text: inout ByteBuffer) {
+    private func writeForPeople(headerOnly reason: String?, into text: inout ByteBuffer) {
         text.writeString("This is the mail system at \(hostname).\r\n\r\n")
         let groups: [(Action, String)] = [
             (.failed, "Your message could not be delivered to:"),
@@ -161,7 +163,7 @@ package struct DeliveryNotice: Sendable {
             text.writeStaticString("\r\n")
         }
         text.writeString("The message's number here is \(queueID).\r\n")
-        if let reason = reasonForHeaderOnly {
+        if let reason {
             text.writeString("Only its header is attached: the message \(reason).\r\n")
         }
     }
@@ -235,18 +237,31 @@ package struct DeliveryNotice: Sendable {
     private var mayReturnAll: Bool { worst == .failed && parameters.returnContent != .headers }
 
     /// Why not all of it is returned, where it might be.
-    private var reasonForHeaderOnly: String? {
-        guard mayReturnAll else { return nil }
+    private func reasonForHeaderOnly(isEightBit: Bool, isBeyondASCII: Bool) -> String? {
         if parameters.body == .binaryMIME { return "is binary" }
-        return original.readableBytes > Limits.returned ? "is larger than \(Limits.returned / 1024) KiB" : nil
+        if original.readableBytes > Limits.returned { return "is larger than \(Limits.returned / 1024) KiB" }
+        // (As message/global it would be encoded whole.)
+        guard isEightBit, !isBeyondASCII else { return nil }
+        do throws(BodyConversion.Fault) {
+            _ = try BodyConversion.convert(original, to: .sevenBit, depth: Limits.depth)
+            return nil
+        } catch {
+            // A relay without 8BITMIME, as the one may be that this tells of, could not take the report either.
+            return "is 8-bit, and cannot be converted (\(error))"
+        }
     }
 
-    private func returnedPart() -> (type: String, octets: ByteBuffer, isEightBit: Bool) {
+    /// - Returns: `reason`: why it is the header only, where it might be more.
+    private func returnedPart() -> (type: String, octets: ByteBuffer, isEightBit: Bool, reason: String?) {
         let headerLength = HeaderOctets.length(of: original)
         let isBeyondASCII = HeaderOctets.hasEightBit(original)
-        if mayReturnAll, reasonForHeaderOnly == nil {
+        var reason: String?
+        if mayReturnAll {
             let isEightBit = original.readableBytesView.contains { $0 >= 0x80 }
-            return (isBeyondASCII ? "message/global" : "message/rfc822", original, isEightBit)
+            reason = reasonForHeaderOnly(isEightBit: isEightBit, isBeyondASCII: isBeyondASCII)
+            if reason == nil {
+                return (isBeyondASCII ? "message/global" : "message/rfc822", original, isEightBit, nil)
+            }
         }
         var header = original.getSlice(at: original.readerIndex, length: headerLength) ?? ByteBuffer()
         if header.readableBytes > Limits.returned {
@@ -255,7 +270,7 @@ package struct DeliveryNotice: Sendable {
                 header.getSlice(
                     at: header.readerIndex, length: (kept ?? header.readerIndex) - header.readerIndex) ?? ByteBuffer()
         }
-        return (isBeyondASCII ? "message/global-headers" : "text/rfc822-headers", header, isBeyondASCII)
+        return (isBeyondASCII ? "message/global-headers" : "text/rfc822-headers", header, isBeyondASCII, reason)
     }
 }
 

@@ -106,6 +106,9 @@ package struct HeaderScan: Sendable {
                 return (position, position + 2)
             case .lineFeed, 0:
                 throw .malformedHeader(line: line)
+            case 0x0B, 0x0C, 0x1C...0x1E:
+                // Some readers end a line there, as Python's do: what follows would be a field to them.
+                throw .malformedHeader(line: line)
             default:
                 if octet >= 0x80 { isEightBit = true }
                 position += 1

@@ -22,18 +22,10 @@ package struct SmarthostRoute: Route {
         content.writeImmutableBuffer(arrival.trace)
         content.writeImmutableBuffer(arrival.content)
         let transaction = DeliveryDialogue.Transaction(
-            sender: envelope.sender, submitter: nil, recipients: envelope.recipients.map(Self.passedOn),
+            sender: envelope.sender, submitter: nil, recipients: envelope.recipients,
             parameters: envelope.parameters, content: content,
             isEightBit: arrival.content.readableBytesView.contains { $0 >= 0x80 })
         return await client.deliver(transaction).map { Self.reply(to: $0, from: name) }
-    }
-
-    /// Who sent it here tells of success itself, for it cannot know what this server would do (RFC 3461 §5.2.2): asked
-    /// twice, the sender would hear it twice.
-    private static func passedOn(_ recipient: EnvelopeRecipient) -> EnvelopeRecipient {
-        var recipient = recipient
-        recipient.notify?.remove(.success)
-        return recipient
     }
 
     /// The remote's own code and words, or ours where it said nothing that could be passed on. 421 would end our

@@ -21,6 +21,11 @@ struct Chunk: Equatable {
         self.init(size: size, isLast: words.count == 2)
     }
 
+    /// Whether a line that is no command begins as one with a chunk behind it.
+    static func isBegun(by line: some Collection<UInt8>) -> Bool {
+        line.prefix(4).equalsIgnoringCase("BDAT") && !(line.dropFirst(4).first?.isLetter ?? false)
+    }
+
     /// The chunk whose plainly written command stands at the head of `bytes`, and the command's length with its CRLF.
     static func parsed(at bytes: UnsafeRawBufferPointer) -> (Chunk, length: Int)? {
         guard bytes.count >= 8, bytes.prefix(5).startsIgnoringCase("BDAT ") else { return nil }

@@ -196,7 +196,9 @@ package struct DeliveryDialogue {
             case .reply(let code, let enhanced, let lines):
                 replyCount += 1
                 let reply = RemoteReply(
-                    code: code, enhanced: enhanced, lines: lines, command: awaited, isFromOurRelay: isToOurRelay)
+                    code: code, enhanced: enhanced, lines: lines, command: awaited, isFromOurRelay: isToOurRelay,
+                    // Our own relays make no reports: they have no queue.
+                    isFromReporter: !isToOurRelay && capabilities?.dsn ?? false)
                 take(reply, lines, into: &output)
             }
         }

@@ -30,7 +30,7 @@ extension RelayDialogue {
         case .rset: reset(argument, stage, into: &output)
         case .noop: idle(.ok, argument, into: &output)
         case .help: idle(.help, argument, into: &output)
-        case .vrfy: idle(.cannotVerify, argument, into: &output)
+        case .vrfy: idle(.cannotVerify, argument.withoutInternationalized, into: &output)
         case .absent: reject(.notImplemented, into: &output)
         case .quit: quit(argument, into: &output)
         case .web: end(with: .notHTTP, into: &output)

@@ -10,12 +10,14 @@ package struct RemoteReply: Hashable, Sendable, CustomStringConvertible {
     package let isOurs: Bool
     /// It came from one of our own relays, which may be passing on what another server said (``passedOn``).
     package let isFromOurRelay: Bool
+    /// Who said it makes reports itself (DSN), and was told which are asked for.
+    private let isFromReporter: Bool
 
     package static let maxTextLength = 1000
 
     package init(
         code: Int, enhanced: EnhancedCode?, text: String, command: String, isOurs: Bool = false,
-        isFromOurRelay: Bool = false
+        isFromOurRelay: Bool = false, isFromReporter: Bool = false
     ) {
         self.code = code
         self.enhanced = enhanced
@@ -23,15 +25,20 @@ package struct RemoteReply: Hashable, Sendable, CustomStringConvertible {
         self.command = command
         self.isOurs = isOurs
         self.isFromOurRelay = isFromOurRelay
+        self.isFromReporter = isFromReporter
     }
 
-    init(code: Int, enhanced: EnhancedCode?, lines: [[UInt8]], command: String, isFromOurRelay: Bool = false) {
+    init(
+        code: Int, enhanced: EnhancedCode?, lines: [[UInt8]], command: String, isFromOurRelay: Bool = false,
+        isFromReporter: Bool = false
+    ) {
         self.code = code
         self.enhanced = enhanced
         text = Array(lines.joined(separator: [.space])).escaped(limit: Self.maxTextLength)
         self.command = command
         isOurs = false
         self.isFromOurRelay = isFromOurRelay
+        self.isFromReporter = isFromReporter
     }
 
     package var isPositive: Bool { (200..<300).contains(code) }
@@ -54,23 +61,35 @@ extension RemoteReply {
     }
 
     private static let quoteMark = " said: "
+    /// Behind the name of a server that tells senders itself.
+    private static let reporterMark = ", which reports,"
 
     /// How our own relay tells what became of a message at another server: that server's words behind its name, or the
     /// sentence that says why there are none.
     package func words(of server: String) -> String {
         let words = enhanced.map { "\($0) \(text)" } ?? text
-        if !isOurs { return "\(server)\(Self.quoteMark)\(code) \(words)" }
+        if !isOurs { return "\(server)\(isFromReporter ? Self.reporterMark : "")\(Self.quoteMark)\(code) \(words)" }
         return text.contains(server) ? text : "delivery to \(server): \(text)"
     }
 
     /// The server that really spoke, and its words, where our own relay passed them on. From anybody else it is nil: no
     /// server is believed what another one said.
     package var passedOn: (server: String, words: String)? {
+        quotation.map { ($0.server, $0.words) }
+    }
+
+    /// Of a positive one: the sender hears of what becomes of the message from whom it was handed to, or from a server
+    /// behind that.
+    package var tellsSenders: Bool { isFromOurRelay ? quotation?.isOfReporter ?? false : isFromReporter }
+
+    private var quotation: (server: String, isOfReporter: Bool, words: String)? {
         guard isFromOurRelay, let mark = text.firstRange(of: Self.quoteMark) else { return nil }
-        let (server, words) = (text[..<mark.lowerBound], text[mark.upperBound...])
+        var (server, words) = (text[..<mark.lowerBound], text[mark.upperBound...])
+        let isOfReporter = server.hasSuffix(Self.reporterMark)
+        if isOfReporter { server = server.dropLast(Self.reporterMark.count) }
         guard !server.isEmpty, !server.contains(" "), words.utf8.prefix(3).allSatisfy(\.isDigit),
             words.dropFirst(3).hasPrefix(" ")
         else { return nil }
-        return (String(server), String(words))
+        return (String(server), isOfReporter, String(words))
     }
 }

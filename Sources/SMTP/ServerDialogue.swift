@@ -91,11 +91,18 @@ extension ServerDialogue {
         switch line {
         case .flood:
             end(with: .lineFlood, into: &output)
+        case .tooLong(let head) where Chunk.isBegun(by: head):
+            end(with: .malformedChunk, into: &output)
         case .tooLong(let head):
             reject(head.startsIgnoringCase("AUTH ") ? .responseTooLong : .lineTooLong, into: &output)
         case .line(let octets):
             let isText = core.conduct.isMessageText(octets)
             guard let command = CommandLine(octets) else {
+                // How many octets follow is not known, so framing is lost (RFC 3030 §2).
+                guard !Chunk.isBegun(by: octets) else {
+                    end(with: .malformedChunk, into: &output)
+                    return .answered
+                }
                 reject(.syntaxError, into: &output)
                 return .answered
             }
@@ -108,7 +115,6 @@ extension ServerDialogue {
             }
             guard command.verb == .bdat else { return .command(command, line: octets) }
             if let chunk = Chunk(parsing: command.argument) { return .chunk(chunk) }
-            // How many octets follow is not known, so framing is lost (RFC 3030 §2).
             end(with: .malformedChunk, into: &output)
         }
         return .answered
@@ -158,6 +164,15 @@ extension ServerDialogue {
         }
         Reply.readyForTLS.write(into: &output)
         return true
+    }
+}
+
+extension ArraySlice<UInt8> {
+    /// VRFY's argument, of which only what may not be in it is looked at: nothing, where it is said to be UTF-8
+    /// (RFC 6531 §3.7.4.2).
+    var withoutInternationalized: ArraySlice<UInt8> {
+        let isDeclared = split(separator: .space).last?.equalsIgnoringCase("SMTPUTF8") ?? false
+        return isDeclared && String(validating: self, as: UTF8.self) != nil ? [] : self
     }
 }
 

@@ -32,7 +32,7 @@ extension SubmissionDialogue {
             } else if argument.isEmpty {
                 reject(.verifySyntax, into: &output)
             } else {
-                idle(.cannotVerify, argument, into: &output)
+                idle(.cannotVerify, argument.withoutInternationalized, into: &output)
             }
         case .absent: reject(gate(stage) ?? .notImplemented, into: &output)
         case .quit: quit(argument, into: &output)

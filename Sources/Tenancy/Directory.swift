@@ -273,6 +273,11 @@ package final class Directory: Sendable {
     }
 
     private func forget(_ change: DirectoryChange) {
+        switch change {
+        case .tenant(let id): suppressions.forget(id)
+        case .everything: suppressions.forget(nil)
+        case .credential, .pool: break
+        }
         let watchers = state.withLock { state in
             switch change {
             case .tenant(let id): state.forget { $0.tenantID == id }

@@ -36,6 +36,13 @@ package final class Suppressions: Sendable {
         }
     }
 
+    /// The tenant, or any where it is nil, may suppress somebody from now on.
+    func forget(_ tenant: Int64?) {
+        nobody.withLock { nobody in
+            if let tenant { nobody[tenant] = nil } else { nobody = [:] }
+        }
+    }
+
     /// - Parameter addresses: as accept is given them.
     /// - Returns: which of them are suppressed, by their places from 1, in order.
     package func places(of addresses: [String], tenant: Int64) async throws -> [Int] {

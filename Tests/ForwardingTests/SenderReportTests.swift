@@ -126,6 +126,13 @@ import Testing
         #expect(try !returned(.init(returnContent: .headers), long).contains(onlyHeader), "as was asked for")
         let binary = try returned(.init(body: .binaryMIME, returnContent: .full), "Subject: x\r\n\r\nsecret\r\n")
         #expect(binary.contains("\r\n\(onlyHeader)is binary.\r\n") && !binary.contains("secret"), "\(binary)")
+        let latin = "Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: "
+        let unfit = try returned(.init(), latin + "text/plain; name=\"\u{fc}\"\r\n\r\nsecret\r\n--b--\r\n")
+        #expect(unfit.contains("\r\n\(onlyHeader)is 8-bit, and cannot be converted"), "\(unfit)")
+        #expect(
+            !unfit.contains("secret") && unfit.contains("text/rfc822-headers") && unfit.utf8.allSatisfy { $0 < 128 })
+        let fit = try returned(.init(), latin + "text/plain\r\n\r\n\u{fc} secret\r\n--b--\r\n")
+        #expect(fit.contains("secret") && !fit.contains(onlyHeader), "\(fit)")
         let international = try returned(.init(isInternationalized: true), "Subject: \u{e9}\r\n\r\nx\r\n")
         #expect(international.contains("Content-Type: message/global\r\nContent-Transfer-Encoding: 8bit\r\n"))
     }
@@ -200,7 +207,7 @@ import Testing
         let rules = AttemptRules(schedule: .standard)
         func verdict(afterDays days: Int) throws -> AttemptRules.Verdict {
             let result = DeliveryResult.answered(
-                [.deferred(Self.grey)], relay: "127.0.0.1:25", tlsVersion: nil, tellsSenders: false)
+                [.deferred(Self.grey)], relay: "127.0.0.1:25", tlsVersion: nil)
             return try #require(
                 rules.verdicts(
                     on: try message(), result, now: accepted.advanced(by: .seconds(days * 86_400)), jitter: { 0.5 }

@@ -130,6 +130,25 @@ extension LedgerSuite {
             await owner.shutdown()
         }
 
+        @Test func `a database whose clock was set is heard of with the mail that it calls due`() async throws {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let acceptor = fixture.acceptor()
+            _ = await acceptor.submit([try acme.request()])
+            let owner = fixture.owner()
+            try await owner.start()
+            let clock = DatabaseClock()
+            let queue = Queue(
+                DatabaseConfiguration(url: fixture.database.url(as: .node)), owner: owner, clock: clock, logger: .quiet)
+            let before = clock.now
+            clock.adjust(to: before.advanced(by: .seconds(-30 * 3600)))
+            #expect(try await queue.claim(maxMessages: 1, maxBytes: 1 << 20).count == 1)
+            #expect(abs(clock.now.microseconds - before.microseconds) < 3_600_000_000)
+            await acceptor.shutdown()
+            await queue.shutdown()
+            await owner.shutdown()
+        }
+
         @Test func `outcomes outlive cut connections, and a repeat changes nothing`() async throws {
             let fixture = try await Fixture()
             let acme = try await fixture.tenant()

@@ -42,6 +42,15 @@ struct MessageThreat: CustomTestStringConvertible, Sendable {
         MessageThreat("§6 two at signs", "From: a@own.example@bank.example\r\n\r\n", "554 5.6.0"),
         MessageThreat("§6 an encoded word as local part", "From: =?utf-8?q?a?=@own.example\r\n\r\n", "554 5.6.0"),
         MessageThreat("§6 NUL in From", "From: a\0@own.example\r\n\r\n", "554 5.6.0"),
+        MessageThreat(
+            "§6 a comment in a mailbox's place", "From: (a@bank.example), a@own.example\r\n\r\n", "554 5.6.0"),
+        MessageThreat("§6 the same at the end", "From: a@own.example, (a@bank.example)\r\n\r\n", "554 5.6.0"),
+        MessageThreat(
+            "§6 an address within a local part", "From: \"a@bank.example\"@own.example\r\n\r\n", "554 5.6.0"),
+        MessageThreat(
+            "§6 a bracketed one", "From: Joe <\"<a@bank.example>\"@own.example>\r\n\r\n", "554 5.6.0"),
+        MessageThreat(
+            "§6 one behind backslashes", "From: \"a\\@bank.example\"@own.example\r\n\r\n", "554 5.6.0"),
         MessageThreat("§6 an unclosed quote", "From: \"a <a@own.example>\r\n\r\n", "554 5.6.0"),
         MessageThreat("§6 an unclosed comment", "From: (a <a@own.example>\r\n\r\n", "554 5.6.0"),
         MessageThreat("§6 a fold inside the address", "From: <a@\r\n own.example>\r\n\r\n"),
@@ -51,6 +60,12 @@ struct MessageThreat: CustomTestStringConvertible, Sendable {
 
     static let headers = [
         MessageThreat("§6 a blank before the colon", "From : a@own.example\r\n\r\n"),
+        MessageThreat(
+            "§6 a form feed before a From", "X: y\u{0C}From: a@bank.example\r\n" + from + "\r\n", "554 5.6.0"),
+        MessageThreat(
+            "§6 a vertical tab before a From", "X: y\u{0B}From: a@b.example\r\n" + from + "\r\n", "554 5.6.0"),
+        MessageThreat("§6 a separator before a From", "X: y\u{1D}From: a@b.example\r\n" + from + "\r\n", "554 5.6.0"),
+        MessageThreat("§6 an escape sequence (ISO-2022-JP)", "Subject: \u{1B}$B\u{1B}(B\r\n" + from + "\r\n"),
         MessageThreat("§6 NUL before From", "\0From: a@own.example\r\n\r\n", "554 5.6.0"),
         MessageThreat("§6 a body line before the first header", "Hello\r\n" + from + "\r\n", "554 5.6.0"),
         MessageThreat("§6 a garbage line inside the header", from + "garbage\r\nTo: b@d.example\r\n\r\n", "554 5.6.0"),

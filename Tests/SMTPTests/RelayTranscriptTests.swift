@@ -86,6 +86,15 @@ struct RelayTranscriptTests {
         }
     }
 
+    /// How many octets follow is in none of these lines, and no octet of them is a command.
+    @Test(arguments: [
+        "BDAT 6 LAST\\x09", "bdat\\x096", "BDAT 6 LAST\\r", "BDAT", "BDAT 6 LAST" + String(repeating: " ", count: 2050),
+    ])
+    func `a chunk whose command cannot be read ends the session`(_ line: String) {
+        check(.esmtp, "C \(line)\nC RSET\nS 501 5.5.4 Syntax: BDAT octets [LAST]; closing\n! close")
+        check(.esmtp, "C BDATA\\x09\nC RSET\nS 500 5.5.2 Control characters or a broken line end\nS 250 2.0.0 Ok")
+    }
+
     @Test func `a stranger has no AUTH, no way round by EHLO, and is let go in the end`() {
         check(
             .greeted,

@@ -41,6 +41,21 @@ import Testing
         #expect(reply.isFromOurRelay && reply.passedOn == nil)
     }
 
+    @Test func `who tells senders itself is known, behind our own relay too`() throws {
+        func heard(_ text: String, isFromOurRelay: Bool = false, isFromReporter: Bool = false) -> RemoteReply {
+            RemoteReply(
+                code: 250, enhanced: nil, text: text, command: "end of data", isFromOurRelay: isFromOurRelay,
+                isFromReporter: isFromReporter)
+        }
+        #expect(heard("ok", isFromReporter: true).tellsSenders && !heard("ok").tellsSenders)
+        let passedOn = heard("2.0.0 ok", isFromReporter: true).words(of: "mx.example")
+        let relayed = heard(passedOn, isFromOurRelay: true)
+        #expect(relayed.tellsSenders, "\(passedOn)")
+        #expect(relayed.passedOn?.server == "mx.example" && relayed.passedOn?.words == "250 2.0.0 ok")
+        #expect(!heard(heard("ok").words(of: "mx.example"), isFromOurRelay: true).tellsSenders)
+        #expect(!heard(passedOn).tellsSenders, "it is the server's own word")
+    }
+
     @Test func `a relay passes on what a server said, and tells what none said without its name for a speaker`() {
         func words(_ text: String, isOurs: Bool) -> String {
             RemoteReply(code: 451, enhanced: nil, text: text, command: "AUTH", isOurs: isOurs).words(of: "mx.example")

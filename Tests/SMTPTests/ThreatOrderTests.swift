@@ -135,6 +135,10 @@ struct ThreatOrderTests {
             "C MAIL FROM:<a@own.example> BODY=BINARYMIME\nC RCPT TO:<b@d.example>\nC DATA\nC BDAT 4 LAST\\r\\n\\r\\n\\0\\n\\c\nS 250 2.1.0 Sender ok\nS 250 2.1.5 Recipient ok\nS 503 5.5.1 BINARYMIME content comes by BDAT\n! message <a@own.example> <b@d.example> '\\x0d\\x0a\\x00\\x0a'\nS 250 2.0.0 Ok: queued as 1"
         ),
         ThreatCase(
+            "§4 VRFY in UTF-8, said to be so or not", .authenticated,
+            "C VRFY \u{e9} SMTPUTF8\nC VRFY \u{e9}\nS 252 2.0.0 Send some mail and it will be tried\nS 501 5.5.2 Octets over 127 in a command"
+        ),
+        .init(
             "§4 VRFY, EXPN, ETRN, TURN, HELP", .authenticated,
             "C VRFY a\nC EXPN a\nC ETRN a\nC TURN\nC HELP\nS 252 2.0.0 Send some mail and it will be tried\nS 502 5.5.1 Command not implemented\nS 502 5.5.1 Command not implemented\nS 502 5.5.1 Command not implemented\nS 214 2.0.0 See RFC 5321 and RFC 6409"
         ),
