@@ -46,8 +46,11 @@ struct SuppressionCommands: ParsableCommand {
             }
             var addresses: [String] = []
             var faults: [String] = []
-            let lines = String(decoding: data, as: UTF8.self).split(
-                omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+            guard let whole = String(validating: data, as: UTF8.self) else {
+                throw Failure(
+                    "\(file.printable):\(Self.firstForeignLine(of: data)): is not UTF-8", hint: "nothing was changed")
+            }
+            let lines = whole.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
             for (index, line) in lines.enumerated() {
                 let text = line.trimmingCharacters(in: .whitespaces)
                 if text.isEmpty || text.hasPrefix("#") { continue }
@@ -63,6 +66,12 @@ struct SuppressionCommands: ParsableCommand {
             }
             guard !addresses.isEmpty else { throw Failure("\(file) holds no address") }
             return addresses
+        }
+
+        /// The number of the first line that is not UTF-8.
+        private static func firstForeignLine(of data: [UInt8]) -> Int {
+            let lines = data.split(separator: 0x0A, omittingEmptySubsequences: false)
+            return 1 + (lines.firstIndex { String(validating: $0, as: UTF8.self) == nil } ?? 0)
         }
     }
 
