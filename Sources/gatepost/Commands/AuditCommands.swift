@@ -57,7 +57,7 @@ struct AuditCommands: ParsableCommand {
                         desk.output.list(
                             page,
                             [
-                                .left("AT"), .left("BY"), .left("ROLE"), .left("ACTION"), .left("OBJECT"),
+                                .key("AT"), .left("BY"), .left("ROLE"), .left("ACTION"), .left("OBJECT"),
                                 .left("DETAIL"),
                             ],
                             empty: "no changes", json: \.json, row: \.row)

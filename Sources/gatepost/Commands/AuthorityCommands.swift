@@ -129,7 +129,7 @@ struct AuthorityCommands: ParsableCommand {
                     try authority.list(),
                     [
                         .key("NAME"), .left("KIND"), .left("STATE"), .right("DAYS LEFT"), .left("GOOD UNTIL"),
-                        .left("SERIAL"), .left("HOSTS"),
+                        .key("SERIAL"), .left("HOSTS"),
                     ],
                     empty: "nothing was issued", json: { .object($0.members) },
                     row: {

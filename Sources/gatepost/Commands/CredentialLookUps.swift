@@ -188,7 +188,7 @@ private struct Details {
 
     var text: String {
         var limitTable = Table([
-            .left("LIMIT"), .right("USED"), .right("OWN"), .right("TENANT"), .left("TENANT'S IS FROM"),
+            .key("LIMIT"), .right("USED"), .right("OWN"), .right("TENANT"), .left("TENANT'S IS FROM"),
         ])
         for limit in limits {
             limitTable.add([

@@ -83,7 +83,7 @@ struct EventCommands: ParsableCommand {
                     if last == nil || !page.isEmpty {
                         desk.output.list(
                             page,
-                            [.left("AT"), .left("KIND"), .left("TENANT"), .key("MESSAGE"), .left("WHAT")],
+                            [.key("AT"), .left("KIND"), .key("TENANT"), .key("MESSAGE"), .left("WHAT")],
                             empty: "no such events", json: \.json, row: \.row)
                     }
                     guard page.count == Int(size), let final = page.last else { return }

@@ -85,7 +85,7 @@ struct PoolCommands: ParsableCommand {
                 let tenants = try await desk.administration.tenants(filter, pageSize: Self.most).map(\.slug)
                 let count = try await desk.administration.pools().first { $0.name == name }?.tenants ?? 0
                 var table = Table([
-                    .left("ADDRESS"), .left("PROTOCOL"), .left("TLS"), .right("WEIGHT"), .right("CONNECTIONS"),
+                    .key("ADDRESS"), .left("PROTOCOL"), .left("TLS"), .right("WEIGHT"), .right("CONNECTIONS"),
                     .left("STATUS"), .left("USER"),
                 ])
                 for relay in relays {

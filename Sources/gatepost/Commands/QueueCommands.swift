@@ -44,7 +44,7 @@ struct QueueCommands: ParsableCommand {
                         desk.output.list(
                             page,
                             [
-                                .key("ID"), .left("TENANT"), .left("STATE"), .right("RECIPIENTS"), .right("LEFT"),
+                                .key("ID"), .key("TENANT"), .left("STATE"), .right("RECIPIENTS"), .right("LEFT"),
                                 .right("SIZE"), .left("ACCEPTED"), .left("NEXT TRY"), .left("FROM"),
                             ],
                             empty: all ? "nothing is stored" : "the queue is empty", json: \.json, row: \.row)

@@ -62,7 +62,7 @@ extension TenantCommands {
                 page,
                 [
                     .key("TENANT"), .left("STATUS"), .right("DAILY"), .right("MONTHLY"), .right("RATE/MIN"),
-                    .right("SESSIONS"), .left("POLICY"), .left("ZONE"), .left("POOL"), .left("PLAN"),
+                    .right("SESSIONS"), .left("POLICY"), .left("ZONE"), .key("POOL"), .key("PLAN"),
                 ],
                 empty: isFiltered
                     ? "no such tenants" : "no tenants yet; make one with `gatepost tenant create NAME`",

@@ -108,7 +108,7 @@ struct UsageCommand: ParsableCommand {
                     desk.output.list(
                         page,
                         [
-                            .key("TENANT"), .left("DAY"), .right("USED"), .right("CAP"), .left(""), .right("MONTH"),
+                            .key("TENANT"), .key("DAY"), .right("USED"), .right("CAP"), .left(""), .right("MONTH"),
                             .right("CAP"), .left(""), .right("MESSAGES"), .right("SIZE"),
                         ],
                         empty: "no tenants", json: \.json, row: \.row)
@@ -252,7 +252,7 @@ enum UsageTable {
 
     static func text(_ records: [UsageRecord]) -> String {
         var table = Table([
-            .left("WHAT"), .left("FROM"), .right("USED"), .right("CAP"), .left(""), .right("MESSAGES"), .right("SIZE"),
+            .key("WHAT"), .key("FROM"), .right("USED"), .right("CAP"), .left(""), .right("MESSAGES"), .right("SIZE"),
             .left("RESETS"),
         ])
         for record in records {
@@ -273,7 +273,7 @@ enum UsageTable {
 
     static func show(_ periods: [UsagePeriod], of tenant: String, split: String, _ output: Output) {
         let isWhole = split == "tenant"
-        var columns: [Table.Column] = [.left("FROM")]
+        var columns: [Table.Column] = [.key("FROM")]
         if !isWhole { columns.append(.key(split.uppercased())) }
         columns += [.right("RECIPIENTS"), .right("CAP"), .left(""), .right("MESSAGES"), .right("SIZE")]
         if isWhole { columns += [.right("DELIVERED"), .right("DEFERRED"), .right("BOUNCED")] }

@@ -1,14 +1,15 @@
 /// Rows for people: columns aligned, numbers to the right, everything from outside made inert.
 ///
-/// On a terminal a row takes one line of it: what is too long is shortened, the widest column first, names and ids (`key`)
-/// last. Elsewhere everything is whole. The text may change from one release to the next; programs read `--json`.
+/// On a terminal the texts are shortened, the widest column first, until a row takes one line of it. Figures, and the names
+/// and ids that other commands are given (`key`), are not: where they need more than a line, the row is longer than one.
+/// Elsewhere everything is whole. The text may change from one release to the next; programs read `--json`.
 struct Table {
     enum Alignment { case left, right }
 
     struct Column {
         var title: String
         var alignment: Alignment
-        /// What other commands are given: shortened only where nothing else is left to shorten.
+        /// What other commands are given, or a time by which the rows are told apart: cut short it would be of no use.
         var isKey = false
 
         static func left(_ title: String) -> Column { Column(title: title, alignment: .left) }
@@ -45,7 +46,6 @@ struct Table {
                 cells += columns[index].alignment == .right ? padding + cell : cell + padding
             }
             while cells.last == " " { cells.removeLast() }
-            if let width = terminal.width { cells = cells.shortened(toWidth: width) }
             text += (number == 0 ? terminal.paint(cells, .bold) : cells) + "\n"
         }
         return text
@@ -55,15 +55,13 @@ struct Table {
         var widths = columns.indices.map { column in lines.map { $0[column].displayWidth }.max() ?? 0 }
         guard let limit else { return widths }
         let gaps = 2 * (columns.count - 1)
-        // Texts first, then names and ids; a figure cut short would be a wrong figure.
-        for isKey in [false, true] {
-            while widths.reduce(gaps, +) > limit {
-                let candidates = columns.indices.filter {
-                    columns[$0].alignment == .left && columns[$0].isKey == isKey && widths[$0] > Self.least
-                }
-                guard let widest = candidates.max(by: { widths[$0] < widths[$1] }) else { break }
-                widths[widest] -= 1
+        while widths.reduce(gaps, +) > limit {
+            // A figure cut short would be a wrong figure.
+            let candidates = columns.indices.filter {
+                columns[$0].alignment == .left && !columns[$0].isKey && widths[$0] > Self.least
             }
+            guard let widest = candidates.max(by: { widths[$0] < widths[$1] }) else { break }
+            widths[widest] -= 1
         }
         return widths
     }
