@@ -216,6 +216,14 @@ import Testing
         #expect(try office.lines("event list --message \(two)").map { $0["kind"] as? String } == ["deferred"])
         #expect(try office.lines("event list --since 1h --limit 1").count == 1)
         #expect(try office.lines("event list --until 2020-01-01").isEmpty)
+        for form in ["", " --json"] {
+            for list in ["event list --tenant acme", "audit list --tenant acme"] {
+                let some = try office.run("\(list) --limit 1\(form)")
+                #expect(some.status == 0 && some.errors == "note: the newest 1; --limit N shows more\n", "\(some)")
+                let all = try office.lines(list).count
+                #expect(try office.run("\(list) --limit \(all)\(form)").errors == "", "all \(all) of them")
+            }
+        }
         #expect(try office.run("event list --message \(two)").output.contains("450 4.2.0 busy"))
         try await event(
             office, "unreadable", of: two, detail: #"{"reason": "the address of recipient 1 cannot be read"}"#)

@@ -28,7 +28,7 @@ struct AuditCommands: ParsableCommand {
         @Option(help: "Only what was done to this tenant.", transform: ArgumentText.slug) var tenant: String?
         @Option(help: ArgumentHelp("Nothing older: 7d, 2026-11-01, …", valueName: "time")) var since: String?
         @Option(
-            help: ArgumentHelp("At most this many lines.", valueName: "n"), transform: ArgumentText.lines)
+            help: ArgumentHelp("At most this many lines. Default: 100.", valueName: "n"), transform: ArgumentText.lines)
         var limit: Int64 = 100
 
         /// Rows asked for at a time.
@@ -51,8 +51,11 @@ struct AuditCommands: ParsableCommand {
                 var left = limit
                 var last: Int64?
                 while left > 0 {
-                    let page = try await desk.administration.audit(
-                        of: tenant, since: start, pageSize: min(left, Self.pageSize), before: last)
+                    let size = min(left, Self.pageSize)
+                    // One more than is shown says whether there is more.
+                    let found = try await desk.administration.audit(
+                        of: tenant, since: start, pageSize: size + 1, before: last)
+                    let page = Array(found.prefix(Int(size)))
                     if last == nil || !page.isEmpty {
                         desk.output.list(
                             page,
@@ -62,10 +65,11 @@ struct AuditCommands: ParsableCommand {
                             ],
                             empty: "no changes", json: \.json, row: \.row)
                     }
-                    guard page.count == Int(min(left, Self.pageSize)), let final = page.last else { return }
-                    left -= Int64(page.count)
+                    guard found.count > page.count, let final = page.last else { return }
+                    left -= size
                     last = final.id
                 }
+                desk.output.noteLimit(limit)
             }
         }
     }

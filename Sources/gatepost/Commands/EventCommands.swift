@@ -58,7 +58,7 @@ struct EventCommands: ParsableCommand {
         @Option(help: ArgumentHelp("Nothing older: 7d, 2026-11-01, …", valueName: "time")) var since: String?
         @Option(help: ArgumentHelp("Nothing from then on.", valueName: "time")) var until: String?
         @Option(
-            help: ArgumentHelp("At most this many.", valueName: "n"), transform: ArgumentText.lines)
+            help: ArgumentHelp("At most this many. Default: 100.", valueName: "n"), transform: ArgumentText.lines)
         var limit: Int64 = 100
 
         private static let pageSize: Int64 = 500
@@ -79,17 +79,20 @@ struct EventCommands: ParsableCommand {
                 var last: String?
                 while left > 0 {
                     let size = min(left, Self.pageSize)
-                    let page = try await desk.administration.events(wanted, pageSize: Int32(size), before: last)
+                    // One more than is shown says whether there is more.
+                    let found = try await desk.administration.events(wanted, pageSize: Int32(size) + 1, before: last)
+                    let page = Array(found.prefix(Int(size)))
                     if last == nil || !page.isEmpty {
                         desk.output.list(
                             page,
                             [.key("AT"), .left("KIND"), .key("TENANT"), .key("MESSAGE"), .left("WHAT")],
                             empty: "no such events", json: \.json, row: \.row)
                     }
-                    guard page.count == Int(size), let final = page.last else { return }
+                    guard found.count > page.count, let final = page.last else { return }
                     left -= size
                     last = final.position
                 }
+                desk.output.noteLimit(limit)
             }
         }
     }

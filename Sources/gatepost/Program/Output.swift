@@ -28,6 +28,11 @@ struct Output: Sendable {
     func note(_ text: String) {
         if !isJSON { write(text + "\n", to: STDERR_FILENO) }
     }
+
+    /// A list that ends before its last row, which no reader of the rows can see, be it a person or a program.
+    func noteLimit(_ limit: Int64) {
+        write("note: the newest \(limit); --limit N shows more\n", to: STDERR_FILENO)
+    }
 }
 
 /// How values look to people.
