@@ -301,6 +301,18 @@ import Testing
         #expect(try reply(shop) == "525 5.7.13 This credential is suspended: unpaid.")
     }
 
+    @Test func `check says wrong of an operator's role that may read nothing`() async throws {
+        let office = try await Office()
+        var environment = office.environment
+        environment["GATEPOST_DATABASE_ADMIN_URL"] = office.database.url(as: .node)
+        let run = try Run(["check", "--skip-relays"], environment: environment)
+        #expect(run.status == 2)
+        #expect(
+            run.output.contains("the user of database.admin-url may not read the pools and relays: permission denied"))
+        #expect(run.output.contains("hint: set database.admin-url to a role in gatepost_admin or gatepost_viewer"))
+        #expect(!(try office.run("check --skip-relays").output.contains("may not read the pools")))
+    }
+
     @Test func `limits replay says what a cap would have refused`() async throws {
         let office = try await Office()
         let username = try customer(office, "--daily unlimited")

@@ -26,6 +26,12 @@ struct RelayCheck {
                 }
             }
             return findings
+        } catch AdministrationError.denied(let message) {
+            return [
+                .wrong(
+                    "pool", "the user of database.admin-url may not read the pools and relays: \(message)",
+                    hint: "set database.admin-url to a role in gatepost_admin or gatepost_viewer")
+            ]
         } catch {
             // The database has been complained of already.
             return []
