@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import Postgres
 import TestSupport
@@ -201,6 +202,43 @@ import Testing
             story["reply"] as? String
                 == "450 4.7.1 Daily cap of 5 recipients reached (5 used); resets 2026-11-29T00:00:00+01:00.")
         #expect(story["refused"] as? Bool == true && story["hint"] as? String == "gatepost usage acme")
+    }
+
+    @Test(
+        arguments: [
+            (#"{"verdict": "cap_credential_daily", "limit_name": "credential_daily"}"#, "credential show acme.k7m2q9"),
+            (#"{"limit": "daily", "by": "node"}"#, "usage acme"),
+            (#"{"limit": "recipients_per_message"}"#, "tenant set acme --recipients-per-message N"),
+            (#"{"verdict": "from_domain", "detail": "other.example"}"#, "domain add acme other.example"),
+            (#"{"limit": "sender_domain"}"#, "domain add acme shop.example"),
+            (#"{"limit": "sender_address"}"#, "credential set acme.k7m2q9 --sender ADDRESS"),
+            (
+                #"{"verdict": "sender_address", "detail": "\"a;b\"@acme.example"}"#,
+                "credential set acme.k7m2q9 --sender ADDRESS"
+            ),
+            (
+                #"{"verdict": "suppressed", "detail": "b@remote.example: bounced"}"#,
+                "suppression remove acme b@remote.example"
+            ),
+            (#"{"verdict": "tenant_suspended", "detail": "unpaid"}"#, "tenant resume acme"),
+            (#"{"limit": "credential_suspended"}"#, "credential resume acme.k7m2q9"),
+            (#"{"limit": "mechanisms"}"#, "credential set acme.k7m2q9 --mechanism NAME"),
+            (#"{"limit": "credential_expired"}"#, "credential set acme.k7m2q9 --expires never"),
+            (#"{"limit": "null_sender"}"#, "tenant set acme --null-sender on"),
+            (#"{"limit": "networks", "client": "192.0.2.1"}"#, "credential set acme.k7m2q9 --network 192.0.2.1"),
+            (#"{"stage": "DATA", "by": "node"}"#, nil),
+        ] as [(String, String?)])
+    func `a refusal's hint is of the rule that refused`(detail: String, command: String?) throws {
+        let hint = RefusalHint.command(
+            for: try #require(JSON(parsing: detail)),
+            reply: "550 5.7.1 The envelope sender names shop.example, which is not a sender domain of this account; "
+                + "ask the operator to add it.", tenant: "acme", credential: "acme.k7m2q9")
+        #expect(hint == command.map { "gatepost " + $0 })
+        if let command, !command.contains(where: \.isUppercase) {
+            #expect(throws: Never.self) {
+                _ = try Gatepost.parseAsRoot(command.split(separator: " ").map(String.init))
+            }
+        }
     }
 
     @Test func `event list and tail give what is asked for, and a place to go on from`() async throws {

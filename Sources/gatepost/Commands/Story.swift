@@ -223,9 +223,8 @@ struct MessageStory {
         return text
     }
 
-    /// The command that says how the limit stands now.
     private var hint: String? {
-        guard refusal != nil, let tenant else { return nil }
-        return "gatepost usage \(tenant)"
+        guard let tenant, let detail = refusal?.detail.flatMap({ JSON(parsing: $0) }) else { return nil }
+        return RefusalHint.command(for: detail, reply: reply, tenant: tenant, credential: credential)
     }
 }
