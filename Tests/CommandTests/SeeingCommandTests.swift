@@ -318,6 +318,10 @@ import Testing
         #expect(bad.output.contains("recipients: the counter says 7, the ledger 3"), "\(bad.output)")
         let line = try office.run("usage verify --tenant acme --json")
         #expect(line.status == 2 && line.output.contains(#""counter":7,"ledger":3"#), "\(line.output)")
+        for days in ["--since 2026-02-01 --until 2026-01-01", "--since 2999-01-01", "--until 2020-01-01"] {
+            let nothing = try office.run("usage verify \(days)")
+            #expect(nothing.status == 64 && nothing.output == "", "\(days): \(nothing.output)\(nothing.errors)")
+        }
     }
 
     @Test func `explain knows what a credential may not do`() async throws {

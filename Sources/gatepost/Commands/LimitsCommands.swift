@@ -47,7 +47,7 @@ struct LimitsCommands: ParsableCommand {
         @Option(
             help: ArgumentHelp("Octets a day: 500MiB, 2GiB.", valueName: "size"), transform: ArgumentText.anySize)
         var bytesDaily: Int64?
-        @Option(help: ArgumentHelp("From then on. Default: 30d.", valueName: "time")) var since: String = "30d"
+        @Option(help: ArgumentHelp("From then on.", valueName: "time")) var since: String = "30d"
         @Flag(help: "Only the lines of the days.") var daysOnly = false
 
         private static let pageSize: Int32 = 5000

@@ -142,16 +142,27 @@ extension UsageCommand {
             transform: ArgumentText.localDay)
         var since: String?
         @Option(
-            help: ArgumentHelp("Up to this day, included. Default: today.", valueName: "day"),
+            help: ArgumentHelp(
+                "Up to this day, included. Default: today, where it is latest (UTC+14).", valueName: "day"),
             transform: ArgumentText.localDay)
         var until: String?
 
+        func validate() throws { _ = try days() }
+
+        private func days() throws -> (since: String, until: String) {
+            let today = String(UTCTime(Instant.now.advanced(by: .seconds(14 * 3600))).secondsText.prefix(10))
+            let days = (since: try since ?? ArgumentText.localDay("35d"), until: until ?? today)
+            guard days.since <= today else {
+                throw ValidationError("Nothing is charged yet on \(days.since), which --since gives.")
+            }
+            guard days.since <= days.until else {
+                throw ValidationError("No day is from \(days.since) (--since) up to \(days.until) (--until).")
+            }
+            return days
+        }
+
         func run() async throws {
-            // (Somewhere it is tomorrow already.)
-            let days = (
-                since: try since ?? ArgumentText.localDay("35d"),
-                until: until ?? String(UTCTime(Instant.now.advanced(by: .seconds(86_400))).secondsText.prefix(10))
-            )
+            let days = try days()
             var differs = false
             try await Desk.sit(common, about: tenant.map { .tenant($0) } ?? .other) { desk in
                 let differences = try await desk.administration.usageVerify(
