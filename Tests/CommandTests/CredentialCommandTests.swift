@@ -272,6 +272,8 @@ import Testing
         #expect(try bulk(good, "out.csv", " --resume").status == 77)
         chmod(folder.path + "/out.csv", 0o600)
         #expect(try bulk("tenant,label\nbolt,x\nacme,y\n", "out.csv", " --resume").status != 0)
+        let edited = try bulk(good.replacing("shop", with: "shoe"), "out.csv", " --resume")
+        #expect(edited.status == 1 && edited.errors.contains("the label is not the one that"), "\(edited.errors)")
     }
 
     @Test func `go on after an interruption at any row, and make nothing twice`() async throws {

@@ -147,6 +147,11 @@ struct BulkIssue {
             guard result.cells.count == Self.header.count, result.cells[0] == String(row.line),
                 result.cells[1] == row.tenant, let secret = Secret(parsing: result.cells[4])
             else { throw notTheResults(result.line) }
+            guard result.cells[2] == CSV.harmless(row.terms.label ?? "") else {
+                throw Failure(
+                    "\(path.printable), line \(row.line): the label is not the one that \(results.printable) has for it",
+                    hint: "--resume wants the file as it was; what is issued is changed by `gatepost credential set`")
+            }
             // Only the last batch can have been written and not made.
             guard result.line > written.count - Self.batchSize else { continue }
             if try await isMade(result.cells[3], secret) { continue }

@@ -16,7 +16,8 @@ extension CredentialCommands {
                 mode, daily, monthly, rate, burst, bytes_daily, message_size, recipients_per_message, sessions, networks, \
                 senders, mechanisms (several apart by blanks), not_before, expires, as the options of those names. All \
                 rows are checked before the first is made. User names and secrets go into the file of --results (mode \
-                0600), which must be new; after an interruption the same command with --resume goes on.
+                0600), which must be new; after an interruption the same command with --resume goes on. It wants the \
+                same rows: another tenant or label is refused, and another limit in a row that is issued is not seen.
 
                 Examples:
                   gatepost credential issue acme --label "web shop" --for django

@@ -61,10 +61,15 @@ enum CSV {
 
     private enum State { case start, plain, quoted, closed }
 
-    /// A value as it goes into a file; one that a spreadsheet would take for a formula begins with an apostrophe.
-    static func cell(_ text: String) -> String {
+    /// What a spreadsheet would take for a formula, with an apostrophe before it.
+    static func harmless(_ text: String) -> String {
         let isFormula = text.utf8.first.map { "=+-@\t\r".utf8.contains($0) } ?? false
-        let shown = isFormula ? "'" + text : text
+        return isFormula ? "'" + text : text
+    }
+
+    /// A value as it goes into a file.
+    static func cell(_ text: String) -> String {
+        let shown = harmless(text)
         let isPlain = shown.utf8.allSatisfy { $0 != 0x22 && $0 != 0x2C && $0 != 0x0A && $0 != 0x0D }
         return isPlain ? shown : "\"" + shown.replacing("\"", with: "\"\"") + "\""
     }
