@@ -205,7 +205,7 @@ import Testing
         for line in [
             "tenant create bolt", "tenant set acme --daily 6", "tenant suspend acme --yes", "tenant delete acme --yes",
             "plan create p", "domain add acme b.example", "credential issue acme", "pool create eu",
-            "tenant report-login acme --role acme_reports",
+            "tenant report-login acme --role acme_reports", "domain verify acme acme.example",
         ] {
             let run = try office.run(line, as: .viewer)
             #expect(run.status == 77, "\(line): \(run.status) \(run.errors)")

@@ -20,14 +20,14 @@ extension DomainCommands {
 
         func run() async throws {
             try await Desk.sit(common, about: .tenant(tenant)) { desk in
-                guard
-                    let record = try await desk.administration.domains(of: tenant).first(where: { $0.domain == domain }
-                    ),
-                    let token = record.token
-                else {
+                let domains = try await desk.administration.domains(of: tenant)
+                guard let record = domains.first(where: { $0.domain == domain }) else {
                     throw Failure(
                         "\(tenant) has no domain `\(domain)`",
                         hint: "add it first: gatepost domain add \(tenant) \(domain)")
+                }
+                guard let token = record.token else {
+                    throw AdministrationError.denied("the tokens of domains are for gatepost_admin alone")
                 }
                 let proof = DomainProof(domain: domain, token: token)
                 let lookup = AuthorityLookup(
