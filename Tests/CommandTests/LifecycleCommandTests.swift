@@ -100,6 +100,10 @@ import Testing
         #expect(shown.contains("gone") && !shown.contains("goes on"), "\(shown)")
         #expect(try !office.lines("tenant list").contains { $0["tenant"] as? String == "acme" })
         #expect(try office.run("tenant delete nobody --yes").status == 1)
+        let usage = try office.run("usage acme")
+        #expect(
+            usage.status == 1 && usage.errors.contains("hint: `gatepost tenant export acme` has"), "\(usage.errors)")
+        #expect(try office.run("tenant export acme").output.contains(#""usage":["#))
         let audit = try office.lines("audit list --tenant acme")
         #expect(audit.map { $0["action"] as? String }.prefix(2) == ["tenant purge", "tenant delete"])
         #expect(try office.lines("audit list --limit 1").count == 1)

@@ -8,8 +8,8 @@ extension TenantCommands {
             discussion: """
                 Nothing more is accepted of it; its credentials are revoked and their secrets go, its domains go, what is \
                 not delivered yet is cancelled, and the bodies go. What is under way at this moment is only marked, and \
-                not tried again. The ledger, usage, events and the audit stay, and so does the name: no other tenant can \
-                get it. The question counts what goes; `tenant export` keeps a copy of it.
+                not tried again. The ledger, usage, events and the audit stay, for `tenant export`, and so does the name: no \
+                other tenant can get it. The question counts what goes; `tenant export` before it keeps a copy.
 
                 Example:
                   gatepost tenant delete acme --yes

@@ -86,6 +86,9 @@ struct Desk: Sendable {
         do {
             switch subject {
             case .tenant(let slug):
+                if message == "the tenant \"\(slug)\" is deleted" {
+                    return Failure(message, hint: "`gatepost tenant export \(slug)` has what is kept of it")
+                }
                 let slugs = try await administration.slugs(like: slug)
                 if slugs.contains(slug) || !message.hasPrefix("no tenant") { break }
                 return Failure(
