@@ -60,6 +60,8 @@ import Testing
         #expect(try office.run("apply -f t.yaml --yes").status == 0)
         #expect(try await office.audited() == audited, "a second time writes nothing")
 
+        let asJSON = try office.run("export --json")
+        #expect(asJSON.status == 64 && asJSON.output == "" && asJSON.errors.contains("it writes YAML"))
         let exported = try office.run("export")
         #expect(exported.status == 0)
         try office.write(exported.output)

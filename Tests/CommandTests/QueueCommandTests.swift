@@ -79,7 +79,9 @@ import Testing
             let text = try office.run(line).output
             #expect(text.contains("queue  held, nothing is tried; `gatepost tenant resume acme`"), "\(line): \(text)")
         }
-        #expect(try office.run("queue list").errors.contains("the queue of acme is held"))
+        for list in ["queue list", "queue list --json"] {
+            #expect(try office.run(list).errors.contains("the queue of acme is held"), "\(list)")
+        }
 
         #expect(try office.run("tenant resume acme").status == 0)
         #expect(try office.json("queue retry \(id)")["due"] as? Int == 1)

@@ -216,13 +216,19 @@ struct ExportCommand: AsyncParsableCommand {
         commandName: "export", abstract: "Write plans, tenants and domains as `gatepost apply` takes them.",
         discussion: """
             What is a tenant's own, not what it inherits: a file to keep in git. Credentials, secrets and usage are not \
-            in it; `gatepost tenant export` has what is held on one tenant.
+            in it; `gatepost tenant export` has what is held on one tenant. It is YAML always: --json is refused.
 
             Example:
               gatepost export >tenants.yaml
             """)
 
     @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        if common.json {
+            throw ValidationError("It writes YAML, for `gatepost apply`; `gatepost tenant export NAME` writes JSON.")
+        }
+    }
 
     func run() async throws {
         try await Desk.sit(common) { desk in

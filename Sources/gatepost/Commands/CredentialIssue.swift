@@ -79,7 +79,7 @@ extension CredentialCommands {
                             "username": username, "secret": file.map { "in \($0.path)" } ?? secret.exposed,
                         ]) + (snippet.map { "\n" + $0 } ?? ""))
                     desk.output.note(
-                        "The secret is not shown again. Try it: port 587, STARTTLS, SCRAM-SHA-256 or PLAIN.")
+                        "The secret is not shown again. Try it: port \(desk.port), STARTTLS, SCRAM-SHA-256 or PLAIN.")
                 } catch {
                     // What is in doubt may have been made: its secret is kept only if it was written.
                     file?.removeIfEmpty()
@@ -103,11 +103,14 @@ extension CredentialRecord {
 }
 
 extension Desk {
+    /// Where this node's clients begin in the clear.
+    fileprivate var port: Int { settings.submission.listen.first?.port ?? 587 }
+
     /// Where this node's clients connect, and an address the tenant may send as.
     fileprivate func place(_ username: String, _ tenant: String) async throws -> Snippet.Place {
         let domain = try await administration.domains(of: tenant).first { $0.verifiedAt != nil }?.domain
         return Snippet.Place(
-            host: settings.submission.hostname, port: settings.submission.listen.first?.port ?? 587,
+            host: settings.submission.hostname, port: port,
             tlsPort: settings.submission.listenTLS.first?.port,
             username: username, sender: "app@\(domain ?? "YOUR-DOMAIN")")
     }

@@ -54,7 +54,7 @@ struct QueueCommands: ParsableCommand {
                     last = final.id
                 }
                 for held in try await desk.administration.heldQueues(among: waiting) {
-                    desk.output.note("the queue of \(held) is held; `gatepost tenant resume \(held)` lets it go")
+                    desk.output.remark("the queue of \(held) is held; `gatepost tenant resume \(held)` lets it go")
                 }
             }
         }

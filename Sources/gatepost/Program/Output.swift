@@ -29,10 +29,11 @@ struct Output: Sendable {
         if !isJSON { write(text + "\n", to: STDERR_FILENO) }
     }
 
-    /// A list that ends before its last row, which no reader of the rows can see, be it a person or a program.
-    func noteLimit(_ limit: Int64) {
-        write("note: the newest \(limit); --limit N shows more\n", to: STDERR_FILENO)
-    }
+    /// What no reader of the rows can see in them, be it a person or a program.
+    func remark(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+
+    /// A list that ends before its last row.
+    func noteLimit(_ limit: Int64) { remark("note: the newest \(limit); --limit N shows more") }
 }
 
 /// How values look to people.
