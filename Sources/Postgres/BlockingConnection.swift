@@ -18,7 +18,7 @@ package final class BlockingConnection {
         self.pointer = pointer
         guard PQstatus(pointer) == CONNECTION_OK else {
             isUsable = false
-            throw DatabaseError(.unreachable, Self.message(of: pointer))
+            throw DatabaseError(connecting: Self.message(of: pointer))
         }
         PQsetNoticeReceiver(pointer, receiveNotice, Unmanaged.passUnretained(notices).toOpaque())
         // Statements, their text and the functions around them mean nothing to whom an error is told.

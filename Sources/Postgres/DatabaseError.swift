@@ -28,14 +28,26 @@ package struct DatabaseError: Error, Sendable, CustomStringConvertible {
         self.constraint = constraint
     }
 
+    /// Why no connection came to be, in libpq's words. Of a parameter that cannot be it complains before it asks a server,
+    /// and names none.
+    init(connecting message: String) {
+        let isOfSettings =
+            message.hasPrefix("invalid ") && (message.contains(" value") || message.contains("port number"))
+        self.init(
+            isOfSettings ? .configuration : .unreachable,
+            isOfSettings ? "the database's connection string cannot be used: \(message)" : message)
+    }
+
     /// The first two characters of the SQLSTATE: what kind of refusal it is.
     package var sqlStateClass: Substring? { sqlState?.prefix(2) }
 
     /// PostgreSQL answered, and lets this user not in. libpq gives no SQLSTATE for that (class 28): only its words.
     package var isRefusedLogin: Bool {
         guard kind == .unreachable else { return false }
-        return ["authentication failed", "no pg_hba.conf entry", "no password supplied", "is not permitted to log in"]
-            .contains { message.contains($0) }
+        return [
+            "authentication failed", "no pg_hba.conf entry", "pg_hba.conf rejects connection", "no password supplied",
+            "is not permitted to log in",
+        ].contains { message.contains($0) }
             || message.contains("role \"") && message.contains("does not exist")
     }
 

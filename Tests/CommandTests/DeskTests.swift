@@ -30,6 +30,17 @@ import Testing
         #expect(!failure.text.contains("hunter2"))
     }
 
+    @Test func `of a connection has the hint that its words ask for`() async throws {
+        let server = "connection to server at \"127.0.0.1\", port 5432 failed: "
+        let missing = try await failure(.unreachable(server + "FATAL: database \"d\" does not exist"))
+        #expect(missing.hint?.contains("has no such database: make it (`createdb`)") == true, "\(missing.text)")
+        let away = try await failure(.unreachable(server + "Connection refused"))
+        #expect(away.hint?.contains("is PostgreSQL up at") == true, "\(away.text)")
+        let rejected = DatabaseError(
+            .unreachable, server + "FATAL: pg_hba.conf rejects connection for host \"127.0.0.1\", user \"u\"")
+        #expect(rejected.isRefusedLogin)
+    }
+
     @Test func `says so when the outcome is unknown, and what to do`() async throws {
         let failure = try await failure(.outcomeUnknown("server closed the connection\u{1b}"))
         #expect(failure.message.hasPrefix("outcome unknown: "))

@@ -125,6 +125,8 @@ import Testing
         #expect(await Self.kindOfFailure(nobody) == .unreachable)
         #expect(await Self.kindOfFailure(DatabaseConfiguration(url: "host=127.0.0.1 prot=1")) == .configuration)
         #expect(await Self.kindOfFailure(DatabaseConfiguration(url: "", passwordFile: "/nowhere")) == .configuration)
+        #expect(await Self.kindOfFailure(DatabaseConfiguration(url: "host=::1 sslmode=maybe")) == .configuration)
+        #expect(await Self.kindOfFailure(DatabaseConfiguration(url: "host=::1 port=none")) == .configuration)
     }
 
     @Test func `a description and an error never show the password`() async {

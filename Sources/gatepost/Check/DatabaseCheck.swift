@@ -16,14 +16,17 @@ struct DatabaseCheck {
         do {
             server = try await Server(connection)
         } catch {
-            let failure =
-                (error as? DatabaseError)?.isRefusedLogin == true
-                ? Failure.loginRefused("\(error)", configuration, DatabaseRole.admin.key) : nil
-            return [
-                .wrong(
-                    "database", "\(error)",
-                    hint: failure?.hint ?? "is PostgreSQL up at \(configuration)? (database.admin-url)")
-            ]
+            let key = DatabaseRole.admin.key
+            let refusal = error as? DatabaseError
+            let hint: String? =
+                if refusal?.isRefusedLogin == true {
+                    Failure.loginRefused("\(error)", configuration, key).hint
+                } else if refusal?.kind == .configuration {
+                    key
+                } else {
+                    Failure.connectionHint("\(error)", configuration, key)
+                }
+            return [.wrong("database", "\(error)", hint: hint)]
         }
         var findings: [Finding] = [
             .ok("database", "PostgreSQL \(server.version) at \(configuration), as \(server.user)")

@@ -63,7 +63,7 @@ struct MigrateCommand: AsyncParsableCommand {
         case .unreachable:
             Failure(
                 "the database is not reachable: \(error.message.printable)",
-                hint: "is PostgreSQL up at \("\(database)".printable)?", .unavailable)
+                hint: Failure.connectionHint(error.message, database, DatabaseRole.owner.key), .unavailable)
         case .doubt:
             Failure(
                 "outcome unknown: \(error.message.printable)",

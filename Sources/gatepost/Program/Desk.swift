@@ -54,7 +54,7 @@ struct Desk: Sendable {
         case .unreachable(let message):
             Failure(
                 "the database is not reachable: \(message.printable)",
-                hint: "\(changes); is PostgreSQL up at \("\(database)".printable)?", .unavailable)
+                hint: "\(changes); \(Failure.connectionHint(message, database, role.key))", .unavailable)
         case .outcomeUnknown(let message):
             Failure(
                 "outcome unknown: the connection was lost before the database answered (\(message.printable))",
@@ -161,6 +161,14 @@ struct Patience {
 }
 
 extension Failure {
+    /// What helps where no connection came to be, in libpq's words: it has no SQLSTATE (3D000) for them.
+    static func connectionHint(_ message: String, _ database: DatabaseConfiguration, _ key: String) -> String {
+        message.contains("database \"") && message.contains("does not exist")
+            ? "the server is up and has no such database: make it (`createdb`), or name another in \(key) "
+                + "(now: \("\(database)".printable))"
+            : "is PostgreSQL up at \("\(database)".printable)? (\(key))"
+    }
+
     /// PostgreSQL is there, and does not take the user that the connection names.
     static func loginRefused(_ message: String, _ database: DatabaseConfiguration, _ key: String) -> Failure {
         Failure(
