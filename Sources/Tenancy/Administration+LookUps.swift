@@ -289,6 +289,13 @@ extension Administration {
         }
     }
 
+    /// Those that PostgreSQL knows and a tenant may have, for "did you mean".
+    package func timeZones() async throws(AdministrationError) -> [String] {
+        try await read(
+            "SELECT name FROM pg_catalog.pg_timezone_names WHERE name !~ '^(localtime$|posix)' ORDER BY name", []
+        ) { try $0.string("name") }
+    }
+
     /// Those of the names that PostgreSQL knows.
     package func timeZones(among names: [String]) async throws(AdministrationError) -> Set<String> {
         if names.isEmpty { return [] }

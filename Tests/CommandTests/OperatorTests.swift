@@ -145,6 +145,15 @@ import Testing
         _ = try office.run("tenant create acme-2")
         let zone = try office.run("tenant set acme-2 --time-zone Europe/Nowhere")
         #expect(zone.status == 64 && zone.errors.contains("Europe/Nowhere"))
+        for (line, hint) in [
+            ("--time-zone europe/brussels", "did you mean `Europe/Brussels`?"),
+            ("--time-zone Europe/Brussel", "did you mean `Europe/Brussels`?"),
+            ("--pool defualt", "did you mean `default`? `gatepost pool list` lists them"),
+            ("--plan nope", "`gatepost plan list` lists them"),
+        ] {
+            let refused = try office.run("tenant set acme-2 \(line)")
+            #expect(refused.status != 0 && refused.errors.contains("hint: \(hint)"), "\(line): \(refused.errors)")
+        }
         let id = "01920e3c-7b1a-7c55-9d0e-2f4b8a6c1e90"
         #expect(try office.run("queue show \(id)").errors.hasPrefix("error: no message `\(id)`"))
         #expect(try office.run("queue cancel \(id) --yes").errors.hasPrefix("error: no message `\(id)`"))

@@ -41,7 +41,7 @@ struct Desk: Sendable {
         switch error {
         case .notFound(let message): await notFound(message.printable, subject)
         case .taken(let message): Failure(message.printable, hint: takenHint(subject, message))
-        case .invalid(let message): Failure(message.printable, .usage)
+        case .invalid(let message): Failure(message.printable, hint: await invalidHint(message), .usage)
         case .denied(let message):
             Failure(
                 "the database does not let this role do it: \(message.printable)",
@@ -118,10 +118,30 @@ struct Desk: Sendable {
                     "no plan `\(name.printable)`", hint: hint(name, names, "`gatepost plan list` lists them"))
             case .other: break
             }
+            if let pool = message.quoted(after: "no relay pool ") {
+                let names = try await administration.pools().map(\.name)
+                return Failure(message, hint: hint(pool, names, "`gatepost pool list` lists them"))
+            }
+            if let plan = message.quoted(after: "no plan ") {
+                let names = try await administration.plans().map(\.name)
+                return Failure(message, hint: hint(plan, names, "`gatepost plan list` lists them"))
+            }
         } catch {
             // The first error says enough.
         }
         return Failure(message)
+    }
+
+    /// What would have been right in place of a value that only the database can judge.
+    private func invalidHint(_ message: String) async -> String? {
+        if let zone = message.quoted(after: "no time zone ") {
+            let zones = (try? await administration.timeZones()) ?? []
+            let isSame = { (other: String) in other.lowercased() == zone.lowercased() }
+            let near = zones.first(where: isSame) ?? zones.nearest(to: zone)
+            return (near.map { "did you mean `\($0)`? " } ?? "") + "zones have IANA names, like Europe/Brussels or UTC"
+        }
+        if message.hasPrefix("contact cannot be ") { return "a contact is an address, like ops@acme.example, or none" }
+        return nil
     }
 
     private func hint(_ word: String, _ known: [String], _ otherwise: String) -> String {
@@ -178,6 +198,14 @@ extension Failure {
                 : "user and password are \(key)'s (now: \("\(database)".printable)), who may log in from where "
                     + "PostgreSQL's pg_hba.conf says",
             .denied)
+    }
+}
+
+extension String {
+    /// The name between the quotes that follow these words; nil where it does not begin with them.
+    fileprivate func quoted(after words: String) -> String? {
+        guard hasPrefix(words) else { return nil }
+        return String(dropFirst(words.count).drop { $0 == "\"" }.prefix { $0 != "\"" })
     }
 }
 
