@@ -46,6 +46,12 @@ import Testing
                 }
             }
         }
+        for number in ["1000000000000000000", "99999999999999999999"] {
+            let large = try Run(["tenant", "set", "acme", "--daily", number])
+            #expect(large.status == 64 && large.errors.contains("a whole number from 1 to 999999999999999999, or"))
+        }
+        let negative = try Run(["tenant", "set", "acme", "--daily", "-1"])
+        #expect(negative.status == 64 && negative.errors.contains("hint: no option takes a number below 0; see"))
         let run = try Run(["tenant", "set", "acme", "--daily", "0"])
         #expect(run.status == 64 && run.errors.contains("or `unlimited`: the word; 0 and -1 are not taken for it"))
         for (setting, text) in [

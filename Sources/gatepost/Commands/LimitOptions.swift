@@ -81,8 +81,7 @@ extension ArgumentText {
         case .count(let range, let endless):
             if text == "unlimited", endless { return .unlimited }
             if let number = Int(plainDigits: text), range.contains(Int64(number)) { return .number(Int64(number)) }
-            let most = range.upperBound >= 999_999_999_999_999_999 ? "" : " to \(range.upperBound)"
-            throw ArgumentProblem("expected a whole number from \(range.lowerBound)\(most)" + ending(text, endless))
+            throw ArgumentProblem("expected a whole number \(span(range, text))" + ending(text, endless))
         case .octets(let range, let endless):
             if text == "unlimited", endless { return .unlimited }
             if let size = ByteSize(parsing: text), range.contains(Int64(size.bytes)) {
@@ -95,7 +94,8 @@ extension ArgumentText {
             let number = inOctets ? ByteSize(parsing: text)?.bytes : Int(plainDigits: text)
             if let number, range.contains(Int64(number)) { return .number(Int64(number)) }
             throw ArgumentProblem(
-                "expected \(inOctets ? "a size like 10GiB" : "a whole number from 1"), or `none` for no proposal")
+                "expected \(inOctets ? "a size like 10GiB" : "a whole number \(span(range, text))"), "
+                    + "or `none` for no proposal")
         case .word(let words):
             guard words.contains(text) else { throw ArgumentProblem("expected \(words.joined(separator: " or "))") }
             return .text(text)
@@ -105,6 +105,14 @@ extension ArgumentText {
             if text == "none", canBeNone { return .none }
             return .text(try name(of: setting, text))
         }
+    }
+
+    /// `from 1 to 100`. A bound that nobody comes near is told only to who went beyond it.
+    static func span(_ range: ClosedRange<Int64>, _ text: String) -> String {
+        let isNumber = !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        let isBeyond = isNumber && (Int64(text).map { $0 > range.upperBound } ?? true)
+        let isTold = isBeyond || range.upperBound < 999_999_999_999_999_999
+        return "from \(range.lowerBound)" + (isTold ? " to \(range.upperBound)" : "")
     }
 
     private static func ending(_ text: String, _ endless: Bool) -> String {

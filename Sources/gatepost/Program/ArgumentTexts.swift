@@ -48,8 +48,7 @@ enum ArgumentText {
     private static func limit(_ text: String, upTo most: Int64) throws -> Limit {
         if text == "unlimited" { return .unlimited }
         guard let number = Int(plainDigits: text), number > 0, number <= most else {
-            let range = most == .max ? "from 1" : "from 1 to \(most)"
-            throw ArgumentProblem("expected a whole number \(range), or `unlimited`")
+            throw ArgumentProblem("expected a whole number \(span(1...most, text)), or `unlimited`")
         }
         return .of(Int64(number))
     }

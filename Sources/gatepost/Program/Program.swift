@@ -100,8 +100,12 @@ struct Ending: Equatable {
                 "`\(path.text)` has no command `\(word.shortened(to: 60).printable)`",
                 hint: nearest + "`\(path.text) --help` lists them", .usage)
         }
+        let message = Gatepost.message(for: error)
+        // The library takes `-1` for an option, and says that the value is missing.
+        let isNegative = message.hasPrefix("Missing value for") && arguments.contains { (Int($0) ?? 0) < 0 }
         return Failure(
-            Gatepost.message(for: error).printableLines.beginningSmall, hint: "see `\(path.text) --help`", .usage)
+            message.printableLines.beginningSmall,
+            hint: (isNegative ? "no option takes a number below 0; " : "") + "see `\(path.text) --help`", .usage)
     }
 }
 
