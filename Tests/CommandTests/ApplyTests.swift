@@ -120,6 +120,10 @@ import Testing
         ("tenants: null\n", "t.yaml:1:1: nothing below 'tenants:'"),
         ("plans:\ntenants: {}\n", "t.yaml:1:1: nothing below 'plans:'; write 'plans: {}'"),
         ("tenants:\n  acme:\n    domains:\n", "nothing below the key; write '[]' where there are no domains"),
+        (
+            "tenants:\n  acme:\n    domains: [a.example]\n    unproven-domains: [b.example, A.example]\n",
+            "'a.example' is in 'domains' and in 'unproven-domains'"
+        ),
         ("tenants:\n  acne: {}\n", "t.yaml:2: there is no tenant `acne`; did you mean `acme`?"),
     ])
     func `with a slip changes nothing at all, and says where it is`(text: String, error: String) async throws {

@@ -120,6 +120,9 @@ struct StateFile: Equatable {
                 if let value = read(setting, value) { tenant.settings[setting] = value }
             }
         }
+        for name in tenant.unproven where tenant.domains?.contains(name) == true {
+            add(node, "'\(name)' is in 'domains' and in 'unproven-domains'; it can only be in one of them")
+        }
         return tenant
     }
 
