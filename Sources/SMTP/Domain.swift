@@ -61,5 +61,14 @@ package struct Domain: Hashable, Sendable, CustomStringConvertible, Comparable {
     }
 
     package var description: String { name }
+
+    /// Whether every label that begins as an A-label is one (IDNA2008). The DNS does not ask.
+    package var hasValidALabels: Bool {
+        name.split(separator: ".").allSatisfy { label in
+            guard label.hasPrefix("xn--") else { return true }
+            return InternationalText.aLabels(label.utf8) == Array(label.utf8)
+        }
+    }
+
     package static func < (one: Domain, other: Domain) -> Bool { one.name < other.name }
 }

@@ -22,6 +22,10 @@ import Testing
         #expect(object?["hosts"] as? [String] == ["relay-1.example", "127.0.0.1"])
         #expect(try run("ca issue relay-1 --kind relay --host relay-1.example").status == 1)
         #expect(try run("ca issue ../x --kind forwarder").status == 1)
+        for host in ["10.0.0.999", "10.0.0", "relay.1"] {
+            let refused = try run("ca issue relay-2 --kind relay --host \(host)")
+            #expect(refused.status == 64 && refused.errors.contains("'\(host)' is neither"), "\(refused.errors)")
+        }
         #expect(try run("ca list --json").output.split(separator: "\n").count == 3)
         let attributes = try FileManager.default.attributesOfItem(atPath: folder.path + "/relay-1.key")
         #expect(attributes[.posixPermissions] as? Int == 0o600)

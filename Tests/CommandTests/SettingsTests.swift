@@ -43,6 +43,13 @@ import Testing
         #expect(settings.shutdown.grace == .seconds(2))
     }
 
+    @Test func `take addresses for resolvers, and no names`() throws {
+        let servers = try load("dns: {servers: ['192.0.2.53:53', '[2001:db8::53]:5353']}\n").dns.servers
+        #expect(servers.map(\.description) == ["192.0.2.53:53", "[2001:db8::53]:5353"])
+        #expect(throws: SettingsError.self) { try load("dns: {servers: ['localhost:53']}\n") }
+        #expect(throws: SettingsError.self) { try load("dns: {servers: ['10.0.0.999:53']}\n") }
+    }
+
     @Test func `let the admin's and the owner's connection fall back`() throws {
         let one = try load("database: {url: 'postgresql://a/b'}\n").database
         #expect(one.adminURL == "postgresql://a/b" && one.ownerURL == "postgresql://a/b")

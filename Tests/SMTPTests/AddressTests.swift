@@ -17,6 +17,14 @@ struct AddressTests {
     }
 
     @Test(arguments: [
+        ("xn--bcher-kva.example", true), ("b\u{fc}cher.example", true), ("a.ab--c.example", true), ("example", true),
+        ("xn--a.example", false), ("a.XN--a.example", false),
+    ])
+    func `an A-label that is none can be told`(_ text: String, _ isValid: Bool) throws {
+        #expect(try Domain(parsing: text).hasValidALabels == isValid)
+    }
+
+    @Test(arguments: [
         ("", AddressError.malformed), (".", .malformed), ("a.", .malformed), (".a", .malformed), ("a..b", .malformed),
         ("-a.b", .malformed), ("a-.b", .malformed), ("a_b.c", .malformed), ("a b", .malformed), ("a\u{0}b", .malformed),
         ("*.example", .malformed), ("a@b", .malformed), ("[1.2.3.4", .malformed), ("[1.2.3.4]", .addressLiteral),

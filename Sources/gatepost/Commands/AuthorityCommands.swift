@@ -1,5 +1,6 @@
 import ArgumentParser
 import TLS
+import Tenancy
 
 /// `gatepost ca …`: the pool's own certificate authority, in files.
 struct AuthorityCommands: ParsableCommand {
@@ -82,6 +83,13 @@ struct AuthorityCommands: ParsableCommand {
             }
             if kind != "forwarder", host.isEmpty {
                 throw ValidationError("a \(kind) certificate needs at least one --host it is reached under")
+            }
+            // No domain ends in digits alone: it is a mistyped address, which no client would find in the certificate.
+            for name in host where Tenancy.Network.octets(of: name) == nil {
+                let last = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).last
+                if let last, !last.isEmpty, last.allSatisfy({ (0x30...0x39).contains($0) }) {
+                    throw ValidationError("'\(name)' is neither a DNS name nor an IP address")
+                }
             }
         }
 

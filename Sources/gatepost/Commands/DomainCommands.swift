@@ -29,7 +29,7 @@ struct DomainCommands: ParsableCommand {
 
         @OptionGroup var common: CommonOptions
         @Argument(transform: ArgumentText.slug) var tenant: String
-        @Argument(help: "acme.example, bücher.example, xn--bcher-kva.example.", transform: ArgumentText.domain)
+        @Argument(help: "acme.example, bücher.example, xn--bcher-kva.example.", transform: ArgumentText.newDomain)
         var domain: String
         @Flag(help: "It is the tenant's: you vouch for it.") var trust = false
 

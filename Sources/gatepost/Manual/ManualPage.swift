@@ -166,6 +166,7 @@ extension KnownKey {
         case .boolean: "true|false"
         case .addresses: "[host:port]"
         case .addressesOrNone: "[host:port]|none"
+        case .numericAddresses: "[address:port]"
         case .networksOrNone: "[network]|none"
         case .choice(let words): words.joined(separator: "|")
         }

@@ -38,6 +38,15 @@ enum ArgumentText {
         return domain
     }
 
+    /// One to be added: nobody can have a mistyped A-label. (What is there already can be named all the same.)
+    static func newDomain(_ text: String) throws -> String {
+        let name = try domain(text)
+        guard (try? Domain(parsing: name))?.hasValidALabels == true else {
+            throw ArgumentProblem("expected an internationalised name after xn-- (IDNA2008)")
+        }
+        return name
+    }
+
     static func limit(_ text: String) throws -> Limit { try limit(text, upTo: Int64.max) }
 
     /// A limit of the rate, which the database counts in 1/60,000,000 recipients.

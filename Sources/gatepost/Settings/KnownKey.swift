@@ -140,7 +140,7 @@ extension KnownKey {
                 + " they are logged and mailed to nobody."),
 
         KnownKey(
-            "dns.servers", .addresses, example: "192.0.2.53:53",
+            "dns.servers", .numericAddresses, example: "192.0.2.53:53",
             "Resolvers, address:port, a list (`domain verify`). Default: those of /etc/resolv.conf."),
         KnownKey(
             "dns.port", .count(1...65_535), "53",

@@ -13,9 +13,11 @@ enum SettingKind: Equatable, Sendable {
     case addresses
     /// Lists that may be empty: `none`, or `[]`.
     case addressesOrNone, networksOrNone
+    /// As `addresses`, and each of them an IP address: what is to resolve names cannot have one.
+    case numericAddresses
     case choice([String])
 
-    var isList: Bool { [.durations, .addresses, .addressesOrNone, .networksOrNone].contains(self) }
+    var isList: Bool { [.durations, .addresses, .addressesOrNone, .networksOrNone, .numericAddresses].contains(self) }
     private var mayBeEmpty: Bool { self == .addressesOrNone || self == .networksOrNone }
 }
 
@@ -92,11 +94,15 @@ extension SettingKind {
                     expected: "an address or a network like 192.0.2.0/24 or 2001:db8::/32", item: number)
             }
             return .texts(items)
-        case .addresses, .addressesOrNone:
+        case .addresses, .addressesOrNone, .numericAddresses:
             var addresses: [HostPort] = []
             for (number, item) in items.enumerated() {
                 guard let address = HostPort(parsing: item) else {
                     throw SettingProblem(expected: "host:port, like 0.0.0.0:587 or [::1]:587", item: number)
+                }
+                if self == .numericAddresses, Tenancy.Network.octets(of: address.host) == nil {
+                    throw SettingProblem(
+                        expected: "address:port, like 192.0.2.53:53 or [2001:db8::53]:53", item: number)
                 }
                 addresses.append(address)
             }
