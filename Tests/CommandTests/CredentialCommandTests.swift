@@ -160,6 +160,8 @@ import Testing
             outputs += run.output + run.errors
             return run
         }
+        let long = try office.run("credential check \(name)", input: String(repeating: "x", count: 1_000_000))
+        #expect(long.status == 64 && long.errors.contains("longer than any secret"), "\(long.errors)")
         let right = try check(name, secret)
         #expect(right.status == 0 && right.output.hasPrefix("right, the secret of \(name); it could send now"))
         let mistyped = try check(name, secret.dropLast() + (secret.hasSuffix("x") ? "y" : "x"))

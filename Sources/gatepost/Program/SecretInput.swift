@@ -16,7 +16,8 @@ enum SecretInput {
             }
         }
         let line = file == nil && isatty(STDIN_FILENO) == 1 ? try withoutEcho(prompt) : line()
-        guard let line, !line.isEmpty else { throw Failure("no secret was given", .usage) }
+        guard let line else { throw Failure("what was given is longer than any secret, \(limit) octets", .usage) }
+        guard !line.isEmpty else { throw Failure("no secret was given", .usage) }
         return line
     }
 
@@ -36,7 +37,7 @@ enum SecretInput {
         return line()
     }
 
-    /// Octet by octet: what follows the line is not ours to take.
+    /// Octet by octet: what follows the line is not ours to take. Nil: it is too long.
     private static func line() -> [UInt8]? {
         var line: [UInt8] = []
         var octet: UInt8 = 0
