@@ -173,7 +173,10 @@ let package = Package(
         tests("LedgerTests", ["Ledger", "Tenancy", "Postgres", nioCore, nioPosix]),
         tests(
             "SubmissionTests",
-            ["Submission", "SMTP", "Ledger", "Tenancy", "Postgres", "Network", nioCore, nioPosix, nioEmbedded]),
+            [
+                "Submission", "SMTP", "MailMessage", "Ledger", "Tenancy", "Postgres", "Network", nioCore, nioPosix,
+                nioEmbedded,
+            ]),
         tests(
             "DeliveryTests",
             ["Delivery", "SMTP", "MailMessage", "SASL", "TLS", "Cryptography", nioCore, nioPosix], exclude: ["Peers"]),

@@ -39,7 +39,7 @@ struct Adaptation {
         if transaction.sender.mailbox?.isBeyondASCII ?? false {
             return refuse(553, EnhancedCode(5, 6, 7), "the next hop takes no address with more than ASCII (SMTPUTF8)")
         }
-        if HeaderOctets.hasEightBit(transaction.content) {
+        if HeaderOctets.hasEightBitAnywhere(transaction.content) {
             return refuse(554, EnhancedCode(5, 6, 9), "the next hop takes no header with more than ASCII (SMTPUTF8)")
         }
         for (place, recipient) in transaction.recipients.enumerated() where recipient.mailbox.isBeyondASCII {

@@ -138,7 +138,7 @@ private struct Converter {
         var isClosed = false
         while position < range.upperBound, !isClosed {
             let next = MIMEHeader.nextLine(octets, position, range.upperBound)
-            if let closes = delimiter(position..<next, mark) {
+            if let closes = MIMEHeader.delimiter(octets, position..<next, mark) {
                 let lineEnd = startOfLineEnd(before: position, from: partStart ?? range.lowerBound)
                 if let partStart {
                     try part(partStart..<max(partStart, lineEnd), depth: depth, into: &output)
@@ -164,18 +164,6 @@ private struct Converter {
 
     private func part(_ range: Range<Int>, depth: Int, into output: inout ByteBuffer) throws(BodyConversion.Fault) {
         try entity(range, isMessage: false, depth: depth + 1, into: &output)
-    }
-
-    /// Nil: no delimiter; else whether it is the last.
-    private func delimiter(_ line: Range<Int>, _ mark: [UInt8]) -> Bool? {
-        guard line.count >= mark.count, octets[line.lowerBound] == UInt8(ascii: "-"),
-            octets[line.lowerBound..<(line.lowerBound + mark.count)].elementsEqual(mark)
-        else { return nil }
-        var rest = octets[(line.lowerBound + mark.count)..<line.upperBound]
-        let closes = rest.starts(with: "--".utf8)
-        if closes { rest = rest.dropFirst(2) }
-        let isBlank = rest.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == .carriageReturn || $0 == .lineFeed }
-        return isBlank ? closes : nil
     }
 
     private func startOfLineEnd(before position: Int, from start: Int) -> Int {

@@ -13,4 +13,46 @@ package enum HeaderOctets {
             MIMEHeader.hasEightBit(octets, 0..<MIMEHeader.end(in: octets, 0..<octets.count).body)
         }
     }
+
+    /// Whether one stands in the header, or in that of a part or of a message inside (RFC 6532 §3 is for all of them).
+    package static func hasEightBitAnywhere(_ content: ByteBuffer) -> Bool {
+        content.withUnsafeReadableBytes { hasEightBit($0, 0..<$0.count, depth: 0) }
+    }
+
+    private static func hasEightBit(_ octets: UnsafeRawBufferPointer, _ entity: Range<Int>, depth: Int) -> Bool {
+        guard depth <= BodyConversion.maxDepth, MIMEHeader.hasEightBit(octets, entity) else { return false }
+        let header = MIMEHeader(octets, entity)
+        if MIMEHeader.hasEightBit(octets, entity.lowerBound..<header.body) { return true }
+        guard let field = header.all("content-type").first,
+            let type = ContentType(MIMEHeader.text(octets, field.value))
+        else { return false }
+        let body = header.body..<entity.upperBound
+        switch (type.type, type.subtype) {
+        case ("multipart", _):
+            guard let boundary = type.boundary else { return false }
+            return parts(octets, body, boundary).contains { hasEightBit(octets, $0, depth: depth + 1) }
+        case ("message", "rfc822"), ("message", "global"): return hasEightBit(octets, body, depth: depth + 1)
+        default: return false
+        }
+    }
+
+    private static func parts(
+        _ octets: UnsafeRawBufferPointer, _ body: Range<Int>, _ boundary: String
+    ) -> [Range<Int>] {
+        let mark = Array("--\(boundary)".utf8)
+        var parts: [Range<Int>] = []
+        var start: Int?
+        var position = body.lowerBound
+        while position < body.upperBound {
+            let next = MIMEHeader.nextLine(octets, position, body.upperBound)
+            if let isLast = MIMEHeader.delimiter(octets, position..<next, mark) {
+                if let start { parts.append(start..<position) }
+                start = isLast ? nil : next
+                if isLast { break }
+            }
+            position = next
+        }
+        if let start { parts.append(start..<body.upperBound) }
+        return parts
+    }
 }

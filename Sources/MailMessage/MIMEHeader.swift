@@ -80,6 +80,20 @@ struct MIMEHeader {
         return octets[position..<range.upperBound].contains { $0 >= 0x80 }
     }
 
+    /// Of a multipart (RFC 2046 §5.1.1). Nil: no delimiter; else whether it is the last.
+    ///
+    /// - Parameter mark: the boundary with its `--`.
+    static func delimiter(_ octets: UnsafeRawBufferPointer, _ line: Range<Int>, _ mark: [UInt8]) -> Bool? {
+        guard line.count >= mark.count, octets[line.lowerBound] == UInt8(ascii: "-"),
+            octets[line.lowerBound..<(line.lowerBound + mark.count)].elementsEqual(mark)
+        else { return nil }
+        var rest = octets[(line.lowerBound + mark.count)..<line.upperBound]
+        let closes = rest.starts(with: "--".utf8)
+        if closes { rest = rest.dropFirst(2) }
+        let isBlank = rest.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == .carriageReturn || $0 == .lineFeed }
+        return isBlank ? closes : nil
+    }
+
     static func text(_ octets: UnsafeRawBufferPointer, _ range: Range<Int>) -> String {
         String(decoding: octets[range].prefix(4096), as: UTF8.self)
     }

@@ -12,6 +12,8 @@ struct Preparation: Sendable {
 
     struct Outcome: Sendable {
         let message: PreparedMessage
+        /// What next hops are told.
+        let parameters: MailParameters
         let digest: [UInt8]?
     }
 
@@ -28,7 +30,10 @@ struct Preparation: Sendable {
             let message = try PreparedMessage(
                 content: content, now: now, hostname: hostname,
                 options: Fixups.Options(isInternationalized: envelope.parameters.isInternationalized))
-            return .success(Outcome(message: message, digest: message.hadMessageID ? digest() : nil))
+            var parameters = envelope.parameters
+            parameters.isInternationalized = envelope.needsInternationalization(message)
+            return .success(
+                Outcome(message: message, parameters: parameters, digest: message.hadMessageID ? digest() : nil))
         } catch { return .failure(error) }
     }
 
@@ -49,11 +54,12 @@ struct Preparation: Sendable {
 extension SubmissionDialogue.Envelope {
     /// Whether a next hop must take SMTPUTF8: not where it was merely declared, for then mail would bounce that any
     /// relay could take (RFC 6531 §3.2).
-    func needsInternationalization(hasEightBitHeader: Bool) -> Bool {
+    func needsInternationalization(_ message: PreparedMessage) -> Bool {
         guard parameters.isInternationalized else { return false }
-        if hasEightBitHeader { return true }
+        if message.hasEightBitHeader { return true }
         if case .mailbox(let mailbox) = sender, mailbox.isInternationalized { return true }
-        return recipients.contains { $0.mailbox.isInternationalized }
+        if recipients.contains(where: { $0.mailbox.isInternationalized }) { return true }
+        return message.isEightBit && HeaderOctets.hasEightBitAnywhere(message.content)
     }
 
     /// `with` of the Received field: RFC 3848, and RFC 6531 §3.7.3 where SMTPUTF8 was used.

@@ -229,16 +229,15 @@ extension SubmissionHandler {
         _ outcome: Result<Preparation.Outcome, MessageFault>, _ envelope: SubmissionDialogue.Envelope, size: Int,
         _ login: Login, into output: inout ByteBuffer
     ) {
-        let prepared: PreparedMessage
-        let digest: [UInt8]?
+        let done: Preparation.Outcome
         switch outcome {
-        case .success(let done): (prepared, digest) = (done.message, done.digest)
+        case .success(let outcome): done = outcome
         case .failure(let fault): return dialogue.refuse(fault.reply, into: &output)
         }
         passing(login, into: &output) { handler, login in
-            handler.refusal(of: prepared, login)
+            handler.refusal(of: done.message, login)
         } then: { handler, _ in
-            handler.submit(prepared, digest, envelope, size: size, login)
+            handler.submit(done, envelope, size: size, login)
         }
     }
 
@@ -255,20 +254,17 @@ extension SubmissionHandler {
     }
 
     private func submit(
-        _ prepared: PreparedMessage, _ digest: [UInt8]?, _ envelope: SubmissionDialogue.Envelope, size: Int,
-        _ login: Login
+        _ done: Preparation.Outcome, _ envelope: SubmissionDialogue.Envelope, size: Int, _ login: Login
     ) {
         guard let eventLoop = context?.eventLoop else { return }
+        let prepared = done.message
         guard let author = prepared.authors.first else { preconditionFailure("a message without an author is a fault") }
-        var parameters = envelope.parameters
-        parameters.isInternationalized = envelope.needsInternationalization(
-            hasEightBitHeader: prepared.hasEightBitHeader)
         let request = AcceptRequest(
             tenantID: login.tenantID, credentialID: login.credentialID, loginID: login.loginID,
             tenantSlug: login.tenant, credentialName: login.credential, poolID: login.poolID, sender: envelope.sender,
-            fromDomain: author, recipients: envelope.recipients, parameters: parameters,
+            fromDomain: author, recipients: envelope.recipients, parameters: done.parameters,
             otherAuthorDomains: Array(prepared.authors.dropFirst()), content: prepared.content,
-            size: size, resubmissionDigest: digest, trace: trace(envelope), clientAddress: clientAddress,
+            size: size, resubmissionDigest: done.digest, trace: trace(envelope), clientAddress: clientAddress,
             heloName: envelope.heloName, messageIDHeader: prepared.messageID, isEightBit: prepared.isEightBit,
             session: visit.session, fromAddresses: prepared.authorAddresses)
         let bound = NIOLoopBound(self, eventLoop: eventLoop)

@@ -60,6 +60,9 @@ import Testing
         let header = try transaction("Subject: \u{e9}\r\n\r\nx\r\n", ["b@d.example"], parameters, isEightBit: true)
         let offered = capabilities { $0.eightBitMIME = true }
         #expect(code(Adaptation(header, to: offered).refusals[0]) == "5.6.9")
+        let part = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX: \u{e9}\r\n\r\nx\r\n--b--\r\n"
+        let inPart = try transaction(part, ["b@d.example"], parameters, isEightBit: true)
+        #expect(code(Adaptation(inPart, to: offered).refusals[0]) == "5.6.9")
         let plain = try transaction("Subject: x\r\n\r\nx\r\n", ["b@d.example"], parameters)
         let adapted = Adaptation(plain, to: offered)
         #expect(adapted.refusals == [nil] && !adapted.transaction.parameters.isInternationalized)
