@@ -269,12 +269,12 @@ extension SubmissionHandler {
             session: visit.session, fromAddresses: prepared.authorAddresses)
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         shared.acceptor.submit(request, on: eventLoop) { verdict in
-            bound.value.decided(verdict, envelope, size: size, messageID: prepared.messageID)
+            bound.value.decided(verdict, envelope, size: size, prepared)
         }
     }
 
     private func decided(
-        _ verdict: AcceptVerdict, _ envelope: SubmissionDialogue.Envelope, size: Int, messageID: String
+        _ verdict: AcceptVerdict, _ envelope: SubmissionDialogue.Envelope, size: Int, _ message: PreparedMessage
     ) {
         let id: MessageID
         switch verdict {
@@ -291,18 +291,19 @@ extension SubmissionHandler {
         case .outOfSpace: return answer { output in dialogue.refuse(.noRoom, into: &output) }
         case .unknown:
             logger.error(
-                "outcome unknown", metadata: ["client": "\(clientAddress)", "message-id": "\(messageID)"])
+                "outcome unknown", metadata: ["client": "\(clientAddress)", "message-id": "\(message.messageID)"])
             return closeWithoutReply()
         }
-        logger.info(
-            "accepted",
-            metadata: [
-                "id": "\(id)", "tenant": "\(login?.tenant ?? "")",
-                "credential": "\(login?.credential ?? "")", "client": "\(clientAddress)",
-                "sender": "\(envelope.sender)", "recipients": .stringConvertible(envelope.recipients.count),
-                "size": .stringConvertible(size),
-                "message-id": "\(messageID)",
-            ])
+        var metadata: Logger.Metadata = [
+            "id": "\(id)", "tenant": "\(login?.tenant ?? "")",
+            "credential": "\(login?.credential ?? "")", "client": "\(clientAddress)",
+            "sender": "\(envelope.sender)", "recipients": .stringConvertible(envelope.recipients.count),
+            "size": .stringConvertible(size),
+            "message-id": "\(message.messageID)",
+        ]
+        // What readers may be misled by, though the author is the tenant's.
+        if message.namesOtherAddress { metadata["from"] = "an address in the display name or a comment" }
+        logger.info("accepted", metadata: metadata)
         let reply = login?.isTest == true ? Reply.heldForTest(as: "\(id)") : .queued(as: "\(id)")
         answer { output in dialogue.accepted(reply, into: &output) }
     }

@@ -229,8 +229,12 @@ extension EndToEnd {
         @Test func `nothing is refused for good by what a node remembers of before a change`() async throws {
             let site = try await Site()
             let credential = try site.tenant("acme", "--daily", "2", "--policy", "reject")
-            let talk = try await Talk(site, credential, port: try await site.serve("submission").port)
-            #expect(try await attempt(talk, "one", to: ["a", "b"]).last.hasPrefix("250"))
+            let server = try await site.serve("submission")
+            let talk = try await Talk(site, credential, port: server.port)
+            let named = "\"ceo@bank.example\" <news@acme.example>"
+            #expect(try await attempt(talk, "one", to: ["a", "b"], author: named).last.hasPrefix("250"))
+            let remark = "\"from\":\"an address in the display name or a comment\""
+            #expect(await eventually { server.log.split(separator: "\n").count { $0.contains(remark) } == 1 })
             let full = try await attempt(talk, "two", to: ["z"])
             #expect(full.recipients[0].hasPrefix("550 5.7.1 Daily cap of 2 recipients reached (2 used)"), "\(full)")
             let foreign = try await talk.say("MAIL FROM:<a@other.example>")
