@@ -607,6 +607,11 @@ CREATE FUNCTION gatepost.rolling(tenant bigint, at timestamp with time zone, cap
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION gatepost.shell_word(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
 CREATE FUNCTION gatepost.tenant_changed(tenant gatepost.tenant, changes jsonb) RETURNS gatepost.tenant
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2181,6 +2186,8 @@ REVOKE ALL ON FUNCTION gatepost.relay_write(pool_id bigint, host text, port inte
 REVOKE ALL ON FUNCTION gatepost.reset(tenant bigint, at timestamp with time zone, period text, OUT resets_at timestamp with time zone, OUT resets_text text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.rolling(tenant bigint, at timestamp with time zone, cap bigint, wanted bigint, OUT used bigint, OUT resets_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.shell_word(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.tenant_changed(tenant gatepost.tenant, changes jsonb) FROM PUBLIC;
 

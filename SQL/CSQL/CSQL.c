@@ -353,6 +353,9 @@ static const char functions_secret[] = {
 static const char functions_settle[] = {
 #embed "../functions/settle.sql" suffix(, 0)
 };
+static const char functions_shell_word[] = {
+#embed "../functions/shell_word.sql" suffix(, 0)
+};
 static const char functions_suppressed[] = {
 #embed "../functions/suppressed.sql" suffix(, 0)
 };
@@ -495,6 +498,7 @@ static const struct sql_file functions[] = {
     {"rolling", functions_rolling},
     {"secret", functions_secret},
     {"settle", functions_settle},
+    {"shell_word", functions_shell_word},
     {"suppressed", functions_suppressed},
     {"tenant_changed", functions_tenant_changed},
     {"tenant_id", functions_tenant_id},

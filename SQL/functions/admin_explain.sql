@@ -66,7 +66,8 @@ BEGIN
     -- (What is set replaces all there is: a command that let one more in by itself would shut out the others.)
     SELECT array_agg(format('credential set %s %s--%s ', c.name,
                CASE WHEN cardinality(k.present) > 20 THEN format('--%s EACH ', k.option)
-                    ELSE (SELECT string_agg(format('--%s %s ', k.option, p.value), '' ORDER BY p.place)
+                    ELSE (SELECT string_agg(format('--%s %s ', k.option, gatepost.shell_word(p.value)), ''
+                              ORDER BY p.place)
                           FROM unnest(k.present) WITH ORDINALITY AS p (value, place)) END, k.option) ORDER BY k.place),
            array_agg(CASE WHEN cardinality(k.present) > 20
                THEN format(' (EACH: the %s there are, which this replaces; gatepost credential show %s)',
@@ -168,7 +169,7 @@ BEGIN
     v_bad_sender := c.senders IS NOT NULL AND sender <> '' AND NOT EXISTS (SELECT FROM unnest(c.senders) AS x (sender)
         WHERE lower(x.sender) IN (lower(explain.sender), lower(sender_domain)));
     RETURN QUERY SELECT 'MAIL', 'senders', array_to_string(c.senders, ', '), sender, NOT v_bad_sender,
-        'sender_address', NULL::text, v_sets[3] || sender || coalesce(v_notes[3], ''), NULL::text, NULL::bigint,
+        'sender_address', NULL::text, v_sets[3] || gatepost.shell_word(sender) || coalesce(v_notes[3], ''), NULL::text, NULL::bigint,
         NULL::bigint, NULL::text, NULL::text;
     RETURN QUERY
         SELECT 'MAIL', x.rule, x.cap::text,
@@ -220,7 +221,7 @@ BEGIN
         ORDER BY a.place LIMIT 1);
     RETURN QUERY SELECT 'DATA', 'senders', array_to_string(c.senders, ', '),
         coalesce(v_bad, array_to_string(from_addresses, ' ')), v_bad IS NULL, 'sender_address', NULL::text,
-        v_sets[3] || v_bad || coalesce(v_notes[3], ''), NULL::text, NULL::bigint, NULL::bigint, NULL::text,
+        v_sets[3] || gatepost.shell_word(v_bad) || coalesce(v_notes[3], ''), NULL::text, NULL::bigint, NULL::bigint, NULL::text,
         NULL::text;
     -- (Whom accept drops. A session that knows how little is left counts them at RCPT like the others.)
     RETURN QUERY SELECT 'DATA', 'suppression',
@@ -230,7 +231,7 @@ BEGIN
                  SELECT string_agg(format('%s (%s)', x.address, x.reason), ', ')
                  FROM unnest(v_suppressed, v_reasons) AS x (address, reason))) END,
         v_left > 0, 'suppressed', v_suppressed[1] || ': ' || v_reasons[1],
-        format('suppression remove %s %s', t.slug, v_suppressed[1]), NULL::text, NULL::bigint, v_count, NULL::text,
+        format('suppression remove %s %s', t.slug, gatepost.shell_word(v_suppressed[1])), NULL::text, NULL::bigint, v_count, NULL::text,
         NULL::text;
     RETURN QUERY
         SELECT 'DATA', x.rule, x.cap::text,

@@ -15,6 +15,7 @@ DECLARE
     v_now timestamptz;
     v_changed text[];
     v_address text;
+    v_first boolean;
 BEGIN
     SELECT a.address INTO v_bad FROM unnest(addresses) AS a (address)
     WHERE a.address ~ '^[^[:cntrl:]]+@[^[:cntrl:][:space:]@]+$' IS NOT TRUE OR length(a.address) > 320 LIMIT 1;
@@ -26,6 +27,7 @@ BEGIN
     END IF;
     PERFORM gatepost.lock_meters(ARRAY[v_id]);
     v_now := ledger.clock();
+    v_first := NOT EXISTS (SELECT FROM gatepost.suppression s WHERE s.tenant_id = v_id);
     WITH changed AS (
         INSERT INTO gatepost.suppression AS s (tenant_id, address, reason, until, created_at)
         SELECT DISTINCT v_id, lower(a.address), suppression_add.reason, suppression_add.until, v_now
@@ -40,7 +42,7 @@ BEGIN
                                  jsonb_build_object('reason', suppression_add.reason, 'until', suppression_add.until),
                                  NULL);
     END LOOP;
-    IF v_changed IS NOT NULL THEN
+    IF v_first THEN
         -- (Nodes remember which tenants suppress nobody.)
         PERFORM pg_notify('gatepost_directory', 'tenant:' || v_id);
     END IF;

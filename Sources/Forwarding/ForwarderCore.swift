@@ -88,7 +88,9 @@ package final class ForwarderCore {
             }
             let ids = Set(pool.members.map(\.id))
             for gone in state.members where !ids.contains(gone.member.id) { gone.isLeaving = true }
-            for gone in state.members where !gone.takesMail { retireIdle(gone) }
+            for member in state.members {
+                if member.takesMail { retireSurplus(member) } else { retireIdle(member) }
+            }
             state.members.removeAll { $0.isLeaving && $0.connections.isEmpty }
             state.rotation.keep(ids)
         }
@@ -216,7 +218,7 @@ package final class ForwarderCore {
             finishTransaction(on: connection, of: pool)
             if connection.job != nil {
                 begin(connection)
-            } else if connection.member.takesMail, !connection.isUnwelcome, !isStopping {
+            } else if connection.member.takesMail, !connection.isUnwelcome, !connection.member.isCrowded, !isStopping {
                 connection.member.idle.append(connection)
                 pump(pool)
             } else {
@@ -358,6 +360,14 @@ package final class ForwarderCore {
         connection.hop = nil
         if member.isLeaving, member.connections.isEmpty { pool.members.removeAll { $0 === member } }
         completeStop()
+    }
+
+    /// Those that are busy are retired when they are done.
+    private func retireSurplus(_ member: MemberState) {
+        while member.isCrowded, let connection = member.idle.popLast() {
+            connection.hop?.quit()
+            member.connections.removeAll { $0 === connection }
+        }
     }
 
     private func retireIdle(_ member: MemberState) {

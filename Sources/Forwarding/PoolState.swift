@@ -49,7 +49,10 @@ final class PoolState {
 
         var name: String { "\(member.host):\(member.port)" }
 
-        var hasRoom: Bool { !idle.isEmpty || connections.count < member.connections ?? connectionLimit }
+        private var limit: Int { member.connections ?? connectionLimit }
+        var hasRoom: Bool { !idle.isEmpty || connections.count < limit }
+        /// There are more connections than there may be: fewer are wanted than were.
+        var isCrowded: Bool { connections.count > limit }
         var takesMail: Bool { !isLeaving && !member.isDraining }
     }
 

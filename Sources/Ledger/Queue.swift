@@ -11,8 +11,7 @@ package final class Queue: Sendable {
     private let logger: Logger
     package let clock: DatabaseClock
     private static let setApart = Duration.seconds(3600)
-    /// Microseconds.
-    private static let step: Int64 = 5_000_000
+    private static let step = Duration.seconds(5)
 
     package init(_ database: DatabaseConfiguration, owner: Owner, clock: DatabaseClock, logger: Logger) {
         self.owner = owner
@@ -36,13 +35,14 @@ package final class Queue: Sendable {
     ) async throws(DatabaseError) -> [QueuedMessage] {
         guard let id = owner.holdingID else { return [] }
         do {
+            let asked = ContinuousClock.now
             let rows = try await connection.query(
                 "SELECT c.*, (SELECT ledger.clock()) AS clock FROM ledger.claim($1, $2, $3, $4) AS c",
                 [
                     .uuid(id), .int32(Int32(clamping: maxMessages)), .int64(Int64(maxBytes)),
                     pools.map { .int64Array($0) } ?? .null(.int8Array),
                 ])
-            try hearClock(rows)
+            try hearClock(rows, within: .now - asked)
             let answer = try ClaimAnswer(rows, owner: id, setApartUntil: clock.now.advanced(by: Self.setApart))
             for (message, reason) in answer.unreadable {
                 logger.error(
@@ -57,11 +57,14 @@ package final class Queue: Sendable {
     }
 
     /// A database whose time has been set, or another one that leads now, is heard of before its mail is tried: what is
-    /// to be tried later by the time of before may be due already. (What the answer took on its way is no such step.)
-    private func hearClock(_ rows: Rows) throws(DatabaseError) {
+    /// to be tried later by the time of before may be due already.
+    ///
+    /// - Parameter duration: of the claim; what its answer took on its way is no such step.
+    private func hearClock(_ rows: Rows, within duration: Duration) throws(DatabaseError) {
         guard let row = rows.first else { return }
         let now = try row.timestamp("clock")
-        if abs(now.microseconds - clock.now.microseconds) > Self.step { clock.adjust(to: now) }
+        let difference = Duration.microseconds(abs(now.microseconds - clock.now.microseconds))
+        if difference > Self.step + duration { clock.adjust(to: now) }
     }
 
     /// Claims again and again until cancelled: at once while there is more, else every 200 ms.

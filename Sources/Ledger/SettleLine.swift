@@ -75,6 +75,8 @@ extension SettleCall {
 
     package func consequence(of error: DatabaseError) -> Consequence {
         switch (error.kind, error.sqlStateClass) {
+        // Neither its own fault nor for long: upkeep makes the partitions of a day that came unexpectedly.
+        case (.refused, "23"?) where error.sqlState == "23514" && error.constraint == nil: .againLater
         case (.refused, "22"?), (.refused, "23"?), (.refused, "54"?): .apart(halves())
         case (.refused, _), (.unexpected, _): .againLater
         case (.doubt, _), (.unreachable, _), (.configuration, _): .again

@@ -55,11 +55,14 @@ package struct Upkeep: Sendable {
     package func run() async {
         var lost = LostOwners()
         var nextTidy = ContinuousClock.now
+        var steps = ClockSteps()
         var isAway = false
         while !Task.isCancelled {
             do throws(DatabaseError) {
                 let freed = try await freeLost(&lost)
                 if freed > 0 { _ = try await repeated("SELECT ledger.upkeep_orphans($1) AS n") }
+                // The partitions of another day are wanted at once: nothing can be written without them.
+                if try await steps.hear(connection) { nextTidy = .now }
                 if ContinuousClock.now >= nextTidy {
                     let report = try await tidy()
                     for line in report.partitions { logger.info("upkeep", metadata: ["did": "\(line)"]) }
@@ -156,5 +159,21 @@ package struct Upkeep: Sendable {
             logger.notice("a lost node's messages are free again", metadata: ["owner": "\(owner.id)"])
         }
         return freed
+    }
+}
+
+/// Whether the database's time was set, or another server leads whose time differs.
+private struct ClockSteps {
+    /// The database's time less ours, which nobody sets.
+    private var difference: Duration?
+    private let start = ContinuousClock.now
+
+    mutating func hear(_ connection: DatabaseConnection) async throws(DatabaseError) -> Bool {
+        guard let row = try await connection.query("SELECT ledger.clock() AS clock").first else { return false }
+        let before = difference
+        let now = Duration.microseconds(try row.timestamp("clock").microseconds) - start.duration(to: .now)
+        difference = now
+        guard let before else { return false }
+        return now - before > .seconds(60) || before - now > .seconds(60)
     }
 }

@@ -62,6 +62,7 @@ struct AddressList {
                 position += 1
             case UInt8(ascii: ";"):
                 guard let start = groupStart else { throw unexpected() }
+                guard !isBareComment || mailboxCount == start else { throw .noAddress }
                 guard mailboxCount > start else { throw .emptyGroup }
                 groupStart = nil
                 needsSeparator = true

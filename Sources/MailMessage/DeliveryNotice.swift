@@ -240,6 +240,10 @@ package struct DeliveryNotice: Sendable {
     private func reasonForHeaderOnly(isEightBit: Bool, isBeyondASCII: Bool) -> String? {
         if parameters.body == .binaryMIME { return "is binary" }
         if original.readableBytes > Limits.returned { return "is larger than \(Limits.returned / 1024) KiB" }
+        // Who takes so little would not take the report with all of it either.
+        if recipients.contains(where: { $0.action == .failed && $0.status == EnhancedCode(5, 3, 4) }) {
+            return "is larger than the next server takes"
+        }
         // (As message/global it would be encoded whole.)
         guard isEightBit, !isBeyondASCII else { return nil }
         do throws(BodyConversion.Fault) {

@@ -30,29 +30,27 @@ package enum HeaderOctets {
         switch (type.type, type.subtype) {
         case ("multipart", _):
             guard let boundary = type.boundary else { return false }
-            return parts(octets, body, boundary).contains { hasEightBit(octets, $0, depth: depth + 1) }
+            return hasEightBit(octets, inPartsOf: body, boundary, depth: depth + 1)
         case ("message", "rfc822"), ("message", "global"): return hasEightBit(octets, body, depth: depth + 1)
         default: return false
         }
     }
 
-    private static func parts(
-        _ octets: UnsafeRawBufferPointer, _ body: Range<Int>, _ boundary: String
-    ) -> [Range<Int>] {
+    private static func hasEightBit(
+        _ octets: UnsafeRawBufferPointer, inPartsOf body: Range<Int>, _ boundary: String, depth: Int
+    ) -> Bool {
         let mark = Array("--\(boundary)".utf8)
-        var parts: [Range<Int>] = []
         var start: Int?
         var position = body.lowerBound
         while position < body.upperBound {
             let next = MIMEHeader.nextLine(octets, position, body.upperBound)
             if let isLast = MIMEHeader.delimiter(octets, position..<next, mark) {
-                if let start { parts.append(start..<position) }
-                start = isLast ? nil : next
-                if isLast { break }
+                if let start, hasEightBit(octets, start..<position, depth: depth) { return true }
+                guard !isLast else { return false }
+                start = next
             }
             position = next
         }
-        if let start { parts.append(start..<body.upperBound) }
-        return parts
+        return start.map { hasEightBit(octets, $0..<body.upperBound, depth: depth) } ?? false
     }
 }

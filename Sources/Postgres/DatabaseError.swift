@@ -33,6 +33,7 @@ package struct DatabaseError: Error, Sendable, CustomStringConvertible {
     init(connecting message: String) {
         let isOfSettings =
             message.hasPrefix("invalid ") && (message.contains(" value") || message.contains("port number"))
+            || message.contains("invalid integer value \"") || message.hasPrefix("definition of service \"")
         self.init(
             isOfSettings ? .configuration : .unreachable,
             isOfSettings ? "the database's connection string cannot be used: \(message)" : message)
@@ -46,7 +47,7 @@ package struct DatabaseError: Error, Sendable, CustomStringConvertible {
         guard kind == .unreachable else { return false }
         return [
             "authentication failed", "no pg_hba.conf entry", "pg_hba.conf rejects connection", "no password supplied",
-            "is not permitted to log in",
+            "is not permitted to log in", "permission denied for database",
         ].contains { message.contains($0) }
             || message.contains("role \"") && message.contains("does not exist")
     }

@@ -53,7 +53,7 @@ extension RemoteReply {
     /// What our own relay says of a message that goes no further: it is filed where its recipients find it.
     package static let filedText = "Ok: filed as "
 
-    package var saysFiled: Bool { isPositive && text.hasPrefix(Self.filedText) }
+    package var saysFiled: Bool { isFromOurRelay && isPositive && text.hasPrefix(Self.filedText) }
 
     /// Our own relay's gate does not know who asks: a certificate to renew, or a list that it lacks.
     package var saysRelayingDenied: Bool {
@@ -68,7 +68,8 @@ extension RemoteReply {
     /// sentence that says why there are none.
     package func words(of server: String) -> String {
         let words = enhanced.map { "\($0) \(text)" } ?? text
-        if !isOurs { return "\(server)\(isFromReporter ? Self.reporterMark : "")\(Self.quoteMark)\(code) \(words)" }
+        let mark = tellsSenders && isPositive ? Self.reporterMark : ""
+        if !isOurs { return "\(server)\(mark)\(Self.quoteMark)\(code) \(words)" }
         return text.contains(server) ? text : "delivery to \(server): \(text)"
     }
 

@@ -65,7 +65,7 @@ extension SubmissionHandler {
 
     /// What by memory is over a cap may yet be let through: a message again that was stored a moment ago, its reply lost;
     /// or, where it would be refused for good, one that a higher cap has room for by now. When there will be room is not
-    /// remembered of a rolling window in which nothing was sent yet: that is asked for.
+    /// remembered of a rolling window that was empty when the login was read: that is asked for.
     ///
     /// - Parameters:
     ///   - address: the recipient in question; nil: none is known yet.
@@ -76,7 +76,7 @@ extension SubmissionHandler {
         by judgement: @escaping @Sendable (Login) -> AcceptRefusal?,
         then answer: @escaping @Sendable (SubmissionHandler, AcceptRefusal?, inout ByteBuffer) -> Void
     ) {
-        let isReadAgain = refusal.isForGood || refusal.resetsText == nil
+        let isReadAgain = refusal.isForGood || refusal.resetsText == nil && refusal.used != 0
         guard login.resubmission || isReadAgain, let eventLoop = context?.eventLoop else {
             return answer(self, refusal, &output)
         }

@@ -106,6 +106,8 @@ package struct ClientDialogue {
     private var reader = ReplyReader()
     private var state = State.greeting
     private var content = ByteBuffer()
+    /// It knows no EHLO, and was told HELO.
+    private var isBasic = false
     private var envelope: Envelope?
     private var refusal: (Stage, ClientReply)?
     /// Sent behind the message under way.
@@ -208,6 +210,12 @@ package struct ClientDialogue {
             sayHello(into: &output)
             return nil
         case .hello:
+            if (500..<600).contains(reply.code), !isBasic {
+                // RFC 5321 §3.2: a server that knows no EHLO.
+                isBasic = true
+                output.writeString("HELO \(configuration.heloName)\r\n")
+                return nil
+            }
             guard reply.code == 250 else { return fail(.refused(.hello, reply)) }
             offered = reply.lines.dropFirst().map { $0.uppercased() }
             guard configuration.startsTLS else { return greeted() }

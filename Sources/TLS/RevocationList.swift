@@ -56,10 +56,11 @@ package struct RevocationList: Sendable, Hashable {
         self.init(number: number, thisUpdate: thisUpdate, nextUpdate: nextUpdate, serials: serials)
     }
 
-    /// Whether one of the lists in a file is of one of the authorities in another. Where none is, nobody is believed.
-    package static func isThere(in path: String, ofAuthorityIn authorities: String) throws(TLSError) -> Bool {
+    /// Whether one of the lists in a file is of one of the authorities in others. Where none is, nobody is believed.
+    package static func isThere(in path: String, ofAuthorityIn files: [String]) throws(TLSError) -> Bool {
         let lists = try readRevocationLists(path)
-        let authorities = try readCertificates(authorities)
+        var authorities: [Certificate] = []
+        for file in files { authorities += try readCertificates(file) }
         defer { ERR_clear_error() }
         return lists.contains { list in
             authorities.contains { X509_CRL_verify(list.pointer, X509_get0_pubkey($0.pointer)) == 1 }

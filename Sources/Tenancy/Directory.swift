@@ -263,9 +263,11 @@ package final class Directory: Sendable {
         case .connected:
             // Whatever was notified before LISTEN is lost.
             state.withLock { $0.isListening = true }
+            suppressions.listen(true)
             forget(.everything)
         case .lost:
             state.withLock { $0.isListening = false }
+            suppressions.listen(false)
             forget(.everything)
         case .notification(let channel, let payload):
             if channel == "\(DirectoryChange.channel)" { forget(DirectoryChange(payload: payload)) }

@@ -10,7 +10,15 @@ package final class Suppressions: Sendable {
     static let patience = Duration.seconds(2)
     private static let capacity = 100_000
 
-    private let nobody = Mutex<[Int64: ContinuousClock.Instant]>([:])
+    private struct Memory {
+        var nobody: [Int64: ContinuousClock.Instant] = [:]
+        /// Changes are heard of: only then is anything remembered.
+        var isListening = false
+        /// Rises whenever something was forgotten: what was asked before is not remembered after.
+        var generation = 0
+    }
+
+    private let memory = Mutex(Memory())
     private let lookUp: @Sendable (Int64, [String]) async throws -> [Int64]?
 
     package convenience init(_ pool: DatabasePool) {
@@ -28,28 +36,40 @@ package final class Suppressions: Sendable {
 
     /// Whether the tenant suppresses nobody, as was heard a moment ago.
     package func isNobody(of tenant: Int64) -> Bool {
-        nobody.withLock { nobody in
-            guard let until = nobody[tenant] else { return false }
+        memory.withLock { memory in
+            guard let until = memory.nobody[tenant] else { return false }
             if until > .now { return true }
-            nobody[tenant] = nil
+            memory.nobody[tenant] = nil
             return false
+        }
+    }
+
+    /// Whether changes are heard of from now on; what was remembered before is forgotten.
+    func listen(_ isListening: Bool) {
+        memory.withLock { memory in
+            memory.isListening = isListening
+            memory.generation += 1
+            memory.nobody = [:]
         }
     }
 
     /// The tenant, or any where it is nil, may suppress somebody from now on.
     func forget(_ tenant: Int64?) {
-        nobody.withLock { nobody in
-            if let tenant { nobody[tenant] = nil } else { nobody = [:] }
+        memory.withLock { memory in
+            memory.generation += 1
+            if let tenant { memory.nobody[tenant] = nil } else { memory.nobody = [:] }
         }
     }
 
     /// - Parameter addresses: as accept is given them.
     /// - Returns: which of them are suppressed, by their places from 1, in order.
     package func places(of addresses: [String], tenant: Int64) async throws -> [Int] {
+        let generation = memory.withLock { $0.generation }
         if let places = try await lookUp(tenant, addresses) { return places.map { Int($0) } }
-        nobody.withLock { nobody in
-            if nobody.count >= Self.capacity { nobody = [:] }
-            nobody[tenant] = .now + Directory.lifetime
+        memory.withLock { memory in
+            guard memory.isListening, memory.generation == generation else { return }
+            if memory.nobody.count >= Self.capacity { memory.nobody = [:] }
+            memory.nobody[tenant] = .now + Directory.lifetime
         }
         return []
     }

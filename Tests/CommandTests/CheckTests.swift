@@ -23,6 +23,12 @@ import Testing
         #expect(fault(["8BITMIME", "AUTH=PLAIN"], in: tls) == "offers no login: mail waits")
     }
 
+    @Test func `takes no server that breaks the protocol for one that is spoken to in the clear`() {
+        #expect(!Probe.mayGoOnInTheClear(after: ClientDialogue.Failure.protocolViolation("so")))
+        #expect(Probe.mayGoOnInTheClear(after: ClientDialogue.Failure.notOffered("STARTTLS", offered: [])))
+        #expect(Probe.mayGoOnInTheClear(after: TLSError.untrustedServer(name: "mx", reason: "so", fault: .issuer)))
+    }
+
     @Test func `knows one of our own relays by what it offers`() {
         func isGate(_ offered: String...) -> Bool { Probe.Seen(offered: offered).isGateOfOurs }
         #expect(isGate("PIPELINING", "SIZE 1000", "LIMITS RCPTMAX=1"))

@@ -28,6 +28,18 @@ import Testing
         try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
     }
 
+    @Test func `settings for a client name what the credential may send as, and how it may log in`() async throws {
+        let office = try await Office()
+        _ = try office.run("tenant create acme")
+        _ = try office.run("domain add acme acme.example --trust")
+        let issue = "credential issue acme --mechanism PLAIN --for curl"
+        let own = try office.run(issue + " --sender news@acme.example")
+        #expect(own.output.contains("--mail-from news@acme.example "), "\(own.output)")
+        #expect(own.errors.contains("STARTTLS, PLAIN."), "\(own.errors)")
+        #expect(try office.run(issue + " --sender acme.example").output.contains("--mail-from app@acme.example "))
+        #expect(try office.run(issue + " --sender o'b@acme.example").output.contains("--mail-from app@acme.example "))
+    }
+
     @Test func `take an option for everything a credential may be told, and take it back`() async throws {
         let (office, name, _) = try await office()
         let issued = try office.json(

@@ -211,21 +211,18 @@ import Testing
             (#"{"limit": "recipients_per_message"}"#, "tenant set acme --recipients-per-message N"),
             (#"{"verdict": "from_domain", "detail": "other.example"}"#, "domain add acme other.example"),
             (#"{"limit": "sender_domain"}"#, "domain add acme shop.example"),
-            (#"{"limit": "sender_address"}"#, "credential set acme.k7m2q9 --sender ADDRESS"),
-            (
-                #"{"verdict": "sender_address", "detail": "\"a;b\"@acme.example"}"#,
-                "credential set acme.k7m2q9 --sender ADDRESS"
-            ),
+            (#"{"limit": "sender_address"}"#, "credential show acme.k7m2q9"),
+            (#"{"verdict": "from_domain", "detail": "a;b.example"}"#, "domain add acme shop.example"),
             (
                 #"{"verdict": "suppressed", "detail": "b@remote.example: bounced"}"#,
                 "suppression remove acme b@remote.example"
             ),
             (#"{"verdict": "tenant_suspended", "detail": "unpaid"}"#, "tenant resume acme"),
             (#"{"limit": "credential_suspended"}"#, "credential resume acme.k7m2q9"),
-            (#"{"limit": "mechanisms"}"#, "credential set acme.k7m2q9 --mechanism NAME"),
+            (#"{"limit": "mechanisms"}"#, "credential show acme.k7m2q9"),
             (#"{"limit": "credential_expired"}"#, "credential set acme.k7m2q9 --expires never"),
             (#"{"limit": "null_sender"}"#, "tenant set acme --null-sender on"),
-            (#"{"limit": "networks", "client": "192.0.2.1"}"#, "credential set acme.k7m2q9 --network 192.0.2.1"),
+            (#"{"limit": "networks", "client": "192.0.2.1"}"#, "credential show acme.k7m2q9"),
             (#"{"stage": "DATA", "by": "node"}"#, nil),
         ] as [(String, String?)])
     func `a refusal's hint is of the rule that refused`(detail: String, command: String?) throws {

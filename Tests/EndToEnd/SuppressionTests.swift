@@ -51,8 +51,18 @@ extension EndToEnd {
             let site = try await Site()
             let credential = try site.tenant("acme", "--daily", "2")
             let server = try await site.serve()
-            try site.gatepost("suppression", "add", "acme", "gone@x.example", "away@x.example", "--reason", "bounced")
             let talk = try await Talk(site, credential, port: server.port)
+            func third() async throws -> String {
+                for line in ["RSET", "MAIL FROM:<a@acme.example>", "RCPT TO:<b@x.example>", "RCPT TO:<c@x.example>"] {
+                    #expect(try await talk.say(line).hasPrefix("250"), "\(line)")
+                }
+                return try await talk.say("RCPT TO:<gone@x.example>")
+            }
+            #expect(try await third().hasPrefix("450"))
+            try site.gatepost("suppression", "add", "acme", "gone@x.example", "away@x.example", "--reason", "bounced")
+            // The node remembered that this tenant suppresses nobody, and has heard that it does.
+            #expect(try await eventually(within: .seconds(10)) { try await third().hasPrefix("250") })
+            #expect(try await talk.say("RSET").hasPrefix("250"))
             #expect(try await talk.say("MAIL FROM:<a@acme.example>").hasPrefix("250"))
             for name in ["b", "gone", "c", "Away"] {
                 let reply = try await talk.say("RCPT TO:<\(name)@x.example>")

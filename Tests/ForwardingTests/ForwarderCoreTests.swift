@@ -22,7 +22,8 @@ import Testing
 
         func open() {}
         func deliver(_ transaction: DeliveryDialogue.Transaction) { delivered += 1 }
-        func quit() {}
+        private(set) var isQuit = false
+        func quit() { isQuit = true }
 
         func become(_ event: DeliveryEvent) { report(event) }
 
@@ -48,11 +49,17 @@ import Testing
                 }, clock: { [unowned self] in now }, mayFinish: { _ in true },
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
                 finished: { [unowned self] in results.append($1) })
-            let all = (1...members).map {
-                Member(id: $0, host: "relay-\($0).example", port: 24, wire: .lmtp, tls: .mutual, weight: 1)
-            }
-            made.configure([Pool(id: 1, name: "default", members: all)])
             core = made
+            configure(members: members)
+        }
+
+        func configure(members: Int64, connections: Int? = nil) {
+            let all = (1...members).map {
+                var member = Member(id: $0, host: "relay-\($0).example", port: 24, wire: .lmtp, tls: .mutual, weight: 1)
+                member.connections = connections
+                return member
+            }
+            core?.configure([Pool(id: 1, name: "default", members: all)])
         }
 
         func take(_ number: UInt64) throws {
@@ -85,6 +92,29 @@ import Testing
         scene.hops[2].succeed()
         #expect(scene.results.count == 3)
         if case .answered = scene.results.last {} else { Issue.record("\(scene.results)") }
+    }
+
+    @Test func `a member that is to have fewer connections has them at once, those that are busy when they are done`()
+        throws
+    {
+        let scene = Scene(connectionsPerMember: 4)
+        for number in 1...4 as ClosedRange<UInt64> { try scene.take(number) }
+        try #require(scene.hops.count == 4)
+        for hop in scene.hops { hop.become(.ready) }
+        scene.hops[0].succeed()
+        for number in 5...9 as ClosedRange<UInt64> { try scene.take(number) }
+        scene.configure(members: 1, connections: 2)
+        scene.hops[0].succeed()
+        scene.hops[1].succeed()
+        #expect(scene.hops.map(\.isQuit) == [true, true, false, false])
+        scene.hops[2].succeed()
+        scene.hops[3].succeed()
+        #expect(scene.hops.map(\.isQuit) == [true, true, false, false])
+        #expect(scene.hops.map(\.delivered) == [2, 1, 2, 2] && scene.hops.count == 4)
+        scene.hops[2].succeed()
+        scene.hops[3].succeed()
+        scene.configure(members: 1, connections: 1)
+        #expect(scene.hops.filter { !$0.isQuit }.count <= 2)
     }
 
     @Test func `a connection over which MAIL was refused serves no other message`() throws {

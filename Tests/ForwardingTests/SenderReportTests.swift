@@ -124,6 +124,11 @@ import Testing
             #expect(large.contains("\r\n\(onlyHeader)is larger than 64 KiB.\r\n"), "\(large)")
         }
         #expect(try !returned(.init(returnContent: .headers), long).contains(onlyHeader), "as was asked for")
+        let small = RemoteReply(
+            code: 552, enhanced: EnhancedCode(5, 3, 4), text: "too much", command: "MAIL FROM", isOurs: true)
+        let tooLarge = try composed(try message(content: "Subject: x\r\n\r\nsecret\r\n"), .bounced, small)
+        #expect(tooLarge.contains("\(onlyHeader)is larger than the next server takes"), "\(tooLarge)")
+        #expect(!tooLarge.contains("secret") && tooLarge.contains("text/rfc822-headers"))
         let binary = try returned(.init(body: .binaryMIME, returnContent: .full), "Subject: x\r\n\r\nsecret\r\n")
         #expect(binary.contains("\r\n\(onlyHeader)is binary.\r\n") && !binary.contains("secret"), "\(binary)")
         let latin = "Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: "
@@ -196,11 +201,15 @@ import Testing
         }
         #expect(!relayed.contains("delivered to:"))
         let filed = try composed(
-            asked, .delivered, RemoteReply(code: 250, enhanced: nil, text: "Ok: filed as 1.eml", command: "end of data")
+            asked, .delivered,
+            RemoteReply(
+                code: 250, enhanced: nil, text: "Ok: filed as 1.eml", command: "end of data", isFromOurRelay: true)
         )
         for words in ["Subject: Your message was delivered\r\n", "Action: delivered"] {
             #expect(filed.contains(words), "\(words) in \(filed)")
         }
+        let claimed = RemoteReply(code: 250, enhanced: nil, text: "Ok: filed as 1.eml", command: "end of data")
+        #expect(!claimed.saysFiled, "another's word is not our relay's")
     }
 
     @Test func `who is given up because time ran out hears that, and the last answer`() throws {

@@ -149,6 +149,36 @@ extension LedgerSuite {
             await owner.shutdown()
         }
 
+        @Test func `an outcome on a day that has no partitions yet waits for them`() async throws {
+            let fixture = try await Fixture()
+            let acme = try await fixture.tenant()
+            let acceptor = fixture.acceptor()
+            _ = await acceptor.submit([try acme.request()])
+            let owner = fixture.owner()
+            try await owner.start()
+            let queue = fixture.queue(owner)
+            let message = try #require(try await queue.claim(maxMessages: 1, maxBytes: 1 << 20).first)
+            try await fixture.operation.query(
+                """
+                CREATE OR REPLACE FUNCTION gatepost.clock() RETURNS timestamptz LANGUAGE sql
+                AS $$ SELECT clock_timestamp() + interval '9 days' $$
+                """)
+            queue.settle([Settlement(.bounced, of: message.recipients[0], in: message, replyCode: 550)])
+            try await Task.sleep(for: .milliseconds(300))
+            let upkeep = Task {
+                await Upkeep(DatabaseConfiguration(url: fixture.database.url(as: .node)), logger: .quiet).run()
+            }
+            await queue.drain()
+            upkeep.cancel()
+            let rows = try await fixture.operation.query(
+                "SELECT state, reply_code::bigint AS code FROM gatepost.recipient")
+            #expect(try rows.map { try $0.string("state") } == ["bounced"])
+            #expect(try rows.map { try $0.int64("code") } == [550], "with the words")
+            await acceptor.shutdown()
+            await queue.shutdown()
+            await owner.shutdown()
+        }
+
         @Test func `outcomes outlive cut connections, and a repeat changes nothing`() async throws {
             let fixture = try await Fixture()
             let acme = try await fixture.tenant()

@@ -46,6 +46,9 @@ struct MessageThreat: CustomTestStringConvertible, Sendable {
             "§6 a comment in a mailbox's place", "From: (a@bank.example), a@own.example\r\n\r\n", "554 5.6.0"),
         MessageThreat("§6 the same at the end", "From: a@own.example, (a@bank.example)\r\n\r\n", "554 5.6.0"),
         MessageThreat(
+            "§6 the same in a group", "From: g: a@own.example, (a@bank.example);\r\n\r\n", "554 5.6.0"),
+        MessageThreat("§6 a comment behind a group's last mailbox", "From: g: a@own.example (x);\r\n\r\n"),
+        MessageThreat(
             "§6 an address within a local part", "From: \"a@bank.example\"@own.example\r\n\r\n", "554 5.6.0"),
         MessageThreat(
             "§6 a bracketed one", "From: Joe <\"<a@bank.example>\"@own.example>\r\n\r\n", "554 5.6.0"),

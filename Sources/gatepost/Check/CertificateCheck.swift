@@ -161,9 +161,11 @@ struct CertificateCheck {
             (relay.certificate, relay.revocations, relay.authorities),
             (forwarder.certificate, forwarder.revocations, forwarder.authorities),
         ]
-        for case (_?, let list, let authorities?) in roles where (list ?? ownList) == path {
-            // (Authorities that cannot be read are a finding of their own.)
-            if (try? RevocationList.isThere(in: path, ofAuthorityIn: authorities)) == false { return authorities }
+        for case (let chain?, let list, let authorities?) in roles where (list ?? ownList) == path {
+            // An authority between the root and the certificates comes with these. (Files that cannot be read are a
+            // finding of their own.)
+            let isThere = try? RevocationList.isThere(in: path, ofAuthorityIn: [authorities, chain])
+            if isThere == false { return authorities }
         }
         return nil
     }

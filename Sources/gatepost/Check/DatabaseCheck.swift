@@ -58,15 +58,21 @@ struct DatabaseCheck {
             let connection = DatabaseConnection(try settings.database(as: .node))
             let row = try await connection.query(
                 """
-                SELECT r.rolname, r.rolsuper, coalesce((
-                    SELECT bool_and(has_function_privilege(f.oid, 'EXECUTE'))
+                SELECT r.rolname, r.rolsuper, current_database() AS name, f.is_there, f.serves
+                FROM pg_roles r CROSS JOIN LATERAL (
+                    SELECT count(*) > 0 AS is_there, bool_and(has_function_privilege(f.oid, 'EXECUTE')) AS serves
                     FROM pg_proc f JOIN pg_namespace s ON s.oid = f.pronamespace
-                    WHERE s.nspname = 'ledger' AND f.proname IN ('accept', 'login', 'claim', 'settle', 'secret')), true)
-                    AS serves
-                FROM pg_roles r WHERE r.rolname = current_user
+                    WHERE s.nspname = 'ledger' AND f.proname IN ('accept', 'login', 'claim', 'settle', 'secret')) AS f
+                WHERE r.rolname = current_user
                 """)
             await connection.close()
             let user = try row.first?.string("rolname") ?? "?"
+            guard try row.first?.bool("is_there") == true else {
+                return .wrong(
+                    "node role",
+                    "`serve` connects to the database \(try row.first?.string("name") ?? "?"), which has no Gatepost",
+                    hint: "database.url is to name the one that `gatepost migrate` was run on")
+            }
             if try row.first?.bool("rolsuper") == true {
                 return .note(
                     "node role", "`serve` connects as \(user), a superuser",

@@ -51,6 +51,14 @@ struct Probe {
         }
     }
 
+    /// Whether a delivery that wants TLS where there is some goes on without: not with a server that breaks the protocol.
+    static func mayGoOnInTheClear(after error: any Error) -> Bool {
+        switch error as? ClientDialogue.Failure {
+        case .protocolViolation, .server: false
+        case .refused, .notOffered, nil: true
+        }
+    }
+
     /// - Throws: what a person would say of it.
     func run(tls: TLSContext?, serverName: String) async throws -> Seen {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()

@@ -26,6 +26,12 @@ struct RelayCheck {
                 }
             }
             return findings
+        } catch AdministrationError.denied where settings.database.adminURL == nil {
+            return [
+                .note(
+                    "pool", "database.admin-url is not set: pools and relays are not looked at",
+                    hint: "a node needs none; set it where operators' commands are given")
+            ]
         } catch AdministrationError.denied(let message) {
             return [
                 .wrong(
@@ -97,7 +103,9 @@ struct RelayCheck {
             }
             return relay.status == "active" ? .ok("relay", text) : .note("relay", text + "; it is draining")
         } catch {
-            if relay.tls == "opportunistic", (try? await probe.run(tls: nil, serverName: serverName)) != nil {
+            if relay.tls == "opportunistic", Probe.mayGoOnInTheClear(after: error),
+                (try? await probe.run(tls: nil, serverName: serverName)) != nil
+            {
                 return .note("relay", "\(name): \(how), answers, in the clear (\(error))")
             }
             let remedy = RelayRemedy(

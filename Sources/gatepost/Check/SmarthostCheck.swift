@@ -44,7 +44,7 @@ struct SmarthostCheck {
             }
             return .ok(subject, "\(text), \(seen.untriedLogin)")
         } catch {
-            if hop.tls == .opportunistic, !hop.isImplicitTLS,
+            if hop.tls == .opportunistic, !hop.isImplicitTLS, Probe.mayGoOnInTheClear(after: error),
                 (try? await probe.run(tls: nil, serverName: hop.serverName)) != nil
             {
                 return .note(subject, "\(name), answers, in the clear (\(error))")

@@ -72,14 +72,15 @@ extension CredentialCommands {
                     let (username, secret) = try await desk.administration.issueCredential(for: tenant, terms)
                     try file?.write(secret.exposed + "\n")
                     let record = try await desk.administration.credential(username)
-                    let snippet = try await client?.text(desk.place(username, tenant))
+                    let snippet = try await client?.text(desk.place(record, tenant))
                     desk.output.show(
                         record.issuedJSON(secret: file == nil ? secret : nil, settings: snippet),
                         Table.properties([
                             "username": username, "secret": file.map { "in \($0.path)" } ?? secret.exposed,
                         ]) + (snippet.map { "\n" + $0 } ?? ""))
                     desk.output.note(
-                        "The secret is not shown again. Try it: port \(desk.port), STARTTLS, SCRAM-SHA-256 or PLAIN.")
+                        "The secret is not shown again. Try it: port \(desk.port), STARTTLS, \(record.mechanismsInWords)."
+                    )
                 } catch {
                     // What is in doubt may have been made: its secret is kept only if it was written.
                     file?.removeIfEmpty()
@@ -91,6 +92,20 @@ extension CredentialCommands {
 }
 
 extension CredentialRecord {
+    fileprivate var mechanismsInWords: String {
+        mechanisms.isEmpty ? "SCRAM-SHA-256 or PLAIN" : mechanisms.joined(separator: " or ")
+    }
+
+    /// An address that it may send as and that any program's settings take as it is; nil: it may send as all its tenant's.
+    fileprivate var plainSender: String? {
+        let plain = senders.first { sender in
+            sender.utf8.allSatisfy {
+                UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20 || "0123456789.-_+@".utf8.contains($0)
+            }
+        }
+        return plain.map { $0.contains("@") ? $0 : "app@\($0)" }
+    }
+
     /// The two that are shown once, before all else.
     fileprivate func issuedJSON(secret: Secret?, settings: String?) -> JSON {
         guard case .object(let members) = json else { return json }
@@ -107,11 +122,11 @@ extension Desk {
     fileprivate var port: Int { settings.submission.listen.first?.port ?? 587 }
 
     /// Where this node's clients connect, and an address the tenant may send as.
-    fileprivate func place(_ username: String, _ tenant: String) async throws -> Snippet.Place {
+    fileprivate func place(_ credential: CredentialRecord, _ tenant: String) async throws -> Snippet.Place {
         let domain = try await administration.domains(of: tenant).first { $0.verifiedAt != nil }?.domain
         return Snippet.Place(
             host: settings.submission.hostname, port: port,
             tlsPort: settings.submission.listenTLS.first?.port,
-            username: username, sender: "app@\(domain ?? "YOUR-DOMAIN")")
+            username: credential.name, sender: credential.plainSender ?? "app@\(domain ?? "YOUR-DOMAIN")")
     }
 }

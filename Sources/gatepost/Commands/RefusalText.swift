@@ -48,9 +48,6 @@ enum RefusalHint {
         case "sender_domain", "from_domain":
             let domain = typeable(named) ?? typeable(reply?.firstMatch(of: /names (\S+), which/)?.1)
             return "gatepost domain add \(tenant) \(domain ?? "DOMAIN")"
-        case "sender_address":
-            let address = typeable(named) ?? typeable(reply?.firstMatch(of: /may not send as (\S+); ask/)?.1)
-            return credentialCommand("set", "sender \(address ?? "ADDRESS")")
         case "suppressed":
             let address = typeable(named?.prefix { $0 != ":" })
             return "gatepost suppression remove \(tenant) \(address ?? "ADDRESS")"
@@ -58,11 +55,9 @@ enum RefusalHint {
         case "credential_suspended": return credentialCommand("resume")
         case "credential_not_yet": return credentialCommand("set", "not-before now")
         case "credential_expired": return credentialCommand("set", "expires never")
-        case "login_expired": return credentialCommand("show")
+        // (What is set of the last three replaces all there is: nobody should set one without having seen the others.)
+        case "login_expired", "sender_address", "networks", "mechanisms": return credentialCommand("show")
         case "credential_revoked", "credential_unknown": return "gatepost credential issue \(tenant)"
-        case "networks":
-            return credentialCommand("set", "network \(typeable(detail["client"]?.plain) ?? "ADDRESS")")
-        case "mechanisms": return credentialCommand("set", "mechanism NAME")
         default: return nil
         }
     }

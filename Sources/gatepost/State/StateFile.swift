@@ -156,7 +156,7 @@ struct StateFile: Equatable {
         var names: [String] = []
         for item in node.sequence.map(Array.init) ?? [node] {
             do {
-                let name = try ArgumentText.newDomain(item.scalar?.string ?? "")
+                let name = try ArgumentText.domain(item.scalar?.string ?? "")
                 if !names.contains(name) { names.append(name) }
             } catch {
                 add(item, "bad domain '\((item.scalar?.string ?? "").shortened(to: 60).printable)': \(error)")
