@@ -261,7 +261,9 @@ package struct DeliveryNotice: Sendable {
         let isBeyondASCII = HeaderOctets.hasEightBit(original)
         var reason: String?
         if mayReturnAll {
-            let isEightBit = original.readableBytesView.contains { $0 >= 0x80 }
+            // No message of many megabytes is looked through here, on the forwarder's loop.
+            let isEightBit =
+                original.readableBytes <= Limits.returned && original.readableBytesView.contains { $0 >= 0x80 }
             reason = reasonForHeaderOnly(isEightBit: isEightBit, isBeyondASCII: isBeyondASCII)
             if reason == nil {
                 return (isBeyondASCII ? "message/global" : "message/rfc822", original, isEightBit, nil)

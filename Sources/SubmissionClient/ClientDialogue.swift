@@ -14,10 +14,13 @@ package struct ClientDialogue {
         package var pipelines: Bool
         /// Keep the text of positive replies to messages too.
         package var keepsReplies: Bool
+        /// A server that knows no EHLO will do (RFC 5321 §3.2).
+        package var mayBeBasic: Bool
 
         package init(
             heloName: String, startsTLS: Bool = true, credentials: ClientCredentials?,
-            choosesMechanism: Bool = false, pipelines: Bool = false, keepsReplies: Bool = false
+            choosesMechanism: Bool = false, pipelines: Bool = false, keepsReplies: Bool = false,
+            mayBeBasic: Bool = false
         ) {
             self.heloName = heloName
             self.startsTLS = startsTLS
@@ -25,6 +28,7 @@ package struct ClientDialogue {
             self.choosesMechanism = choosesMechanism
             self.pipelines = pipelines
             self.keepsReplies = keepsReplies
+            self.mayBeBasic = mayBeBasic
         }
     }
 
@@ -210,8 +214,7 @@ package struct ClientDialogue {
             sayHello(into: &output)
             return nil
         case .hello:
-            if (500..<600).contains(reply.code), !isBasic {
-                // RFC 5321 §3.2: a server that knows no EHLO.
+            if (500..<600).contains(reply.code), configuration.mayBeBasic, !isBasic {
                 isBasic = true
                 output.writeString("HELO \(configuration.heloName)\r\n")
                 return nil

@@ -444,10 +444,11 @@ final class FrontEnd: Sendable {
         await noting?.value
         await acceptor?.shutdown()
         forwarding?.cancel()
-        upkeep?.cancel()
         notifying?.cancel()
         await forwarding?.value
         await delivery?.queue.drain()
+        // Outcomes may wait for the partitions of a day, which it makes.
+        upkeep?.cancel()
         await delivery?.owner.shutdown()
         await delivery?.queue.shutdown()
         listener.shutdown()

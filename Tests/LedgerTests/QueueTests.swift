@@ -158,16 +158,17 @@ extension LedgerSuite {
             try await owner.start()
             let queue = fixture.queue(owner)
             let message = try #require(try await queue.claim(maxMessages: 1, maxBytes: 1 << 20).first)
+            let upkeep = Task {
+                await Upkeep(DatabaseConfiguration(url: fixture.database.url(as: .node)), logger: .quiet).run()
+            }
+            // (It has looked at the clock once.)
+            try await Task.sleep(for: .seconds(2))
             try await fixture.operation.query(
                 """
                 CREATE OR REPLACE FUNCTION gatepost.clock() RETURNS timestamptz LANGUAGE sql
                 AS $$ SELECT clock_timestamp() + interval '9 days' $$
                 """)
             queue.settle([Settlement(.bounced, of: message.recipients[0], in: message, replyCode: 550)])
-            try await Task.sleep(for: .milliseconds(300))
-            let upkeep = Task {
-                await Upkeep(DatabaseConfiguration(url: fixture.database.url(as: .node)), logger: .quiet).run()
-            }
             await queue.drain()
             upkeep.cancel()
             let rows = try await fixture.operation.query(

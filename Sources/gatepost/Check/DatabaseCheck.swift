@@ -71,7 +71,7 @@ struct DatabaseCheck {
                 return .wrong(
                     "node role",
                     "`serve` connects to the database \(try row.first?.string("name") ?? "?"), which has no Gatepost",
-                    hint: "database.url is to name the one that `gatepost migrate` was run on")
+                    hint: "`gatepost migrate`, or database.url is to name the database that it was run on")
             }
             if try row.first?.bool("rolsuper") == true {
                 return .note(

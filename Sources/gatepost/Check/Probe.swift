@@ -64,7 +64,7 @@ struct Probe {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         let promise = eventLoop.makePromise(of: Seen.self)
         let configuration = ClientDialogue.Configuration(
-            heloName: heloName, startsTLS: tls != nil && !isTLSAtOnce, credentials: nil)
+            heloName: heloName, startsTLS: tls != nil && !isTLSAtOnce, credentials: nil, mayBeBasic: tls == nil)
         let options = tls.map {
             ClientHandler.TLSOptions(context: $0, serverName: serverName, isAtOnce: isTLSAtOnce)
         }

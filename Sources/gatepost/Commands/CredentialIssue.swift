@@ -98,12 +98,13 @@ extension CredentialRecord {
 
     /// An address that it may send as and that any program's settings take as it is; nil: it may send as all its tenant's.
     fileprivate var plainSender: String? {
+        guard !senders.isEmpty else { return nil }
         let plain = senders.first { sender in
             sender.utf8.allSatisfy {
                 UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20 || "0123456789.-_+@".utf8.contains($0)
             }
         }
-        return plain.map { $0.contains("@") ? $0 : "app@\($0)" }
+        return plain.map { $0.contains("@") ? $0 : "app@\($0)" } ?? "YOUR-ADDRESS"
     }
 
     /// The two that are shown once, before all else.
