@@ -350,6 +350,12 @@ import Testing
             run.output.contains("the user of database.admin-url may not read the pools and relays: permission denied"))
         #expect(run.output.contains("hint: set database.admin-url to a role in gatepost_admin or gatepost_viewer"))
         #expect(!(try office.run("check --skip-relays").output.contains("may not read the pools")))
+        // A node needs none.
+        environment["GATEPOST_DATABASE_ADMIN_URL"] = nil
+        environment["GATEPOST_DATABASE_URL"] = office.database.url(as: .node)
+        let node = try Run(["check", "--skip-relays"], environment: environment)
+        #expect(node.output.contains("database.admin-url is not set: pools and relays are not looked at"), "\(node)")
+        #expect(!node.output.contains("wrong  pool"), "\(node)")
     }
 
     @Test func `limits replay says what a cap would have refused`() async throws {

@@ -26,7 +26,7 @@ struct RelayCheck {
                 }
             }
             return findings
-        } catch AdministrationError.denied where settings.database.adminURL == settings.database.url {
+        } catch AdministrationError.denied where !settings.database.hasAdminURL {
             return [
                 .note(
                     "pool", "database.admin-url is not set: pools and relays are not looked at",

@@ -12,6 +12,8 @@ struct Settings: Sendable {
     struct Database: Sendable {
         /// For `serve`, the operator's commands and `migrate`; each falls back on the one before it.
         var url, adminURL, ownerURL: String?
+        /// Of its own, and not as a node's.
+        var hasAdminURL = false
         /// Of the environment; goes before the file.
         var password: Redacted?
         /// Read at each connect, so that it may be rotated.
@@ -76,6 +78,7 @@ struct Settings: Sendable {
         database = Database(
             url: url, adminURL: adminURL, ownerURL: values.text("database.owner-url") ?? adminURL, password: password,
             passwordFile: values.path("database.password-file"))
+        database.hasAdminURL = values.text("database.admin-url") != nil
         submission = Submission(values, machineName: machineName)
         forwarder = Forwarder(
             certificate: values.path("forwarder.certificate"), privateKey: values.path("forwarder.private-key"),
