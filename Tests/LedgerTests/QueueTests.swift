@@ -161,8 +161,13 @@ extension LedgerSuite {
             let upkeep = Task {
                 await Upkeep(DatabaseConfiguration(url: fixture.database.url(as: .node)), logger: .quiet).run()
             }
-            // (It has looked at the clock once.)
-            try await Task.sleep(for: .seconds(2))
+            // It has looked at the clock once: this is what it does last.
+            #expect(
+                try await eventually(within: .seconds(60)) {
+                    let last =
+                        "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%ledger.upkeep_expired(%' AND pid <> pg_backend_pid()"
+                    return try await !fixture.operation.query(last + " AND datname = current_database()").isEmpty
+                })
             try await fixture.operation.query(
                 """
                 CREATE OR REPLACE FUNCTION gatepost.clock() RETURNS timestamptz LANGUAGE sql
