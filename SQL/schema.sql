@@ -385,6 +385,7 @@ CREATE TABLE gatepost.tenant (
     shadow_monthly_cap bigint,
     shadow_bytes_daily_cap bigint,
     shadow_first_time_daily_cap bigint,
+    foreign_names boolean DEFAULT true NOT NULL,
     CONSTRAINT tenant_burst_check CHECK (((burst >= 1) AND (burst <= 1000000000))),
     CONSTRAINT tenant_bytes_daily_cap_check CHECK ((bytes_daily_cap > 0)),
     CONSTRAINT tenant_check CHECK (((NOT hold_queue) OR (status <> 'active'::text))),
@@ -699,7 +700,7 @@ CREATE FUNCTION ledger.credential_used(tenant_ids bigint[], credential_ids bigin
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION ledger.login(name text) RETURNS TABLE(login_id bigint, credential_id bigint, tenant_id bigint, tenant text, credential text, pool_id bigint, verifier text, digest bytea, certificate bytea, login_valid_until timestamp with time zone, tenant_status text, tenant_reason text, credential_revoked_at timestamp with time zone, credential_revoked_reason text, credential_expires_at timestamp with time zone, credential_not_before timestamp with time zone, not_before_text text, credential_suspended_at timestamp with time zone, credential_suspended_reason text, mode text, mechanisms text[], senders text[], networks text[], message_size bigint, recipients_per_message integer, message_size_limit text, recipients_limit text, sessions integer, credential_sessions integer, policy text, partial boolean, null_sender boolean, resubmission boolean, sender_domains text[], limit_name text, remaining bigint, cap bigint, used bigint, resets_at timestamp with time zone, resets_text text, byte_limit_name text, byte_remaining bigint, byte_cap bigint, byte_used bigint, byte_resets_at timestamp with time zone, byte_resets_text text, clock timestamp with time zone)
+CREATE FUNCTION ledger.login(name text) RETURNS TABLE(login_id bigint, credential_id bigint, tenant_id bigint, tenant text, credential text, pool_id bigint, verifier text, digest bytea, certificate bytea, login_valid_until timestamp with time zone, tenant_status text, tenant_reason text, credential_revoked_at timestamp with time zone, credential_revoked_reason text, credential_expires_at timestamp with time zone, credential_not_before timestamp with time zone, not_before_text text, credential_suspended_at timestamp with time zone, credential_suspended_reason text, mode text, mechanisms text[], senders text[], networks text[], message_size bigint, recipients_per_message integer, message_size_limit text, recipients_limit text, sessions integer, credential_sessions integer, policy text, partial boolean, null_sender boolean, foreign_names boolean, resubmission boolean, sender_domains text[], limit_name text, remaining bigint, cap bigint, used bigint, resets_at timestamp with time zone, resets_text text, byte_limit_name text, byte_remaining bigint, byte_cap bigint, byte_used bigint, byte_resets_at timestamp with time zone, byte_resets_text text, clock timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
@@ -1092,6 +1093,7 @@ CREATE VIEW admin.tenant AS
     t.partial,
     t.resubmission,
     t.null_sender,
+    t.foreign_names,
     t.warn_percents,
     p.name AS pool,
     t.created_at,

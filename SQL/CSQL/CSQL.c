@@ -34,6 +34,9 @@ static const char migrations_0008_owner_lock[] = {
 static const char migrations_0009_delay_told[] = {
 #embed "../migrations/0009_delay_told.sql" suffix(, 0)
 };
+static const char migrations_0010_foreign_names[] = {
+#embed "../migrations/0010_foreign_names.sql" suffix(, 0)
+};
 
 static const struct sql_file migrations[] = {
     {"0001_schema", migrations_0001_schema},
@@ -45,6 +48,7 @@ static const struct sql_file migrations[] = {
     {"0007_unreadable", migrations_0007_unreadable},
     {"0008_owner_lock", migrations_0008_owner_lock},
     {"0009_delay_told", migrations_0009_delay_told},
+    {"0010_foreign_names", migrations_0010_foreign_names},
     {0, 0},
 };
 

@@ -9,7 +9,7 @@
 --            message_size, recipients_per_message   octets; recipients. No null: these have an end
 --            sessions                     per node; null is unlimited
 --            policy                       'defer' | 'reject' at a cap
---            partial, resubmission, null_sender     booleans
+--            partial, resubmission, null_sender, foreign_names     booleans
 --            warn                         array of percents, 1 to 100
 --            shadow_daily, shadow_monthly, shadow_bytes_daily, shadow_first_time_daily
 --                                         caps that are proposed and not in force; null is none

@@ -19,7 +19,8 @@ CREATE FUNCTION ledger.login(name text) RETURNS TABLE (
     mode text, mechanisms text[], senders text[], networks text[],
     message_size bigint, recipients_per_message int, message_size_limit text, recipients_limit text,
     sessions int, credential_sessions int,
-    policy text, partial boolean, null_sender boolean, resubmission boolean, sender_domains text[],
+    policy text, partial boolean, null_sender boolean, foreign_names boolean, resubmission boolean,
+    sender_domains text[],
     limit_name text, remaining bigint, cap bigint, used bigint, resets_at timestamptz, resets_text text,
     byte_limit_name text, byte_remaining bigint, byte_cap bigint, byte_used bigint, byte_resets_at timestamptz,
     byte_resets_text text, clock timestamptz
@@ -142,7 +143,7 @@ BEGIN
         CASE WHEN v_credential.recipients_per_message < v_tenant.recipients_per_message
              THEN 'credential_recipients_per_message' ELSE 'recipients_per_message' END,
         v_tenant.sessions, v_credential.sessions,
-        v_tenant.policy, v_tenant.partial, v_tenant.null_sender, v_tenant.resubmission,
+        v_tenant.policy, v_tenant.partial, v_tenant.null_sender, v_tenant.foreign_names, v_tenant.resubmission,
         ARRAY(SELECT d.domain FROM gatepost.sender_domain d
               WHERE d.tenant_id = v_tenant.id AND d.verified_at IS NOT NULL ORDER BY d.domain),
         v_room.limit_name, v_room.remaining, v_room.cap, v_room.used, v_room.resets_at, v_room.resets_text,

@@ -76,14 +76,15 @@ BEGIN
                     RAISE EXCEPTION 'policy cannot be %', v_value USING ERRCODE = 'GP004', HINT = 'defer or reject.';
                 END IF;
                 tenant.policy := v_value #>> '{}';
-            WHEN 'partial', 'resubmission', 'null_sender' THEN
+            WHEN 'partial', 'resubmission', 'null_sender', 'foreign_names' THEN
                 IF jsonb_typeof(v_value) <> 'boolean' THEN
                     RAISE EXCEPTION '% cannot be %', v_key, v_value USING ERRCODE = 'GP004', HINT = 'true or false.';
                 END IF;
                 CASE v_key
                     WHEN 'partial' THEN tenant.partial := v_value::boolean;
                     WHEN 'resubmission' THEN tenant.resubmission := v_value::boolean;
-                    ELSE tenant.null_sender := v_value::boolean;
+                    WHEN 'null_sender' THEN tenant.null_sender := v_value::boolean;
+                    ELSE tenant.foreign_names := v_value::boolean;
                 END CASE;
             WHEN 'warn' THEN
                 IF jsonb_typeof(v_value) <> 'array' OR EXISTS (

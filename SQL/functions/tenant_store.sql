@@ -23,6 +23,7 @@ BEGIN
         first_time_daily_cap = new.first_time_daily_cap, message_size = new.message_size,
         recipients_per_message = new.recipients_per_message, sessions = new.sessions, policy = new.policy,
         partial = new.partial, resubmission = new.resubmission, null_sender = new.null_sender,
+        foreign_names = new.foreign_names,
         warn_percents = new.warn_percents, contact = new.contact, pool_id = new.pool_id,
         shadow_daily_cap = new.shadow_daily_cap, shadow_monthly_cap = new.shadow_monthly_cap,
         shadow_bytes_daily_cap = new.shadow_bytes_daily_cap,

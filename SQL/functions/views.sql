@@ -10,7 +10,7 @@ SELECT t.id, t.slug, t.status, t.reason, t.hold_queue,
        CASE WHEN t.next_zone_from > k.now THEN t.next_zone END AS next_zone,
        CASE WHEN t.next_zone_from > k.now THEN t.next_zone_from END AS next_zone_from,
        t.daily_cap, t.monthly_cap, t.rate, t.burst, t.message_size, t.recipients_per_message, t.sessions,
-       t.policy, t.partial, t.resubmission, t.null_sender, t.warn_percents, p.name AS pool, t.created_at,
+       t.policy, t.partial, t.resubmission, t.null_sender, t.foreign_names, t.warn_percents, p.name AS pool, t.created_at,
        t.daily_window, t.bytes_daily_cap, t.first_time_daily_cap, t.shadow_daily_cap, t.shadow_monthly_cap,
        t.shadow_bytes_daily_cap, t.shadow_first_time_daily_cap, t.contact, n.name AS plan,
        -- Where each value is from: own, else the plan if it has it, else the default.

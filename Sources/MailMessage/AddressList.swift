@@ -16,8 +16,8 @@ struct AddressList {
     /// it may be.
     private(set) var addresses: [String] = []
     private(set) var mailboxCount = 0
-    /// An `@` stands in a display name or a comment, where people may take it for the address.
-    private(set) var namesOtherAddress = false
+    /// What display names and comments show.
+    private(set) var shown = ShownAddresses()
 
     private let octets: [UInt8]
     private let isInternationalized: Bool
@@ -91,19 +91,19 @@ struct AddressList {
     private mutating func element() throws(AddressFault) -> Element {
         var words = 0
         var firstWord = 0..<0
-        var hasAtInName = false
+        let start = position
 
         while true {
             try skipBlanksAndComments()
             guard let octet = current else { throw words > 0 ? .noAddress : .empty }
             switch octet {
             case UInt8(ascii: "<"):
-                if hasAtInName { namesOtherAddress = true }
+                shown.look(at: octets[start..<position])
                 try angleAddress()
                 return .mailbox
             case UInt8(ascii: ":"):
                 guard words > 0 else { throw unexpected() }
-                if hasAtInName { namesOtherAddress = true }
+                shown.look(at: octets[start..<position])
                 return .groupName
             case UInt8(ascii: "@"):
                 guard words == 1 else { throw words == 0 ? .localPart : unexpected() }
@@ -114,7 +114,6 @@ struct AddressList {
             case UInt8(ascii: "\""):
                 let word = try quotedString()
                 if words == 0 { firstWord = word }
-                if octets[word].contains(UInt8(ascii: "@")) { hasAtInName = true }
                 words += 1
             case UInt8(ascii: ","), UInt8(ascii: ";"):
                 throw .noAddress
@@ -251,9 +250,11 @@ struct AddressList {
     // CFWS: blanks, folds, and comments, which nest.
     private mutating func skipBlanksAndComments() throws(AddressFault) {
         var depth = 0
+        var comment = position
         while let octet = current {
             switch octet {
             case UInt8(ascii: "("):
+                if depth == 0 { comment = position }
                 depth += 1
                 hasComment = true
                 position += 1
@@ -261,12 +262,11 @@ struct AddressList {
                 guard depth > 0 else { throw unexpected() }
                 depth -= 1
                 position += 1
+                if depth == 0 { shown.look(at: octets[comment..<position]) }
             case .carriageReturn: try fold()
             case _ where octet.isBlank: position += 1
             case UInt8(ascii: "\\") where depth > 0: try quotedPair()
-            case _ where depth > 0:
-                if octet == UInt8(ascii: "@") { namesOtherAddress = true }
-                try text(octet)
+            case _ where depth > 0: try text(octet)
             default: return
             }
         }

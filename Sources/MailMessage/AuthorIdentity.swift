@@ -14,8 +14,9 @@ package struct AuthorIdentity: Hashable, Sendable {
     /// The addresses of those fields, each once, in the order found: local-part@domain, the domain as A-label in lower
     /// case. Never empty.
     package private(set) var addresses: [String] = []
-    /// An address stands in a display name or a comment: `"ceo@bank.example" <x@own.example>`.
-    package private(set) var namesOtherAddress = false
+    /// The domains of addresses that stand in display names and comments, each once: of
+    /// `"ceo@bank.example" <x@own.example>`, bank.example. They are no authors', though people may think so.
+    package private(set) var shownDomains: [String] = []
 
     /// `content` is the one that `scan` was made from. `isInternationalized`: SMTPUTF8 was declared, so addresses may be
     /// UTF-8 (RFC 6532).
@@ -23,6 +24,7 @@ package struct AuthorIdentity: Hashable, Sendable {
         _ scan: HeaderScan, in content: ByteBuffer, isInternationalized: Bool = false
     ) throws(MessageFault) {
         var mailboxes = 0
+        var known: Set<String> = []
         let hasSender = scan.first(.sender) != nil
         let hasResentSender = scan.first(.resentSender) != nil
         guard scan.first(.from) != nil else { throw .missingFrom }
@@ -42,7 +44,7 @@ package struct AuthorIdentity: Hashable, Sendable {
                 }
                 for domain in list.domains where !domains.contains(domain) { domains.append(domain) }
                 for address in list.addresses where !addresses.contains(address) { addresses.append(address) }
-                if list.namesOtherAddress { namesOtherAddress = true }
+                for domain in list.shown.domains where known.insert(domain).inserted { shownDomains.append(domain) }
             }
             if name == .from { fromDomainCount = domains.count }
         }

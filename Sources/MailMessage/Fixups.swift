@@ -15,8 +15,8 @@ package struct PreparedMessage: Sendable {
     package let fromDomainCount: Int
     /// The same as whole addresses.
     package let authorAddresses: [String]
-    /// An address stands in a display name or a comment of the author.
-    package let namesOtherAddress: Bool
+    /// The domains of addresses in display names and comments of these fields (``AuthorIdentity/shownDomains``).
+    package let shownDomains: [String]
     /// Blanks stood before a colon (RFC 5322 §4.5.8).
     package let usesObsoleteSyntax: Bool
     /// An octet above 127 stands in header or body: the relay must offer 8BITMIME.
@@ -106,7 +106,7 @@ package enum Fixups {
             content: rebuilt(content, headerEnd: scan.end, without: removed, adding: added),
             messageID: messageID ?? "", hadMessageID: ownMessageID != nil, authors: authors.domains,
             fromDomainCount: authors.fromDomainCount,
-            authorAddresses: authors.addresses, namesOtherAddress: authors.namesOtherAddress,
+            authorAddresses: authors.addresses, shownDomains: authors.shownDomains,
             usesObsoleteSyntax: scan.usesObsoleteBlanks,
             isEightBit: scan.isEightBit || hasEightBitOctet(content, from: scan.end),
             hasEightBitHeader: scan.isEightBit)

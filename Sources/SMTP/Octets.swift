@@ -10,7 +10,7 @@ extension UInt8 {
 
     var isDigit: Bool { (0x30...0x39).contains(self) }
     var isLetter: Bool { (0x41...0x5A).contains(self) || (0x61...0x7A).contains(self) }
-    var isLetterOrDigit: Bool { isLetter || isDigit }
+    package var isLetterOrDigit: Bool { isLetter || isDigit }
     /// `VCHAR`: %x21-7E.
     var isVisible: Bool { (0x21...0x7E).contains(self) }
     /// A control character, DEL included.

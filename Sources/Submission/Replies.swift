@@ -50,6 +50,12 @@ extension Reply {
             "\(field) names \(domain), which is not a sender domain of this account; ask the operator to add it.")
     }
 
+    static func nameNotYours(_ domain: String) -> Reply {
+        Reply(
+            550, EnhancedCode(5, 7, 1),
+            "A display name shows an address of \(domain), which is no sender domain of this account; leave it out.")
+    }
+
     static func queued(as id: String) -> Reply { Reply(250, EnhancedCode(2, 0, 0), "Ok: queued as \(id)") }
     /// Of a credential in test mode: it goes nowhere.
     static func heldForTest(as id: String) -> Reply {

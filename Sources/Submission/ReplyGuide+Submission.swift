@@ -49,7 +49,10 @@ extension ReplyGuide {
                 ReplyGuide(.sessionEnded(obstacle.sentence), "the same, to a session that is open", obstacle.help),
             ]
         } + [
-            ReplyGuide(.nullSender, "MAIL FROM:<> by an account that may not", "`tenant set --null-sender on`")
+            ReplyGuide(.nullSender, "MAIL FROM:<> by an account that may not", "`tenant set --null-sender on`"),
+            ReplyGuide(
+                .nameNotYours("DOMAIN"), "a display name shows another domain's address, and the tenant wants none",
+                "the client; `tenant set --foreign-names on`"),
         ]
             + AcceptRefusal.Verdict.allCases.flatMap { verdict in
                 AcceptRefusal.examples(verdict).map { ReplyGuide(Reply($0), verdict.cause, verdict.help) }

@@ -250,7 +250,15 @@ extension SubmissionHandler {
         if let foreign = message.authorAddresses.first(where: { !login.allows(author: $0) }) {
             return (.addressNotYours(foreign), .init("sender_address"))
         }
+        if !login.foreignNames, let domain = foreignName(message, login) {
+            return (.nameNotYours(domain), .init("foreign_names"))
+        }
         return nil
+    }
+
+    /// A domain that is not the tenant's and stands, in an address, in a display name or a comment of its authors'.
+    private func foreignName(_ message: PreparedMessage, _ login: Login) -> String? {
+        message.shownDomains.first { !login.senderDomains.contains($0) }
     }
 
     private func submit(
@@ -302,7 +310,9 @@ extension SubmissionHandler {
             "message-id": "\(message.messageID)",
         ]
         // What readers may be misled by, though the author is the tenant's.
-        if message.namesOtherAddress { metadata["from"] = "an address in the display name or a comment" }
+        if let login, let domain = foreignName(message, login) {
+            metadata["from"] = "a display name or a comment shows an address of \(domain)"
+        }
         logger.info("accepted", metadata: metadata)
         let reply = login?.isTest == true ? Reply.heldForTest(as: "\(id)") : .queued(as: "\(id)")
         answer { output in dialogue.accepted(reply, into: &output) }

@@ -15,7 +15,7 @@ package struct TenantRecord: Sendable, Hashable {
     package var messageSize, recipientsPerMessage: Int64
     package var sessions: Int64?
     package var policy: String
-    package var partial, resubmission, nullSender: Bool
+    package var partial, resubmission, nullSender, foreignNames: Bool
     package var pool: String
     package var createdAt: Instant
     /// `day` or `rolling`.
@@ -64,6 +64,7 @@ extension TenantRecord {
         case .partial: .flag(partial)
         case .resubmission: .flag(resubmission)
         case .nullSender: .flag(nullSender)
+        case .foreignNames: .flag(foreignNames)
         case .warn: .percents(warn)
         case .shadowDaily: Self.proposal(shadowDaily)
         case .shadowMonthly: Self.proposal(shadowMonthly)
@@ -228,7 +229,7 @@ extension Administration {
         try await read(
             """
             SELECT slug, status, reason, hold_queue, zone, next_zone, next_zone_from, daily_cap, monthly_cap, rate, burst,
-                   message_size, recipients_per_message, sessions, policy, partial, resubmission, null_sender, pool,
+                   message_size, recipients_per_message, sessions, policy, partial, resubmission, null_sender, foreign_names, pool,
                    created_at, daily_window, bytes_daily_cap, first_time_daily_cap,
                    warn_percents, shadow_daily_cap, shadow_monthly_cap, shadow_bytes_daily_cap,
                    shadow_first_time_daily_cap, contact, plan, own, plan_keys
@@ -245,7 +246,8 @@ extension Administration {
                 recipientsPerMessage: try row.int64("recipients_per_message"),
                 sessions: try row.int64OrNil("sessions"), policy: try row.string("policy"),
                 partial: try row.bool("partial"), resubmission: try row.bool("resubmission"),
-                nullSender: try row.bool("null_sender"), pool: try row.string("pool"),
+                nullSender: try row.bool("null_sender"),
+                foreignNames: try row.bool("foreign_names"), pool: try row.string("pool"),
                 createdAt: try row.timestamp("created_at"))
             tenant.window = try row.string("daily_window")
             tenant.bytesDaily = try row.int64OrNil("bytes_daily_cap")

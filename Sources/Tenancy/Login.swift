@@ -44,6 +44,8 @@ package struct Login: Sendable {
     package var credentialSessions: Int64?
     package var policy: CapPolicy
     package var partial, nullSender, resubmission: Bool
+    /// Display names may show addresses of domains that are not the tenant's.
+    package var foreignNames = true
     /// Verified ones, A-labels in lower case.
     package var senderDomains: Set<String>
     package var room: Room
@@ -137,7 +139,8 @@ extension Login {
         "credential_expires_at", "credential_revoked_reason", "credential_not_before", "not_before_text",
         "credential_suspended_at", "credential_suspended_reason", "mode", "mechanisms", "senders", "networks",
         "message_size", "recipients_per_message", "message_size_limit", "recipients_limit", "sessions",
-        "credential_sessions", "policy", "partial", "null_sender", "resubmission", "sender_domains", "remaining",
+        "credential_sessions", "policy", "partial", "null_sender", "foreign_names", "resubmission", "sender_domains",
+        "remaining",
         "limit_name", "cap", "used", "resets_at", "resets_text", "byte_remaining", "byte_limit_name", "byte_cap",
         "byte_used", "byte_resets_at", "byte_resets_text", "clock",
     ]
@@ -178,6 +181,7 @@ extension Login {
         policy = CapPolicy(rawValue: try row.string("policy")) ?? .defer
         partial = try row.bool("partial")
         nullSender = try row.bool("null_sender")
+        foreignNames = try row.bool("foreign_names")
         resubmission = try row.bool("resubmission")
         senderDomains = Set(try row.stringsOrNil("sender_domains") ?? [])
         room = try Room(row, "")

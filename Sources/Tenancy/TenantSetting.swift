@@ -7,6 +7,7 @@ package enum TenantSetting: String, Sendable, Hashable, CaseIterable {
     case recipientsPerMessage = "recipients_per_message"
     case sessions, policy, partial, resubmission
     case nullSender = "null_sender"
+    case foreignNames = "foreign_names"
     case warn
     case shadowDaily = "shadow_daily"
     case shadowMonthly = "shadow_monthly"
@@ -37,7 +38,7 @@ package enum TenantSetting: String, Sendable, Hashable, CaseIterable {
         case .shadowDaily, .shadowMonthly, .shadowFirstTimeDaily: .proposal(range, inOctets: false)
         case .window: .word(["day", "rolling"])
         case .policy: .word(CapPolicy.allCases.map(\.rawValue))
-        case .partial, .resubmission, .nullSender: .flag
+        case .partial, .resubmission, .nullSender, .foreignNames: .flag
         case .warn: .percents
         case .plan, .contact: .name(canBeNone: true)
         case .zone, .pool: .name(canBeNone: false)
@@ -84,6 +85,7 @@ package enum TenantSetting: String, Sendable, Hashable, CaseIterable {
         case .partial: "Take the recipients that still fit, at RCPT."
         case .resubmission: "Answer a message sent again within 10 minutes as the first."
         case .nullSender: "Allow the empty sender, MAIL FROM:<>."
+        case .foreignNames: "Allow display names that show a foreign address."
         case .warn: "Warn at these percents of a cap, like 50,80,100."
         case .shadowDaily: "Propose a daily cap: say what it would refuse."
         case .shadowMonthly: "Propose a monthly cap."

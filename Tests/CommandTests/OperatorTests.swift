@@ -87,13 +87,14 @@ import Testing
         let line =
             "tenant set acme --daily unlimited --monthly 9000 --rate 600 --burst 50 --max-message-size 10MiB"
             + " --recipients-per-message 20 --sessions unlimited --policy reject --partial on --resubmission off"
-            + " --null-sender on --pool other --time-zone Europe/Brussels"
+            + " --null-sender on --foreign-names off --pool other --time-zone Europe/Brussels"
         let tenant = try office.json(line)
         #expect(tenant["daily"] is NSNull && tenant["monthly"] as? Int == 9000 && tenant["rate"] as? Int == 600)
         #expect(tenant["burst"] as? Int == 50 && tenant["max_message_size"] as? Int == 10 << 20)
         #expect(tenant["recipients_per_message"] as? Int == 20 && tenant["sessions"] is NSNull)
         #expect(tenant["policy"] as? String == "reject" && tenant["partial"] as? Bool == true)
         #expect(tenant["resubmission"] as? Bool == false && tenant["null_sender"] as? Bool == true)
+        #expect(tenant["foreign_names"] as? Bool == false)
         #expect(tenant["pool"] as? String == "other" && tenant["next_time_zone"] as? String == "Europe/Brussels")
         // Every column that an operator can set has been: a new limit must come with its flag.
         #expect(try office.run(line).output.hasPrefix("tenant acme unchanged"))

@@ -222,6 +222,7 @@ import Testing
             (#"{"limit": "mechanisms"}"#, "credential show acme.k7m2q9"),
             (#"{"limit": "credential_expired"}"#, "credential set acme.k7m2q9 --expires never"),
             (#"{"limit": "null_sender"}"#, "tenant set acme --null-sender on"),
+            (#"{"limit": "foreign_names"}"#, "tenant set acme --foreign-names on"),
             (#"{"limit": "networks", "client": "192.0.2.1"}"#, "credential show acme.k7m2q9"),
             (#"{"stage": "DATA", "by": "node"}"#, nil),
         ] as [(String, String?)])

@@ -233,7 +233,7 @@ extension EndToEnd {
             let talk = try await Talk(site, credential, port: server.port)
             let named = "\"ceo@bank.example\" <news@acme.example>"
             #expect(try await attempt(talk, "one", to: ["a", "b"], author: named).last.hasPrefix("250"))
-            let remark = "\"from\":\"an address in the display name or a comment\""
+            let remark = "\"from\":\"a display name or a comment shows an address of bank.example\""
             #expect(await eventually { server.log.split(separator: "\n").count { $0.contains(remark) } == 1 })
             let full = try await attempt(talk, "two", to: ["z"])
             #expect(full.recipients[0].hasPrefix("550 5.7.1 Daily cap of 2 recipients reached (2 used)"), "\(full)")

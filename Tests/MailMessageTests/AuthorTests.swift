@@ -165,11 +165,22 @@ struct AuthorCase: CustomTestStringConvertible, Sendable {
 
     @Test func `an address in the display name or a comment is told`() throws {
         for (value, expected) in [
-            ("\"ceo@bank\" <a@own.example>", true), ("a@own.example (ceo@bank)", true),
-            ("\"Ann\" <a@own.example>", false),
-        ] {
+            ("\"ceo@bank\" <a@own.example>", ["bank"]), ("a@own.example (ceo@bank)", ["bank"]),
+            ("\"Ann\" <a@own.example>", []), ("\"P @ home\" <a@own.example>", []), ("\"@ann\" <a@own.example>", []),
+            ("\"ceo\\@Bank.Example.\" <a@own.example>", ["bank.example"]),
+            ("(one (ceo\\@bank.example)) Ann <a@own.example>", ["bank.example"]),
+            ("\"a@own.example, b@other.example\" <a@own.example>", ["own.example", "other.example"]),
+            ("\"ceo@bücher.example\" <a@own.example>", ["xn--bcher-kva.example"]),
+            ("\"ceo@-bank_\" <a@own.example>", ["-bank"]),
+            ("\"ceo@bank.example\": a@own.example;", ["bank.example"]),
+            ("=?utf-8?q?ceo=40bank=2Eexample?= <a@own.example>", ["bank.example"]),
+            ("\"=?utf-8?Q?ceo=40bank.example?=\" <a@own.example>", ["bank.example"]),
+            ("=?utf-8?B?Y2VvQGJhbmsuZXhhbXBsZQ==?= <a@own.example>", ["bank.example"]),
+            ("=?utf-8?b?Y2VvQGJh?=\r\n =?utf-8?q?nk.example_?= X <a@own.example>", ["bank.example"]),
+            ("=?utf-8?x?ceo=40bank.example?= =?=?q? <a@own.example>", []),
+        ] as [(String, [String])] {
             let content = ByteBuffer(string: "From: \(value)\r\n\r\n")
-            #expect(try AuthorIdentity(HeaderScan(content), in: content).namesOtherAddress == expected, "\(value)")
+            #expect(try AuthorIdentity(HeaderScan(content), in: content).shownDomains == expected, "\(value)")
         }
     }
 

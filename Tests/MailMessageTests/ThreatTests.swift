@@ -144,7 +144,7 @@ struct MessageThreat: CustomTestStringConvertible, Sendable {
     @Test func `§6 a display name that shows another address is told, for the tenant to refuse`() throws {
         for from in ["\"ceo@bank.example\" <x@own.example>", "(ceo@bank.example) x@own.example"] {
             let prepared = try prepare(ByteBuffer(string: "From: \(from)\r\n\r\n"))
-            #expect(prepared.namesOtherAddress && prepared.authors.map(\.name) == ["own.example"])
+            #expect(prepared.shownDomains == ["bank.example"] && prepared.authors.map(\.name) == ["own.example"])
         }
     }
 

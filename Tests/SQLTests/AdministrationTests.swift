@@ -90,8 +90,8 @@ import Testing
             try await fixture.text(
                 """
                 SELECT (daily_cap, monthly_cap, rate, burst, message_size, recipients_per_message, sessions, policy,
-                        resubmission, null_sender, partial, zone, pool) FROM admin.tenant
-                """) == "(1000,,,,26214400,100,50,defer,t,f,f,UTC,default)")
+                        resubmission, null_sender, foreign_names, partial, zone, pool) FROM admin.tenant
+                """) == "(1000,,,,26214400,100,50,defer,t,f,t,f,UTC,default)")
         _ = try await fixture.send(Mail(recipients: 10))
         #expect(
             try await fixture.text(

@@ -24,6 +24,8 @@ struct LimitOptions: ParsableArguments {
     @Option(help: .setting(.resubmission), transform: ArgumentText.setting(.resubmission))
     var resubmission: TenantValue?
     @Option(help: .setting(.nullSender), transform: ArgumentText.setting(.nullSender)) var nullSender: TenantValue?
+    @Option(help: .setting(.foreignNames), transform: ArgumentText.setting(.foreignNames))
+    var foreignNames: TenantValue?
     @Option(help: .setting(.warn), transform: ArgumentText.setting(.warn)) var warn: TenantValue?
     @Option(help: .setting(.shadowDaily), transform: ArgumentText.setting(.shadowDaily)) var shadowDaily: TenantValue?
     @Option(help: .setting(.shadowMonthly), transform: ArgumentText.setting(.shadowMonthly))
@@ -38,7 +40,8 @@ struct LimitOptions: ParsableArguments {
             .daily: daily, .window: window, .monthly: monthly, .rate: rate, .burst: burst, .bytesDaily: bytesDaily,
             .firstTimeDaily: firstTimeDaily, .messageSize: messageSize, .recipientsPerMessage: recipientsPerMessage,
             .sessions: sessions, .policy: policy, .partial: partial, .resubmission: resubmission,
-            .nullSender: nullSender, .warn: warn, .shadowDaily: shadowDaily, .shadowMonthly: shadowMonthly,
+            .nullSender: nullSender, .foreignNames: foreignNames, .warn: warn, .shadowDaily: shadowDaily,
+            .shadowMonthly: shadowMonthly,
             .shadowBytesDaily: shadowBytesDaily, .shadowFirstTimeDaily: shadowFirstTimeDaily,
         ]
         return TenantChanges(given.compactMapValues { $0 })

@@ -45,6 +45,7 @@ enum RefusalHint {
         case "sessions": return tenantSet("sessions N")
         case "credential_sessions": return credentialCommand("set", "sessions N")
         case "null_sender": return tenantSet("null-sender on")
+        case "foreign_names": return tenantSet("foreign-names on")
         case "sender_domain", "from_domain":
             let domain = typeable(named) ?? typeable(reply?.firstMatch(of: /names (\S+), which/)?.1)
             return "gatepost domain add \(tenant) \(domain ?? "DOMAIN")"

@@ -12,7 +12,8 @@ extension TenantRecord {
             "recipients_per_message": .number(recipientsPerMessage), "sessions": .number(sessions),
             "time_zone": .string(zone), "next_time_zone": .string(nextZone),
             "next_time_zone_from": nextZoneFrom.json, "policy": .string(policy), "partial": .bool(partial),
-            "resubmission": .bool(resubmission), "null_sender": .bool(nullSender), "pool": .string(pool),
+            "resubmission": .bool(resubmission), "null_sender": .bool(nullSender),
+            "foreign_names": .bool(foreignNames), "pool": .string(pool),
             "created_at": createdAt.json, "window": .string(window), "bytes_daily": .number(bytesDaily),
             "first_time_daily": .number(firstTimeDaily), "message_size": .number(messageSize),
             "warn": .array(warn.map { .number($0) }), "shadow_daily": .number(shadowDaily),
@@ -71,6 +72,7 @@ extension TenantRecord {
         case .partial: "at RCPT, what still fits is taken"
         case .resubmission: "sent again within 10 minutes: not charged"
         case .nullSender: "MAIL FROM:<> is taken"
+        case .foreignNames: "names may show a foreign address"
         case .warn: "percents of a cap"
         default:
             setting.limit.map { limit in
