@@ -5,7 +5,7 @@
 --   Out    those looked at that are asked for, and always the last one looked at, `matches` false where it is not one of
 --          them: its position is where to go on. With `after` null one row, its position alone. No row: nothing new.
 --          What a transaction that is still open wrote, or one that began after it, is left for later.
---   Raises GP002 no such tenant or credential; GP004 a position that is none.    Locks  none.    Repeat  the same or more
+--   Raises GP002 no such tenant or credential; GP004 a position that is none, or another cluster's.    Locks  none.    Repeat  the same or more
 --   Role   gatepost_admin, gatepost_viewer
 CREATE OR REPLACE FUNCTION admin.event_after(
     after text, page_size int, slug text, credential text, of_kind text, message uuid, of_session uuid
@@ -30,6 +30,11 @@ BEGIN
         RETURN;
     END IF;
     SELECT p.* INTO v_after FROM gatepost.event_position(after) p;
+    IF v_after.xid >= pg_snapshot_xmax(pg_current_snapshot()) THEN
+        -- A dump that was restored: transactions are counted anew, and nothing would come behind it for very long.
+        RAISE EXCEPTION 'the position % is of another database cluster: it is ahead of this one', after
+            USING ERRCODE = 'GP004', HINT = 'Begin anew, without a position.';
+    END IF;
     -- One statement: the bound is that of the very snapshot that reads.
     RETURN QUERY
         SELECT q.xid::text || ':' || q.id, q.wanted, q.id, q.at, q.kind, t.slug, c.name, q.message_id, q.number,

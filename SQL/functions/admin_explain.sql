@@ -73,8 +73,13 @@ BEGIN
                THEN format(' (EACH: the %s there are, which this replaces; gatepost credential show %s)',
                            cardinality(k.present), c.name) END ORDER BY k.place)
     INTO v_sets, v_notes
-    FROM (VALUES (1, 'network', c.networks::text[]), (2, 'mechanism', c.mechanisms), (3, 'sender', c.senders))
-        AS k (place, option, present);
+    FROM (VALUES
+        (1, 'network', c.networks::text[]), (2, 'mechanism', c.mechanisms),
+        -- (Those of a domain that the tenant has no more would be refused.)
+        (3, 'sender', ARRAY(SELECT s.value FROM unnest(c.senders) WITH ORDINALITY AS s (value, place)
+                            WHERE EXISTS (SELECT FROM gatepost.sender_domain d WHERE d.tenant_id = t.id
+                                          AND d.domain = lower(substring(s.value FROM '[^@]*$')))
+                            ORDER BY s.place))) AS k (place, option, present);
 
     RETURN QUERY SELECT x.*, NULL::text, NULL::bigint, NULL::bigint, NULL::text, NULL::text FROM (VALUES
         ('AUTH', 'credential_revoked', NULL::text,

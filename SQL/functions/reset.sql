@@ -17,8 +17,10 @@ BEGIN
     SELECT t.* INTO v_tenant FROM gatepost.tenant t WHERE t.id = tenant;
     v_zone := CASE WHEN v_tenant.next_zone_from <= at THEN v_tenant.next_zone ELSE v_tenant.zone END;
     v_begun := date_trunc(period, at AT TIME ZONE v_zone)::date;
+    -- (In another zone it can be two days later. What is later still was counted by a clock that was wrong.)
     v_begun := greatest(v_begun, (SELECT max(u.starts) FROM gatepost.usage u
-        WHERE u.tenant_id = tenant AND u.credential_id = 0 AND u.period = reset.period));
+        WHERE u.tenant_id = tenant AND u.credential_id = 0 AND u.period = reset.period
+          AND u.starts <= date_trunc(reset.period, at AT TIME ZONE v_zone + interval '2 days')));
     v_next := v_begun + CASE period WHEN 'day' THEN interval '1 day' ELSE interval '1 month' END;
     resets_at := gatepost.first_moment(v_next, v_zone);
     IF resets_at <= at THEN

@@ -1,6 +1,6 @@
 -- What is looked up: use, health, when a login was last used.
 \ir begin.psql
-SELECT plan(54);
+SELECT plan(55);
 
 SELECT is((pg_temp.send(2)).verdict, 'accepted', 'ledger.accept: two recipients');
 SELECT is(u.used || ' of ' || u.cap, '2 of 1000', 'admin.usage: the day')
@@ -81,6 +81,10 @@ SELECT is_empty('SELECT * FROM admin.event_after(''0:00000000-0000-0000-0000-000
     NULL, NULL) e WHERE e.matches', 'admin.event_after: nothing of a transaction that is still open');
 SELECT throws_ok('SELECT admin.event_after(''now'', 10, NULL, NULL, NULL, NULL, NULL)', 'GP004', NULL,
     'admin.event_after: no position');
+SELECT throws_ok(
+    format('SELECT admin.event_after(%L, 10, NULL, NULL, NULL, NULL, NULL)',
+        pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 5 || ':00000000-0000-0000-0000-000000000000'), 'GP004', NULL,
+    'admin.event_after: a position of another cluster');
 SELECT is(f.tenant_id = pg_temp.acme() AND f.credential_id = pg_temp.credential('acme.a'), true,
     'gatepost.event_filter: a credential tells its tenant') FROM gatepost.event_filter(NULL, 'acme.a') f;
 SELECT lives_ok('SELECT admin.tenant_create(''me'', ''bolt'', ''{}'')', 'admin.tenant_create: another');
@@ -105,6 +109,8 @@ SELECT is(count(*), 1::bigint, 'admin.explain_trial: and took back') FROM gatepo
 SELECT lives_ok('SELECT admin.credential_set(''me'', ''acme.a'', ''{"senders": ["c@acme.example", "shop@acme.example"],
     "networks": ["10.0.0.0/8", "2001:db8::/32"], "mechanisms": ["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"]}'')',
     'admin.credential_set: terms of its own');
+-- (Of a domain that the tenant has no more: it would be refused.)
+UPDATE gatepost.credential SET senders = senders || ARRAY['x@gone.example'] WHERE name = 'acme.a';
 SELECT is(string_agg(e.hint, E'\n'), concat_ws(E'\n',
     'credential set acme.a --network 10.0.0.0/8 --network 2001:db8::/32 --network 192.0.2.1',
     'credential set acme.a --mechanism SCRAM-SHA-256 --mechanism SCRAM-SHA-256-PLUS --mechanism PLAIN',

@@ -1,6 +1,6 @@
 -- The clock, days and their ends.
 \ir begin.psql
-SELECT plan(21);
+SELECT plan(23);
 
 SELECT ok(abs(extract(epoch FROM ledger.clock() - clock_timestamp())) < 1,
     'ledger.clock: the time, where no test stops it');
@@ -33,6 +33,13 @@ SELECT is(e.resets_text, '2026-06-02T00:00:00+00:00', 'gatepost.reset: a day end
 FROM gatepost.reset(pg_temp.acme(), '2026-06-01 10:00:00+00', 'day') e;
 SELECT is(e.resets_at, '2026-07-01 00:00:00+00'::timestamptz, 'gatepost.reset: a month at the first of the next')
 FROM gatepost.reset(pg_temp.acme(), '2026-06-30 23:59:59.999999+00', 'month') e;
+INSERT INTO gatepost.usage (tenant_id, credential_id, period, starts, messages, recipients, bytes) VALUES
+    (pg_temp.acme(), 0, 'day', '2026-07-11', 1, 1, 1), (pg_temp.acme(), 0, 'month', '2027-05-01', 1, 1, 1);
+SELECT is(e.resets_text, '2026-06-02T00:00:00+00:00', 'gatepost.reset: days of a clock that was wrong are none')
+FROM gatepost.reset(pg_temp.acme(), '2026-06-01 10:00:00+00', 'day') e;
+SELECT is(e.resets_text, '2026-07-01T00:00:00+00:00', 'gatepost.reset: nor months')
+FROM gatepost.reset(pg_temp.acme(), '2026-06-01 10:00:00+00', 'month') e;
+DELETE FROM gatepost.usage u WHERE u.starts > '2026-07-01';
 
 SELECT is(r.used, 0::bigint, 'gatepost.rolling: nothing sent, nothing used')
 FROM gatepost.rolling(pg_temp.acme(), ledger.clock(), 10, 1) r;
