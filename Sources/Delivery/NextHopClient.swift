@@ -20,10 +20,15 @@ package final class NextHopClient: Sendable {
     }
 
     /// What became of each recipient, in order. Whoever was not answered for is deferred.
-    @concurrent package func deliver(_ transaction: DeliveryDialogue.Transaction) async -> [DeliveryDialogue.Outcome] {
+    ///
+    /// - Parameter patience: after so long the message is somebody else's: its content is not sent any more.
+    @concurrent package func deliver(
+        _ transaction: DeliveryDialogue.Transaction, within patience: Duration
+    ) async -> [DeliveryDialogue.Outcome] {
+        let deadline = NIODeadline.now() + TimeAmount(patience)
         let outcomes = try? await eventLoop.flatSubmit { [core, eventLoop] in
             let promise = eventLoop.makePromise(of: [DeliveryDialogue.Outcome].self)
-            core.value?.deliver(transaction, promise)
+            core.value?.deliver(Job(transaction: transaction, promise: promise, deadline: deadline))
             return promise.futureResult
         }.get()
         return outcomes ?? Self.deferred(transaction, "this relay is shutting down")
@@ -43,7 +48,10 @@ package final class NextHopClient: Sendable {
     private struct Job {
         let transaction: DeliveryDialogue.Transaction
         let promise: EventLoopPromise<[DeliveryDialogue.Outcome]>
+        let deadline: NIODeadline
         var isSecondTry = false
+
+        var isOverdue: Bool { NIODeadline.now() >= deadline }
     }
 
     private final class Link {
@@ -64,6 +72,7 @@ package final class NextHopClient: Sendable {
         private var idle: [Link] = []
         private var count = 0
         private var isClosed = false
+        private static let overdue = "it took too long to pass it on"
 
         init(hop: NextHop, hostname: String, tls: NextHopTLS, limit: Int, eventLoop: any EventLoop) {
             self.hop = hop
@@ -73,10 +82,8 @@ package final class NextHopClient: Sendable {
             self.eventLoop = eventLoop
         }
 
-        func deliver(
-            _ transaction: DeliveryDialogue.Transaction, _ promise: EventLoopPromise<[DeliveryDialogue.Outcome]>
-        ) {
-            waiting.append(Job(transaction: transaction, promise: promise))
+        func deliver(_ job: Job) {
+            waiting.append(job)
             pump()
         }
 
@@ -88,8 +95,11 @@ package final class NextHopClient: Sendable {
         }
 
         private func pump() {
-            while !waiting.isEmpty {
-                if let link = idle.popLast() {
+            while let next = waiting.first {
+                if next.isOverdue {
+                    next.promise.succeed(NextHopClient.deferred(next.transaction, Self.overdue))
+                    waiting.removeFirst()
+                } else if let link = idle.popLast() {
                     link.job = waiting.removeFirst()
                     begin(link)
                 } else if count < limit {
@@ -105,7 +115,8 @@ package final class NextHopClient: Sendable {
             link.job = job
             count += 1
             let connection = DeliveryConnection(
-                to: hop, hostname: hostname, tls: tls, on: eventLoop, mayFinish: { true },
+                to: hop, hostname: hostname, tls: tls, on: eventLoop,
+                mayFinish: { [weak link] in link?.job?.isOverdue == false },
                 report: { [weak self] event in self?.happened(event, on: link) })
             link.connection = connection
             connection.open()
@@ -131,7 +142,10 @@ package final class NextHopClient: Sendable {
                 }
             case .outcomes(let outcomes):
                 link.outcomes = outcomes
-            case .retired, .abandoned:
+            case .retired:
+                drop(link)
+            case .abandoned:
+                finish(link, Self.overdue)
                 drop(link)
             case .exhausted:
                 finish(link, "the next hop takes no more in one connection")

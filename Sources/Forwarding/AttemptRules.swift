@@ -31,9 +31,10 @@ package struct AttemptRules: Sendable {
 
     /// - Parameters:
     ///   - now: by the database's clock.
-    ///   - jitter: 0 to 1, another one each time (``RetrySchedule/wait(after:jitter:)``).
+    ///   - jitter: 0 to 1 (``RetrySchedule/wait(after:jitter:)``), one for all of them: who was tried together is tried
+    ///     together again, in one transaction (RFC 5321 §4.5.4.1).
     package func verdicts(
-        on message: QueuedMessage, _ result: DeliveryResult, now: Instant, jitter: () -> Double
+        on message: QueuedMessage, _ result: DeliveryResult, now: Instant, jitter: Double
     ) -> [Verdict] {
         switch result {
         case .answered(let outcomes, _, _):
@@ -74,7 +75,7 @@ package struct AttemptRules: Sendable {
 
     private func verdicts(
         on message: QueuedMessage, _ outcomes: [DeliveryDialogue.Outcome], isInterruption: Bool, now: Instant,
-        jitter: () -> Double
+        jitter: Double
     ) -> [Verdict] {
         zip(message.recipients, outcomes).map { recipient, outcome in
             let settled: Settlement.Outcome
@@ -88,7 +89,7 @@ package struct AttemptRules: Sendable {
                 let wait =
                     isInterruption && attempts <= 3
                     ? Duration.seconds(1 << attempts)
-                    : schedule.wait(after: attempts, jitter: jitter())
+                    : schedule.wait(after: attempts, jitter: jitter)
                 let isTooLate = isExpired(message, now: now)
                 settled = isTooLate ? .bounced : .deferred(until: now.advanced(by: wait))
                 givenUpAfter = isTooLate ? schedule.expiry : nil

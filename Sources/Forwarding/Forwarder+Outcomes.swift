@@ -25,7 +25,7 @@ extension Forwarder {
             case .interrupted(_, let relay): Speaker(relay: relay)
             case .noRelay: Speaker()
             }
-        let answers = rules.verdicts(on: message, result, now: queue.clock.now) { Double.random(in: 0...1) }
+        let answers = rules.verdicts(on: message, result, now: queue.clock.now, jitter: .random(in: 0...1))
         settle(message, answers, speaker)
     }
 

@@ -98,25 +98,20 @@ package final class Forwarder: Sendable {
         eventLoop.execute { [core, taken] in core.value?.take(taken) }
     }
 
-    /// Claims and delivers until cancelled; then lets what is under way finish, `grace` at most.
-    package func run(grace: Duration) async {
+    /// Claims and delivers until cancelled; then lets what is under way finish, however long that takes.
+    package func run() async {
         // Not a child task: it must go on until the last delivery after the cancellation.
         let watching = Task { await self.watchPools() }
         await queue.poll(
             maxBytes: configuration.maxOctets / 2,
             room: { self.held.withLock { $0.room } }, pools: { await self.poolsWithRoom() },
             take: { self.take($0, isClaimed: true) })
-        let stopping = Task {
+        // Not cancelled with the caller.
+        await Task {
             try? await eventLoop.flatSubmit { [core, eventLoop] in
                 core.value?.stop() ?? eventLoop.makeSucceededVoidFuture()
             }.get()
-        }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await stopping.value }
-            group.addTask { try? await ContinuousClock().sleep(for: grace) }
-            await group.next()
-            group.cancelAll()
-        }
+        }.value
         watching.cancel()
     }
 

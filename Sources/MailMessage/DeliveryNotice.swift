@@ -198,19 +198,28 @@ package struct DeliveryNotice: Sendable {
             let type = one.envelope.mailbox.isASCII ? "rfc822" : "utf-8"
             text.writeString("Final-Recipient: \(type); \(one.envelope.mailbox)\r\n")
             text.writeString("Action: \(one.action.rawValue)\r\nStatus: \(one.status)\r\n")
-            if let remote = one.remote { text.writeString("Remote-MTA: dns; \(remote)\r\n") }
+            // What our own relay passed on, another server said.
+            let passedOn = one.reply.passedOn
+            if let remote = passedOn?.server ?? one.remote {
+                text.writeString("Remote-MTA: dns; \(Self.nameOrLiteral(remote))\r\n")
+            }
             // Only what a server answered is one (RFC 3464 §2.3.6).
             if !one.reply.isOurs {
                 let enhanced = one.reply.enhanced.map { "\($0) " } ?? ""
-                write(
-                    folding: "Diagnostic-Code: smtp; \(one.reply.code) \(enhanced)\(one.reply.text)", indent: " ",
-                    into: &text)
+                let said = passedOn?.words ?? "\(one.reply.code) \(enhanced)\(one.reply.text)"
+                write(folding: "Diagnostic-Code: smtp; \(said)", indent: " ", into: &text)
             }
             text.writeString("Last-Attempt-Date: \(MessageDate.string(unixSeconds: now))\r\n")
             if let until = one.retriedUntil {
                 text.writeString("Will-Retry-Until: \(MessageDate.string(unixSeconds: until))\r\n")
             }
         }
+    }
+
+    /// An address without a name stands in brackets (RFC 3464 §2.1.2, RFC 5321 §4.1.3).
+    private static func nameOrLiteral(_ host: String) -> String {
+        if host.contains(":") { return "[IPv6:\(host)]" }
+        return host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) } ? "[\(host)]" : host
     }
 
     /// Lines of about 76, broken at blanks, or anywhere where there is none for long.

@@ -162,8 +162,13 @@ final class RelayHandler: ChannelDuplexHandler {
         if let certificate = session.peer {
             switch certificate.verification {
             case .trusted:
-                peer = .poolMember
                 peerName = certificate.commonName ?? certificate.serial
+                // The list may be newer than the one that the handshake was judged by.
+                if shared.tls.current.revocations?.condemns(certificate) == true {
+                    peerName += " (its certificate does not count any more)"
+                } else {
+                    peer = .poolMember
+                }
             case .untrusted(let reason):
                 peerName = "stranger with a certificate that is not trusted (\(reason))"
             }

@@ -7,6 +7,9 @@ package import SMTP
 package struct SmarthostRoute: Route {
     private let client: NextHopClient
     private let name: String
+    /// The forwarder waits ten minutes for what is said of a message (RFC 5321 §4.5.3.2.6), and then has it tried again:
+    /// what has not gone on by then must not go on, or it is delivered twice.
+    private static let patience = Duration.seconds(540)
 
     /// - Parameter name: the server's, for the replies.
     package init(_ client: NextHopClient, name: String) {
@@ -25,7 +28,7 @@ package struct SmarthostRoute: Route {
             sender: envelope.sender, submitter: nil, recipients: envelope.recipients,
             parameters: envelope.parameters, content: content,
             isEightBit: arrival.content.readableBytesView.contains { $0 >= 0x80 })
-        return await client.deliver(transaction).map { Self.reply(to: $0, from: name) }
+        return await client.deliver(transaction, within: Self.patience).map { Self.reply(to: $0, from: name) }
     }
 
     /// The remote's own code and words, or ours where it said nothing that could be passed on. 421 would end our

@@ -193,5 +193,12 @@ func helloName(_ argument: ArraySlice<UInt8>) -> String? {
                 || octet == UInt8(ascii: "[") || octet == UInt8(ascii: "]") || octet == UInt8(ascii: ":")
         })
     else { return nil }
+    // Brackets make an address literal (RFC 5321 §4.1.3), or nothing.
+    let (open, close) = (UInt8(ascii: "["), UInt8(ascii: "]"))
+    if argument.contains(open) || argument.contains(close) {
+        guard argument.first == open, argument.last == close, argument.count > 2,
+            !argument.dropFirst().dropLast().contains(where: { $0 == open || $0 == close })
+        else { return nil }
+    }
     return String(decoding: argument, as: UTF8.self)
 }

@@ -60,7 +60,8 @@ extension RelayDialogue {
             break
         case .arrived, .member, .transaction, .chunks, .refused:
             security = ["AUTH EXTERNAL"]
-            state = .reading(.member(Hello(name: name, greeting: greeting)))
+            let isAuthenticated = stage.hello?.isAuthenticated ?? false
+            state = .reading(.member(Hello(name: name, greeting: greeting, isAuthenticated: isAuthenticated)))
         }
         guard greeting != .helo else { return Reply(250, nil, configuration.hostname).write(into: &output) }
         Reply.hello(
@@ -105,10 +106,12 @@ extension RelayDialogue {
         case .arrived: reject(.helloFirst, into: &output)
         case .transaction, .chunks, .refused: reject(.badSequence, into: &output)
         case .member(let hello):
+            guard !hello.isAuthenticated else { return reject(.alreadyAuthenticated, into: &output) }
             guard let name = words.first, words.count <= 2 else { return reject(.authSyntax, into: &output) }
             guard name.equalsIgnoringCase("EXTERNAL") else { return reject(.unknownMechanism, into: &output) }
             if words.count == 2 {
-                finish(response: words[1], into: &output)
+                // `=` is an initial response that is empty, and only that.
+                finish(response: words[1] == [UInt8(ascii: "=")] ? [] : words[1], hello, into: &output)
             } else {
                 output.writeStaticString("334 \r\n")
                 state = .responding(hello)
@@ -125,15 +128,18 @@ extension RelayDialogue {
             if octets == [UInt8(ascii: "*")] {
                 reject(.authenticationCancelled, into: &output)
             } else {
-                finish(response: octets[...], into: &output)
+                finish(response: octets[...], hello, into: &output)
             }
         }
     }
 
     /// An authorisation identity would be somebody else than the certificate's holder.
-    private mutating func finish(response: ArraySlice<UInt8>, into output: inout ByteBuffer) {
-        if response.isEmpty || response.elementsEqual([UInt8(ascii: "=")]) {
-            idle(.authenticated, [], into: &output)
+    private mutating func finish(response: ArraySlice<UInt8>, _ hello: Hello, into output: inout ByteBuffer) {
+        if response.isEmpty {
+            guard idle(.authenticated, [], into: &output) else { return }
+            var hello = hello
+            hello.isAuthenticated = true
+            state = .reading(.member(hello))
         } else {
             reject(Base64Text.decode(response) == nil ? .notBase64 : .credentialsInvalid, into: &output)
         }

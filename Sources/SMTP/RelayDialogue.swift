@@ -59,6 +59,8 @@ package struct RelayDialogue {
     struct Hello: Equatable {
         var name: String
         var greeting: Greeting
+        /// AUTH EXTERNAL has been said: it is said once (RFC 4954 §4).
+        var isAuthenticated = false
     }
 
     /// A transaction between MAIL and DATA.
@@ -90,6 +92,13 @@ package struct RelayDialogue {
         case transaction(Hello, Draft)  // → content, member, swallowing
         case chunks(Hello, Draft)  // between the chunks of a message → content, member, swallowing
         case refused(Hello, Draft)  // a chunk was refused: RSET or the last one ends it → member, swallowing
+
+        var hello: Hello? {
+            switch self {
+            case .plaintext, .stranger, .arrived: nil
+            case .member(let hello), .transaction(let hello, _), .chunks(let hello, _), .refused(let hello, _): hello
+            }
+        }
     }
 
     enum State {

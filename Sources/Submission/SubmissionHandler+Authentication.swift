@@ -23,6 +23,7 @@ extension SubmissionHandler {
             hasCertificate: certificate != nil)
         self.exchange = exchange
         self.mechanism = name
+        concealed = nil
         take(exchange.start(initialResponse: initialResponse), into: &output)
     }
 
@@ -80,16 +81,16 @@ extension SubmissionHandler {
                 } catch {
                     found = .failure(error)
                 }
-                eventLoop.execute { bound.value.found(found) }
+                eventLoop.execute { bound.value.found(found, of: name) }
             }
             return
         }
         if let login = directory.remembered(name) {
-            return found(.success(Found(login, orElse: madeUp, at: now, from: address)), into: &output)
+            return found(.success(Found(login, orElse: madeUp, at: now, from: address)), of: name, into: &output)
         }
         directory.login(named: name) { result in
             let found = result.map { Found($0, orElse: madeUp, at: now, from: address) }
-            eventLoop.execute { bound.value.found(found) }
+            eventLoop.execute { bound.value.found(found, of: name) }
         }
     }
 
@@ -105,12 +106,13 @@ extension SubmissionHandler {
                 if let name = try await directory.loginName(ofCertificate: certificate) {
                     login = try await directory.login(named: name)
                 }
-                if login?.certificate != certificate || login?.mayBeTold(at: now, from: address) != true { login = nil }
-                found = .success(Found(login: login, verifier: nil))
+                if login?.certificate != certificate { login = nil }
+                let concealed = login.flatMap { ConcealedLogin($0, at: now, from: address) }
+                found = .success(Found(login: concealed == nil ? login : nil, concealed: concealed))
             } catch {
                 found = .failure(error)
             }
-            eventLoop.execute { bound.value.found(found) }
+            eventLoop.execute { bound.value.found(found, of: nil) }
         }
     }
 
@@ -118,6 +120,7 @@ extension SubmissionHandler {
     fileprivate struct Found: Sendable {
         var login: Login?
         var verifier: StoredVerifier?
+        var concealed: ConcealedLogin?
     }
 
     /// The loop to go on with, unless there were too many failures: then the refusal is on its way.
@@ -136,11 +139,11 @@ extension SubmissionHandler {
         return eventLoop
     }
 
-    private func found(_ result: Result<Found, any Error>) {
-        answer { output in found(result, into: &output) }
+    private func found(_ result: Result<Found, any Error>, of name: String?) {
+        answer { output in found(result, of: name, into: &output) }
     }
 
-    private func found(_ result: Result<Found, any Error>, into output: inout ByteBuffer) {
+    private func found(_ result: Result<Found, any Error>, of name: String?, into output: inout ByteBuffer) {
         guard let exchange else { return }
         switch result {
         case .failure(let error):
@@ -150,9 +153,10 @@ extension SubmissionHandler {
             logger.log(
                 level: isAway ? .debug : .warning, "login could not be looked up",
                 metadata: ["client": "\(clientAddress)", "error": "\(error)"])
-            failed(.temporary, "no database", into: &output)
+            failed(.temporary, "no database", login: name, into: &output)
         case .success(let found):
             pendingLogin = found.login
+            concealed = found.concealed
             if let verifier = found.verifier {
                 take(exchange.provide(verifier), into: &output)
             } else {
@@ -180,6 +184,7 @@ extension SubmissionHandler {
     ) {
         exchange = nil
         pendingLogin = nil
+        defer { concealed = nil }
         let reply: Reply
         switch kind {
         case .credentials: reply = .credentialsInvalid
@@ -207,12 +212,15 @@ extension SubmissionHandler {
     }
 
     private func logRefusal(_ reply: Reply, login: String?, reason: String) {
-        logger.info(
-            "login refused",
-            metadata: [
-                "client": "\(clientAddress)", "reply": "\(reply.code)", "login": "\(login ?? "")",
-                "reason": "\(reason)",
-            ])
+        var metadata: Logger.Metadata = [
+            "client": "\(clientAddress)", "reply": "\(reply.code)", "login": "\(login ?? "")",
+            "reason": "\(concealed?.reason ?? reason)",
+        ]
+        if let concealed {
+            metadata["tenant"] = "\(concealed.tenant)"
+            metadata["credential"] = "\(concealed.credential)"
+        }
+        logger.info("login refused", metadata: metadata)
     }
 
     private func succeeded(_ name: String, into output: inout ByteBuffer) {
@@ -223,6 +231,7 @@ extension SubmissionHandler {
             return
         }
         pendingLogin = nil
+        concealed = nil
         let refusals = shared.refusals(of: visit, login)
         if let obstacle = login.obstacle(at: shared.acceptor.clock.now) {
             dialogue.refuse(
@@ -323,19 +332,32 @@ extension SubmissionHandler {
 extension SubmissionHandler.Found {
     /// `madeUp`: what a name is answered through that nobody has, or that does not exist for this client.
     fileprivate init(_ login: Login?, orElse madeUp: StoredVerifier, at now: Instant, from address: String) {
-        if let login, let verifier = login.verifier, login.mayBeTold(at: now, from: address) {
-            self.init(login: login, verifier: verifier)
-        } else {
+        guard let login, let verifier = login.verifier else {
             self.init(login: nil, verifier: madeUp)
+            return
         }
+        let concealed = ConcealedLogin(login, at: now, from: address)
+        self.init(
+            login: concealed == nil ? login : nil, verifier: concealed == nil ? verifier : madeUp,
+            concealed: concealed)
     }
 }
 
-extension Login {
-    /// Whether a client there may learn that the login exists: a revoked one, or one used from elsewhere, reads like one
-    /// that never was.
-    fileprivate func mayBeTold(at now: Instant, from address: String) -> Bool {
-        obstacle(at: now)?.isRevocation != true && allows(clientAddress: address)
+/// A login that a client may not learn to exist: a revoked one, or one used from elsewhere, reads like one that never
+/// was. Only the log says which it is.
+struct ConcealedLogin: Sendable {
+    let reason, tenant, credential: String
+
+    /// Nil: it may be told.
+    fileprivate init?(_ login: Login, at now: Instant, from address: String) {
+        if login.obstacle(at: now)?.isRevocation == true {
+            reason = "the credential has been revoked"
+        } else if !login.allows(clientAddress: address) {
+            reason = "the client's address is in none of the credential's networks"
+        } else {
+            return nil
+        }
+        (tenant, credential) = (login.tenant, login.credential)
     }
 }
 

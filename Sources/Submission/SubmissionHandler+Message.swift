@@ -24,8 +24,33 @@ extension SubmissionHandler {
     }
 
     private func judge(octets count: Int?, _ login: Login, into output: inout ByteBuffer) {
-        // What is known to fail is not begun.
+        whileStoring(login, into: &output) { handler, output in
+            handler.judgeDeclared(octets: count, login, into: &output)
+        }
+    }
+
+    /// What is known to fail is not begun: goes on where the database can be thought to be there. Where changes are not
+    /// heard of it may be gone without a word, as behind a network that has lost its connections: then it is asked.
+    func whileStoring(
+        _ login: Login, into output: inout ByteBuffer,
+        _ proceed: @escaping @Sendable (SubmissionHandler, inout ByteBuffer) -> Void
+    ) {
         guard shared.acceptor.isAvailable else { return dialogue.refuse(.notStored, into: &output) }
+        guard !shared.directory.isListening, let eventLoop = context?.eventLoop else { return proceed(self, &output) }
+        let directory = shared.directory
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        Task {
+            let isThere = await directory.current(login) != nil
+            eventLoop.execute {
+                bound.value.answer { output in
+                    guard isThere else { return bound.value.dialogue.refuse(.notStored, into: &output) }
+                    proceed(bound.value, &output)
+                }
+            }
+        }
+    }
+
+    private func judgeDeclared(octets count: Int?, _ login: Login, into output: inout ByteBuffer) {
         guard let count, let refusal = refusal(ofOctets: count, login) else { return dialogue.allow(into: &output) }
         reconsider(refusal, login, to: nil, into: &output) { current in
             AcceptRefusal(current.byteRoom, octets: count, policy: current.policy)

@@ -37,6 +37,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
     var askedAt = 0
     /// Who it will be if the AUTH under way succeeds; nil: nobody has that name, or may not be told from nobody.
     var pendingLogin: Login?
+    /// Whose it is all the same, and why the client may not be told: for the log.
+    var concealed: ConcealedLogin?
     /// The AUTH under way.
     var exchange: SASLExchange?
     var mechanism = ""
@@ -282,10 +284,10 @@ final class SubmissionHandler: ChannelDuplexHandler {
             case .recipient(_, let count):
                 judge(recipients: count, into: &output)
             case .data:
-                if shared.acceptor.isAvailable {
-                    dialogue.allow(into: &output)
+                if let login {
+                    whileStoring(login, into: &output) { handler, output in handler.dialogue.allow(into: &output) }
                 } else {
-                    dialogue.refuse(.notStored, into: &output)
+                    dialogue.refuse(.credentialsInvalid, into: &output)
                 }
             case .message(let envelope, let content):
                 submit(envelope, content, into: &output)

@@ -18,21 +18,25 @@ package struct Revocations: Sendable {
     package let isAbsent: Bool
     /// What the file looked like, so that a new one is noticed.
     let stamp: FileStamp?
+    let isOptional: Bool
 
     /// Reads every list of the file into a certificate store. Never fails: a file that cannot be read leaves the store
     /// without a list, and a store that must look at one trusts nobody then.
     ///
-    /// - Parameter isOptional: where there is no file at all, nothing has been taken back. (One in a folder that this
-    ///   process may not look into is no such file.)
+    /// - Parameters:
+    ///   - isOptional: where there is no file at all, nothing has been taken back. (One in a folder that this process may
+    ///     not look into is no such file.)
+    ///   - store: nil: the list is for ``condemnation(of:)`` alone.
     init(_ path: String, isOptional: Bool, into store: OpaquePointer?) {
         self.path = path
+        self.isOptional = isOptional
         (stamp, isAbsent) =
             if let found = FileStamp(of: path) { (found, false) } else { (nil, isOptional && errno == ENOENT) }
         if isAbsent {
             (serials, nextUpdate, thisUpdate, issuers, fault) = ([], nil, nil, [], nil)
             return
         }
-        X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK))
+        if let store { X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK)) }
         var serials: Set<String> = []
         var nextUpdate: Int64?
         var thisUpdate: Int64?
@@ -40,7 +44,7 @@ package struct Revocations: Sendable {
         do throws(TLSError) {
             for list in try readRevocationLists(path) {
                 ERR_clear_error()
-                X509_STORE_add_crl(store, list.pointer)
+                if let store { X509_STORE_add_crl(store, list.pointer) }
                 _ = drainErrorQueue()
                 for index in 0..<copenssl_crl_count(list.pointer) {
                     serials.insert(hexadecimal(copenssl_crl_serial(list.pointer, index)))

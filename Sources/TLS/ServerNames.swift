@@ -12,23 +12,25 @@ package struct TLSIdentity: Sendable, Hashable {
     }
 
     /// Every pair in a folder: `NAME.pem` (or `.crt`) with `NAME.key`, and sub-folders with `fullchain.pem` and
-    /// `privkey.pem`, as ACME clients keep them. In the order of their names.
+    /// `privkey.pem`, as ACME clients keep them. In the order of their names, also those that lack a file, or whose link
+    /// leads nowhere: who reads them finds out.
     package static func all(in folder: String) throws(TLSError) -> [TLSIdentity] {
         var identities: [TLSIdentity] = []
         for name in try names(in: folder) where !name.hasPrefix(".") {
             let path = "\(folder)/\(name)"
-            if exists("\(path)/fullchain.pem") {
+            if isEntry("\(path)/fullchain.pem") {
                 identities.append(
                     TLSIdentity(certificateChain: "\(path)/fullchain.pem", privateKey: "\(path)/privkey.pem"))
             } else if name.hasSuffix(".pem") || name.hasSuffix(".crt") {
-                let key = path.dropLast(4) + ".key"
-                guard exists(String(key)) else {
-                    throw .file(path: path, reason: "there is no \(key) beside it, so it cannot be used")
-                }
-                identities.append(TLSIdentity(certificateChain: path, privateKey: String(key)))
+                identities.append(TLSIdentity(certificateChain: path, privateKey: path.dropLast(4) + ".key"))
             }
         }
         return identities
+    }
+
+    private static func isEntry(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
     }
 
     private static func names(in folder: String) throws(TLSError) -> [String] {
@@ -48,28 +50,53 @@ package struct TLSIdentity: Sendable, Hashable {
 /// Which certificate a client gets that asks for a name (RFC 6066 §3). Not changed after `init`.
 final class ServerNames: Sendable {
     let contexts: [TLSContext]
+    /// Files of certificates that are not used, or not for all of their names, and why.
+    let leftOut: [(file: String, reason: String)]
     private let exact: [String: TLSContext]
     /// By what stands behind `*.`.
     private let wildcards: [String: TLSContext]
 
-    init(_ identities: [TLSIdentity], minimum: TLSContext.Version) throws(TLSError) {
+    /// One that cannot be used is left out, or as it was: it is one customer's, and the others must not suffer for it.
+    ///
+    /// - Parameter before: what was in force.
+    init(_ identities: [TLSIdentity], minimum: TLSContext.Version, before: ServerNames?) {
         var contexts: [TLSContext] = []
-        var exact: [String: TLSContext] = [:]
-        var wildcards: [String: TLSContext] = [:]
+        var leftOut: [(file: String, reason: String)] = []
+        var names: [String: TLSContext] = [:]
         for identity in identities {
-            let context = try TLSContext.alternative(identity, minimum: minimum)
+            let file = identity.certificateChain
+            let context: TLSContext
+            do throws(TLSError) {
+                context = try TLSContext.alternative(identity, minimum: minimum)
+            } catch {
+                leftOut.append((file, "\(error)"))
+                guard let old = before?.contexts.first(where: { $0.certificateFile == file }) else { continue }
+                context = old
+            }
             contexts.append(context)
             for name in context.certificateNames {
-                if name.hasPrefix("*.") {
-                    wildcards[String(name.dropFirst(2))] = context
-                } else {
-                    exact[name] = context
+                guard let other = names[name] else {
+                    names[name] = context
+                    continue
                 }
+                // Whoever renewed one of two forgot the other.
+                let isLater = context.certificateExpiry ?? 0 > other.certificateExpiry ?? 0
+                if isLater { names[name] = context }
+                let (used, unused) = isLater ? (context, other) : (other, context)
+                leftOut.append(
+                    (
+                        unused.certificateFile ?? "",
+                        "\(name) is answered with \(used.certificateFile ?? ""), which lasts longer"
+                    ))
             }
         }
         self.contexts = contexts
-        self.exact = exact
-        self.wildcards = wildcards
+        self.leftOut = leftOut
+        exact = names.filter { !$0.key.hasPrefix("*.") }
+        wildcards = Dictionary(
+            uniqueKeysWithValues: names.filter { $0.key.hasPrefix("*.") }.map {
+                (String($0.key.dropFirst(2)), $0.value)
+            })
     }
 
     func context(for name: String) -> TLSContext? {

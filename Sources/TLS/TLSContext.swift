@@ -13,7 +13,8 @@ internal import Synchronization
 ///
 /// TLS 1.2 or 1.3 with forward secrecy and authenticated ciphers. No renegotiation, compression or early data.
 package final class TLSContext: @unchecked Sendable {
-    // Sendable: nothing changes an SSL_CTX after `init`, and OpenSSL counts references to it atomically.
+    // Sendable: nothing changes an SSL_CTX after `init`, and OpenSSL counts references to it atomically; what else changes
+    // has a lock of its own.
 
     package enum Version: Sendable, Hashable { case tls12, tls13 }
 
@@ -38,14 +39,16 @@ package final class TLSContext: @unchecked Sendable {
     package var judgements: Int { judged.load(ordering: .relaxed) }
     let judged = Atomic(0)
     /// What the authorities have taken back; nil: nobody asked.
-    package private(set) var revocations: Revocations?
+    package var revocations: Revocations? { revoked.withLock { $0 } }
+    private let revoked = Mutex<Revocations?>(nil)
 
     /// For the listening side. With `clientAuthorities` clients are asked for a certificate, and whatever they show or
     /// do not show, the handshake completes: ask the session's `peer`.
     ///
     /// - Parameters:
     ///   - alternatives: further certificates, chosen by the server name that a client asks for. One that asks for none
-    ///     of them gets the first certificate.
+    ///     of them gets the first certificate. Those that cannot be used are ``leftOut``.
+    ///   - before: the context in force: alternatives that cannot be used now stay as they are there.
     ///   - asksForCertificates: without `clientAuthorities`, clients are asked for a certificate all the same, and any
     ///     will do: the handshake shows that its key is the client's, and the session's `peer` whose it is. A resumed
     ///     session has the certificate of the handshake it was begun with.
@@ -56,7 +59,7 @@ package final class TLSContext: @unchecked Sendable {
     ///   - revocationsAreOptional: a file that is not there yet says that nothing has been taken back so far.
     package static func server(
         certificateChain: String, privateKey: String, clientAuthorities: String? = nil, minimum: Version = .tls12,
-        alternatives: [TLSIdentity] = [], asksForCertificates: Bool = false, ticketKeys: TicketKeys? = nil,
+        alternatives: [TLSIdentity] = [], before: TLSContext? = nil, asksForCertificates: Bool = false, ticketKeys: TicketKeys? = nil,
         revocations: String? = nil, revocationsAreOptional: Bool = false
     ) throws(TLSError) -> TLSContext {
         let context = try TLSContext(
@@ -78,8 +81,9 @@ package final class TLSContext: @unchecked Sendable {
             SSL_CTX_set_num_tickets(pointer, 0)
             if let revocations {
                 // From now on a certificate must be known not to have been taken back.
-                context.revocations = Revocations(
+                let list = Revocations(
                     revocations, isOptional: revocationsAreOptional, into: SSL_CTX_get_cert_store(pointer))
+                context.revoked.withLock { $0 = list }
             }
         } else {
             if asksForCertificates { SSL_CTX_set_verify(pointer, SSL_VERIFY_PEER, nil) }
@@ -93,7 +97,7 @@ package final class TLSContext: @unchecked Sendable {
         SSL_CTX_set_max_early_data(pointer, 0)
         SSL_CTX_set_recv_max_early_data(pointer, 0)
         if !alternatives.isEmpty {
-            let names = try ServerNames(alternatives, minimum: minimum)
+            let names = ServerNames(alternatives, minimum: minimum, before: before?.serverNames)
             names.install(in: pointer)
             context.serverNames = names
         }
@@ -106,6 +110,9 @@ package final class TLSContext: @unchecked Sendable {
             if let certificateFile, let certificateExpiry { [(certificateFile, certificateExpiry)] } else { [] }
         return own + (serverNames?.contexts.flatMap(\.certificates) ?? [])
     }
+
+    /// Files of certificates that were to be answered with and are not, or not for all of their names, and why.
+    package var leftOut: [(file: String, reason: String)] { serverNames?.leftOut ?? [] }
 
     /// For one more name of a server's. Only its certificate is ever used.
     static func alternative(_ identity: TLSIdentity, minimum: Version) throws(TLSError) -> TLSContext {
@@ -143,10 +150,19 @@ package final class TLSContext: @unchecked Sendable {
         SSL_CTX_set_verify(context.pointer, authorities == nil ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nil)
         if remembersTrust { context.trusted = TrustedServers() }
         if let revocations, authorities != nil {
-            context.revocations = Revocations(
+            let list = Revocations(
                 revocations, isOptional: revocationsAreOptional, into: SSL_CTX_get_cert_store(context.pointer))
+            context.revoked.withLock { $0 = list }
         }
         return context
+    }
+
+    /// The list as the file is now, beside certificates that stay as they were. Handshakes go on judging by the list they
+    /// were made with: who asks for ``revocations`` after each has the word.
+    func readRevocationsAlone() {
+        revoked.withLock { list in
+            if let before = list { list = Revocations(before.path, isOptional: before.isOptional, into: nil) }
+        }
     }
 
     private init(

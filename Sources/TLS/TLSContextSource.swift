@@ -7,6 +7,8 @@ internal import Synchronization
 package final class TLSContextSource: Sendable {
     private let make: @Sendable (_ before: TLSContext?) throws(TLSError) -> TLSContext
     private let state: Mutex<TLSContext>
+    /// The certificates on disk are no good, and the list in force is newer than the context: made whole as soon as can be.
+    private let isListAlone = Mutex(false)
 
     /// - Parameter make: reads the files; called now, and at each `reload()` with the context of before.
     package init(
@@ -28,13 +30,31 @@ package final class TLSContextSource: Sendable {
     package func reload() throws(TLSError) {
         let made = try make(current)
         state.withLock { $0 = made }
+        isListAlone.withLock { $0 = false }
     }
 
-    /// Reads them again if the revocation list is another one than before: true then.
-    package func reloadIfRevocationsChanged() throws(TLSError) -> Bool {
-        guard let revocations = current.revocations, revocations.hasChanged else { return false }
-        try reload()
-        return true
+    package enum RevocationReload {
+        case unchanged
+        /// The files were read again, all of them.
+        case read
+        /// The list alone: of the others one is no good. What was taken back is taken back all the same.
+        case readAlone(TLSError)
+    }
+
+    /// Reads the files again if the revocation list is another one than before.
+    package func reloadIfRevocationsChanged() -> RevocationReload {
+        let context = current
+        let hasChanged = context.revocations?.hasChanged == true
+        guard hasChanged || isListAlone.withLock({ $0 }) else { return .unchanged }
+        do throws(TLSError) {
+            try reload()
+            return .read
+        } catch {
+            guard hasChanged else { return .unchanged }
+            context.readRevocationsAlone()
+            isListAlone.withLock { $0 = true }
+            return .readAlone(error)
+        }
     }
 }
 

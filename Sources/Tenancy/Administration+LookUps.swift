@@ -200,10 +200,13 @@ extension Administration {
     }
 
     package func tenant(_ slug: String) async throws(AdministrationError) -> TenantRecord {
-        guard let tenant = try await tenants("WHERE t.slug = $1", [.text(slug)]).first else {
-            throw .notFound("no tenant `\(slug)`")
-        }
+        guard let tenant = try await tenantIfAny(slug) else { throw .notFound("no tenant `\(slug)`") }
         return tenant
+    }
+
+    /// Also one that was deleted.
+    package func tenantIfAny(_ slug: String) async throws(AdministrationError) -> TenantRecord? {
+        try await tenants("WHERE t.slug = $1", [.text(slug)]).first
     }
 
     package func hasTenant(_ slug: String) async throws(AdministrationError) -> Bool {

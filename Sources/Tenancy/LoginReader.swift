@@ -138,7 +138,7 @@ package final class LoginReader: Sendable {
         for asker in askers { asker.completion(.failure(error)) }
     }
 
-    private static let away = DatabaseError(.unreachable, "the database is away")
+    private static let away = DatabaseError(.unreachable, "no connection")
 
     private static let statement = """
         SELECT n.place, \(Login.columns.map { "l.\($0)" }.joined(separator: ", "))

@@ -109,9 +109,13 @@ final class NodeService: Service {
         alive.cancel()
         logger.notice("shutting down", metadata: ["grace": "\(settings.shutdown.grace.text)"])
         let grace = settings.shutdown.grace
-        // Sessions have the grace, then deliveries have it.
-        let hasEnded = await Self.ends(within: grace + grace + Self.farewell) { await front?.stop(grace: grace) }
-        await relay?.stop(grace: hasEnded ? grace : min(grace, .seconds(10)))
+        // Sessions have the grace, then deliveries have it; other nodes' forwarders, at this one's relay, what they leave
+        // of it.
+        let limit = grace + grace + Self.farewell
+        let deadline = ContinuousClock.now + limit
+        let hasEnded = await Self.ends(within: limit) { await front?.stop(grace: grace) }
+        let rest = ContinuousClock.now.duration(to: deadline)
+        await relay?.stop(grace: max(min(grace, .seconds(10)), min(grace, rest)))
         guard hasEnded else {
             return logger.error("stopped before all was done: a delivery goes on, or the database does not answer")
         }
@@ -255,12 +259,13 @@ final class NodeService: Service {
         let tls: TLSContextSource
         let sasl: SASLServer
         do {
-            tls = try TLSContextSource { [live] _ throws(TLSError) in
+            tls = try TLSContextSource { [live] before throws(TLSError) in
                 let submission = live.current.submission
                 let folder = submission.certificates
                 return try TLSContext.server(
                     certificateChain: submission.certificate ?? "", privateKey: submission.privateKey ?? "",
                     alternatives: try folder.map { folder throws(TLSError) in try TLSIdentity.all(in: folder) } ?? [],
+                    before: before,
                     asksForCertificates: submission.asksForCertificates, ticketKeys: tickets)
             }
             sasl = try SASLServer.shared()
@@ -430,7 +435,7 @@ final class FrontEnd: Sendable {
         self.lookUps = lookUps
         self.logins = logins
         self.watching = watching
-        forwarding = delivery.map { delivery in Task { await delivery.forwarder.run(grace: .seconds(30)) } }
+        forwarding = delivery.map { delivery in Task { await delivery.forwarder.run() } }
         upkeep = delivery.map { delivery in Task { await delivery.upkeep.run() } }
         notifying = delivery.map { delivery in Task { await delivery.notifier.run() } }
         trimming = submission.map { submission in Task { await trimHeap(with: submission) } }

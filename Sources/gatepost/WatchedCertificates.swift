@@ -24,6 +24,7 @@ final class WatchedCertificates: Sendable {
                     metadata: [
                         "role": "\(role)", "files": .array(source.current.certificates.map { .string($0.file) }),
                     ])
+                Self.tell(source, role, logger)
             } catch {
                 logger.error(
                     "certificates could not be read; those of before stay in use",
@@ -36,7 +37,6 @@ final class WatchedCertificates: Sendable {
     func watch(relay: RelayServer?, logger: Logger) async {
         var expiry = ExpiryWatch()
         var seconds = 0
-        var complaints: [String: String] = [:]
         var known = 0
         repeat {
             let sources = sources.withLock { $0 }
@@ -50,25 +50,27 @@ final class WatchedCertificates: Sendable {
                 await relay?.revocationsChanged()
             }
             for (source, role) in sources {
-                do throws(TLSError) {
-                    if try source.reloadIfRevocationsChanged() {
-                        if let fault = source.current.revocations?.fault {
-                            Self.complain(of: fault, role, logger)
-                        } else {
-                            logger.notice("revocation list read", metadata: ["role": "\(role)"])
-                        }
-                        if role == "relay" { await relay?.revocationsChanged() }
+                var isRead = true
+                switch source.reloadIfRevocationsChanged() {
+                case .unchanged: isRead = false
+                case .read: break
+                case .readAlone(let error):
+                    logger.error(
+                        "certificates could not be read; those of before stay in use, with the revocation list of now",
+                        metadata: ["role": "\(role)", "reason": "\(error)"])
+                }
+                if isRead {
+                    if let fault = source.current.revocations?.fault {
+                        Self.complain(of: fault, role, logger)
+                    } else {
+                        logger.notice("revocation list read", metadata: ["role": "\(role)"])
                     }
-                    complaints[role] = nil
-                } catch {
-                    if complaints[role] != "\(error)" {
-                        logger.error("revocation list could not be read", metadata: ["reason": "\(error)"])
-                    }
-                    complaints[role] = "\(error)"
+                    if role == "relay" { await relay?.revocationsChanged() }
                 }
                 if isDue, let fault = source.current.revocations?.fault { Self.complain(of: fault, role, logger) }
             }
             if isDue {
+                for (source, role) in sources { Self.tell(source, role, logger) }
                 let certificates = sources.flatMap(\.source.current.certificates)
                 for warning in expiry.due(certificates, now: Int64(time(nil))) {
                     logger.warning(
@@ -81,6 +83,14 @@ final class WatchedCertificates: Sendable {
             }
             seconds += 1
         } while (try? await Task.sleep(for: .seconds(1))) != nil
+    }
+
+    /// What is not answered with.
+    private static func tell(_ source: TLSContextSource, _ role: String, _ logger: Logger) {
+        for (file, reason) in source.current.leftOut {
+            logger.error(
+                "a certificate is left out", metadata: ["role": "\(role)", "file": "\(file)", "reason": "\(reason)"])
+        }
     }
 
     /// What a list that says nothing means depends on whom it is to judge.

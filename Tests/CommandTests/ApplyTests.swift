@@ -103,14 +103,38 @@ import Testing
         #expect(bolt.rate == 80 && bolt.burst == 5 && bolt.origin(of: .rate) == .plan("p"))
     }
 
+    @Test func `takes back the operator's word for a domain, and leaves a proof alone`() async throws {
+        let office = try await Office()
+        defer { office.end() }
+        #expect(try office.run("tenant create acme").status == 0)
+        for domain in ["acme.example --trust", "proven.example", "further.example --trust"] {
+            #expect(try office.run("domain add acme \(domain)").status == 0)
+        }
+        try await office.database.connection().query(
+            "UPDATE gatepost.sender_domain SET verified_at = now(), verified_by = 'dns' WHERE domain = 'proven.example'"
+        )
+        try office.write("tenants: {acme: {domains: [], unproven-domains: [acme.example, proven.example]}}")
+        let applied = try office.run("apply -f t.yaml --yes")
+        #expect(
+            applied.output == "~ domain acme.example of acme: trusted -> unproven\n"
+                + "= 0 unchanged, ~ 1 changed, + 0 added, - 0 removed\n", "\(applied)")
+        let listed = try office.run("export").output
+        #expect(listed.contains("unproven-domains: [acme.example]"), "\(listed)")
+        let again = try office.run("apply -f t.yaml --dry-run")
+        #expect(again.status == 0 && again.output.hasPrefix("= 1 unchanged"), "\(again)")
+    }
+
     @Test(arguments: [
         ("tenants:\n  acme:\n    daly: 5\n", "t.yaml:3:5: unknown key of a tenant 'daly'; did you mean 'daily'?"),
         ("tenant:\n  acme: {}\n", "t.yaml:1:1: unknown section 'tenant'; did you mean 'tenants'?"),
         ("tenants:\n  acme:\n    daily: 0\n", "t.yaml:3:12: bad value '0' for 'daily'"),
-        ("tenants:\n  acme:\n    pool: defalt\n", "there is no relay pool `defalt`; did you mean `default`?"),
-        ("tenants:\n  acme:\n    time-zone: Mars/Phobos\n", "there is no time zone `Mars/Phobos`"),
-        ("tenants:\n  acme:\n    burst: 5\n", "a burst needs a rate"),
-        ("tenants:\n  acme:\n    plan: smal\n", "there is no plan `smal`; did you mean `small`?"),
+        ("tenants:\n  acme:\n    pool: defalt\n", "t.yaml:3: there is no relay pool `defalt`; did you mean `default`?"),
+        ("tenants:\n  acme:\n    time-zone: Mars/Phobos\n", "t.yaml:3: there is no time zone `Mars/Phobos`"),
+        ("tenants:\n  acme:\n    burst: 5\n", "t.yaml:3: a burst needs a rate"),
+        (
+            "tenants:\n  acme:\n    daily: 7\n    plan: smal\n",
+            "t.yaml:4: there is no plan `smal`; did you mean `small`?"
+        ),
         ("plans:\n  small:\n    contact: a@b.example\n", "t.yaml:3:5: unknown key of a plan 'contact'"),
         ("tenants:\n  Acme: {}\n", "t.yaml:2:3: 'Acme' cannot be a tenant's name"),
         ("tenants:\n  acme: &a {}\n", "t.yaml:2:9: anchors and aliases are not taken"),

@@ -62,9 +62,15 @@ import Testing
         let new = try settings([
             "GATEPOST_LOG_LEVEL": "debug", "GATEPOST_SUBMISSION_LISTEN": "127.0.0.1:2",
             "GATEPOST_SUBMISSION_PROXY_FROM": "192.0.2.0/24", "GATEPOST_NODE_NAME": "x",
+            "GATEPOST_SUBMISSION_HOSTNAME": "mail.example",
         ])
         let changes = Settings.changes(from: old, to: new)
-        #expect(changes.applied == ["log.level", "submission.max-recipients", "submission.proxy-from"])
-        #expect(changes.needRestart == ["node.name", "submission.listen"])
+        #expect(
+            changes.applied == [
+                "log.level", "submission.hostname", "submission.max-recipients", "submission.proxy-from",
+            ])
+        #expect(
+            changes.needRestart == ["node.name", "submission.hostname", "submission.listen"],
+            "the forwarder has its own")
     }
 }

@@ -106,6 +106,9 @@ import Testing
         #expect(error?.description.contains(":2:8: 'database.url' holds a password and others can read") == true)
         #expect(error?.description.contains("hunter2") == false)
         #expect(throws: Never.self) { try load(text, mode: 0o600) }
+        #expect(throws: SettingsError.self) {
+            try load("database:\n  url: \"host=h password = hunter2\"\n", mode: 0o644)
+        }
     }
 
     @Test(arguments: ["none", "opportunistic"])

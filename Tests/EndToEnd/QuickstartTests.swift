@@ -25,8 +25,16 @@ extension EndToEnd {
             #expect(second["arrived"] as? String != arrived)
             #expect(site.used(second) == 2)
 
-            #expect(try site.gatepost("quickstart", "--stop", "--remove").status == 0)
-            #expect(access("\(site.folder)/.gatepost", F_OK) != 0)
+            // What is not its own stays, and with it the folder.
+            try Data("mine".utf8).write(to: URL(fileURLWithPath: "\(site.folder)/.gatepost/mine"))
+            let kept = try site.gatepost("quickstart", "--stop", "--remove")
+            #expect(kept.status == 0 && kept.text.hasSuffix("but for what is not the quickstart's\n"), "\(kept)")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: "\(site.folder)/.gatepost") == ["mine"])
+            for arguments in [["--stop", "--remove"], ["--stop", "--remove", "--directory", "."]] {
+                let foreign = try site.gatepost(["quickstart"] + arguments)
+                #expect(foreign.status == 64 && foreign.errors.contains("is no quickstart's folder"), "\(foreign)")
+            }
+            #expect(readFile("\(site.folder)/.gatepost/mine") == "mine")
         }
 
         @Test func `a run that fails says why, and takes down what it has started`() throws {
@@ -93,6 +101,14 @@ extension EndToEnd {
             let site = try Quickstarted()
             _ = try site.once()
             let settings = ["--config", "\(site.folder)/.gatepost/gatepost.yaml"]
+            // A customer may have such a name, and a tenant that was deleted keeps it.
+            for line in [
+                "tenant create bench-1 --daily 5", "domain add bench-1 b.example --trust", "tenant create bench-2",
+                "tenant delete bench-2 --yes",
+            ] {
+                let made = try site.run([Site.binary] + line.split(separator: " ").map(String.init) + settings)
+                try #require(made.status == 0, "\(line): \(made.errors)")
+            }
             let output = try site.run(
                 [Site.binary, "bench", "accept", "--batch", "5", "--messages", "20", "--tenants", "2", "--json"]
                     + settings)
@@ -101,8 +117,13 @@ extension EndToEnd {
             #expect(cells.map { $0["tenants"] as? Int } == [1, 2])
             #expect(cells.allSatisfy { $0["accepted"] as? Int == 20 && $0["messages_per_second"] as? Int ?? 0 > 0 })
 
-            let usage = try site.json(try site.run([Site.binary, "usage", "bench-1", "--json"] + settings).text)
-            #expect(usage["used"] as? Int == 0)
+            for name in ["bench-3", "bench-4"] {
+                let usage = try site.json(try site.run([Site.binary, "usage", name, "--json"] + settings).text)
+                #expect(usage["used"] as? Int == 0)
+            }
+            let customer = try site.json(
+                try site.run([Site.binary, "tenant", "show", "bench-1", "--json"] + settings).text)
+            #expect(customer["status"] as? String == "active" && customer["daily"] as? Int == 5)
             let queue = try site.run([Site.binary, "queue", "list", "--json"] + settings)
             #expect(queue.text.isEmpty)
         }
@@ -169,7 +190,8 @@ private final class Quickstarted {
             ] + (more.contains("--from") ? more : more + ["--from", "a@demo.example"]))
     }
 
-    func gatepost(_ arguments: String...) throws -> Output { try run([Site.binary] + arguments) }
+    func gatepost(_ arguments: String...) throws -> Output { try gatepost(arguments) }
+    func gatepost(_ arguments: [String]) throws -> Output { try run([Site.binary] + arguments) }
 
     func json(_ text: String) throws -> [String: Any] {
         try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])

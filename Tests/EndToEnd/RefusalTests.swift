@@ -179,6 +179,7 @@ extension EndToEnd {
                 (["set", "NAME", "--not-before", "2d"], "525 5.7.13 This credential is valid from "),
                 (["set", "NAME", "--mechanism", "SCRAM"], "534 5.7.9 This credential may not log in by PLAIN"),
                 (["set", "NAME", "--network", "192.0.2.0/24"], "535 5.7.8 Authentication credentials invalid."),
+                (["revoke", "NAME", "--yes"], "535 5.7.8 Authentication credentials invalid."),
             ]
             for (arguments, expected) in cases {
                 let credential = try site.credential("doors")
@@ -193,6 +194,19 @@ extension EndToEnd {
                 }
                 #expect(isTold, "\(arguments): \(reply)")
                 #expect((refusalID(reply) != nil) == !reply.hasPrefix("535"))
+                if reply.hasPrefix("535") {
+                    // The client may not know; the operator must.
+                    let reason =
+                        arguments[0] == "revoke" ? "has been revoked" : "is in none of the credential's networks"
+                    let isLogged = await eventually {
+                        server.log.split(separator: "\n").contains {
+                            $0.contains("\"login refused\"") && $0.contains(reason)
+                                && $0.contains("\"tenant\":\"doors\"")
+                                && $0.contains("\"credential\":\"\(credential.username)\"")
+                        }
+                    }
+                    #expect(isLogged, "\(reason)")
+                }
                 let wrong = Site.Credential(
                     username: credential.username, secret: owner.secret, secretFile: owner.secretFile)
                 #expect(try await login(wrong) == "535 5.7.8 Authentication credentials invalid.")

@@ -78,9 +78,18 @@ extension EndToEnd {
             }
             let before = try send("before")
             await site.expectArrival(of: before)
+            // The forwarder's own key is no good any more, which is no reason to believe a relay.
+            let key = "\(site.folder)/pki/forwarder.key"
+            let kept = readFile(key)
+            try readFile("\(site.folder)/pki/relay.key").write(toFile: key, atomically: false, encoding: .utf8)
             try site.gatepost("ca", "revoke", "relay", "--reason", "key-compromise", "--yes")
-            #expect(await eventually { forwarder.log.contains("revocation list read") }, "\(forwarder.log)")
+            #expect(await eventually { forwarder.log.contains("with the revocation list of now") }, "\(forwarder.log)")
             let after = try send("after")
+            let isCondemned = await eventually(within: .seconds(20)) {
+                forwarder.log.contains("the certificate of 127.0.0.1 does not count any more")
+            }
+            #expect(isCondemned, "\(forwarder.log)")
+            try kept.write(toFile: key, atomically: false, encoding: .utf8)
             #expect(
                 await eventually(within: .seconds(20)) { forwarder.log.contains("its certificate has been revoked") },
                 "\(forwarder.log)")

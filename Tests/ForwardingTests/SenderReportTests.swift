@@ -182,7 +182,9 @@ import Testing
         }
         let relayed = try text(isFromOurRelay: true)
         #expect(relayed.contains(" mx.example said: 550 no such\r\n"), "\(relayed)")
-        #expect(!relayed.contains("127.0.0.1 said:") && relayed.contains("Remote-MTA: dns; 127.0.0.1\r\n"))
+        #expect(!relayed.contains("127.0.0.1 said:") && relayed.contains("Remote-MTA: dns; mx.example\r\n"))
+        #expect(relayed.contains("Diagnostic-Code: smtp; 550 no such\r\n"))
+        #expect(try text(isFromOurRelay: false).contains("Remote-MTA: dns; [127.0.0.1]\r\n"))
         #expect(
             try text(isFromOurRelay: false).contains(
                 " 127.0.0.1 said: 550 5.1.1 mx.example said: 550 no such (in reply to end of data)\r\n"))
@@ -219,7 +221,7 @@ import Testing
                 [.deferred(Self.grey)], relay: "127.0.0.1:25", tlsVersion: nil)
             return try #require(
                 rules.verdicts(
-                    on: try message(), result, now: accepted.advanced(by: .seconds(days * 86_400)), jitter: { 0.5 }
+                    on: try message(), result, now: accepted.advanced(by: .seconds(days * 86_400)), jitter: 0.5
                 ).first)
         }
         #expect(try verdict(afterDays: 4).givenUpAfter == nil)
@@ -248,7 +250,7 @@ import Testing
         func told(_ message: QueuedMessage, afterDays days: Int) throws -> String {
             let verdict = try #require(
                 rules.verdicts(
-                    on: message, result, now: accepted.advanced(by: .seconds(days * 86_400)), jitter: { 0.5 }
+                    on: message, result, now: accepted.advanced(by: .seconds(days * 86_400)), jitter: 0.5
                 ).first)
             #expect(verdict.reply.text.contains("gatepost relay add empty"), "the operator's is as it was")
             return try composed(

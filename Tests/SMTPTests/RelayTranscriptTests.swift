@@ -352,12 +352,6 @@ struct RelayTranscriptTests {
         check(
             .lmtp,
             #"""
-            C AUTH EXTERNAL =
-            S 235 2.7.0 Authentication succeeded
-            C AUTH external
-            S 334 \#("")
-            C
-            S 235 2.7.0 Authentication succeeded
             C AUTH EXTERNAL
             S 334 \#("")
             C *
@@ -366,13 +360,33 @@ struct RelayTranscriptTests {
             S 535 5.7.8 Authentication credentials invalid
             C AUTH EXTERNAL YWR
             S 501 5.5.2 Not valid base64
+            C AUTH external
+            S 334 \#("")
+            C =
+            S 501 5.5.2 Not valid base64
             C AUTH PLAIN AGEAYg==
             S 504 5.5.4 Authentication mechanism not supported
             C AUTH
             S 501 5.5.4 Syntax: AUTH mechanism [initial-response]
+            C AUTH EXTERNAL =
+            S 235 2.7.0 Authentication succeeded
+            C AUTH EXTERNAL =
+            S 503 5.5.1 Already authenticated
             C MAIL FROM:<a@own.example>
             S 550 5.7.1 Relaying denied
             ! denied MAIL FROM:<a@own.example>
+            """#)
+        check(
+            .lmtp,
+            #"""
+            C AUTH external
+            S 334 \#("")
+            C
+            S 235 2.7.0 Authentication succeeded
+            C RSET
+            S 250 2.0.0 Ok
+            C AUTH EXTERNAL
+            S 503 5.5.1 Already authenticated
             """#)
     }
 

@@ -111,6 +111,10 @@ struct ThreatEnvelopeTests {
             "§6 CR, LF and markup in an EHLO name", .secured,
             "C EHLO a\\rb\nC EHLO <b>\nC EHLO a(b\nS 500 5.5.2 Control characters or a broken line end\nS 501 5.5.4 Give a host name or an address literal\nS 501 5.5.4 Give a host name or an address literal"
         ),
+        ThreatCase(
+            "§6 half an address literal in EHLO", .secured,
+            "C EHLO [192.0.2.1\nC EHLO []\nC EHLO a[b]\nS 501 5.5.4 Give a host name or an address literal\nS 501 5.5.4 Give a host name or an address literal\nS 501 5.5.4 Give a host name or an address literal"
+        ),
     ]
 
     @Test(arguments: paths) func `row by row, paths`(_ threat: ThreatCase) { threat.check() }

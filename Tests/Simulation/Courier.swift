@@ -96,7 +96,7 @@ final class Courier {
 
     private func finished(_ message: QueuedMessage, _ result: DeliveryResult) {
         let now = world.instant
-        let verdicts = rules.verdicts(on: message, result, now: now) { self.world.chance.fraction() }
+        let verdicts = rules.verdicts(on: message, result, now: now, jitter: world.chance.fraction())
         world.check(verdicts.count == message.recipients.count, "\(verdicts.count) verdicts for \(message.id)")
         let isInterruption = if case .interrupted = result { true } else { false }
         for verdict in verdicts {

@@ -65,8 +65,34 @@ import Testing
         #expect(try serverSerial(context, asking: "localhost").first == "localhost")
         #expect(context.certificates.count == 3)
 
+        #expect(context.leftOut.isEmpty)
+
+        // What cannot be used is one customer's: it stays as it was, or is left out, and the others go on.
         unlink(folder + "/customer.key")
-        #expect("\(try #require(throws: TLSError.self) { try TLSIdentity.all(in: folder) })".contains("no \(folder)"))
+        unlink(folder + "/acme/fullchain.pem")
+        #expect(symlink("nowhere", folder + "/acme/fullchain.pem") == 0)
+        func read(before: TLSContext?) throws -> TLSContext {
+            try TLSContext.server(
+                certificateChain: authority.certificateFile(of: "server"), privateKey: authority.keyFile(of: "server"),
+                alternatives: try TLSIdentity.all(in: folder), before: before)
+        }
+        let first = try read(before: nil)
+        #expect(first.leftOut.map(\.file) == ["\(folder)/acme/fullchain.pem", "\(folder)/customer.crt"])
+        #expect(try serverSerial(first, asking: "localhost").first == "localhost")
+        #expect(try serverSerial(first, asking: "smtp.acme.example").first?.hasPrefix("no session") == true)
+        let later = try read(before: context)
+        #expect(later.leftOut.count == 2)
+        #expect(try serverSerial(later, asking: "smtp.acme.example") == ["smtp.acme.example"])
+
+        // Of two with the same name the one that lasts longer is used, and the other is told.
+        _ = try certificates.folder.write(readFile(authority.keyFile(of: "customer")), "names/customer.key")
+        unlink(folder + "/acme/fullchain.pem")
+        try authority.issue("short", .server(hosts: ["smtp.customer.example"]), days: 3)
+        _ = try certificates.folder.write(readFile(authority.certificateFile(of: "short")), "names/z.crt")
+        _ = try certificates.folder.write(readFile(authority.keyFile(of: "short")), "names/z.key")
+        let both = try read(before: nil)
+        #expect(both.leftOut.map(\.file) == ["\(folder)/z.crt"])
+        #expect(both.leftOut.first?.reason.contains("customer.crt, which lasts longer") == true)
     }
 
     @Test func `revoked, and without a list that counts, a client is a stranger`() throws {
@@ -130,7 +156,7 @@ import Testing
         let peer = try #require(pair.clientEnd.session?.peer)
         #expect(source.current.revocations?.condemns(peer) == false)
         try openssl.writeList(list, revoking: ["server"])
-        #expect(try source.reloadIfRevocationsChanged())
+        #expect(source.reloadIfRevocationsChanged().word == "read")
         #expect(source.current.revocations?.condemns(peer) == true)
     }
 
@@ -148,22 +174,57 @@ import Testing
         let peer = try #require(pair.serverEnd.session?.peer)
         #expect(peer.isTrusted)
         #expect(source.current.revocations?.condemns(peer) == false)
-        #expect(try source.reloadIfRevocationsChanged() == false)
+        #expect(source.reloadIfRevocationsChanged().word == "unchanged")
         try openssl.writeList(list, revoking: ["forwarder"])
-        #expect(try source.reloadIfRevocationsChanged())
+        #expect(source.reloadIfRevocationsChanged().word == "read")
         #expect(source.current.revocations?.condemnation(of: peer) == .revoked)
         unlink(list)
-        #expect(try source.reloadIfRevocationsChanged())
+        #expect(source.reloadIfRevocationsChanged().word == "read")
         #expect(source.current.revocations?.condemnation(of: peer) == .unreadable)
         try openssl.writeList(list, revoking: [], endsSeconds: -60)
-        #expect(try source.reloadIfRevocationsChanged())
+        #expect(source.reloadIfRevocationsChanged().word == "read")
         #expect(source.current.revocations?.condemnation(of: peer) == .outOfDate)
         // Another authority's says nothing of this one's.
         let stranger = try Certificates()
         _ = try stranger.authority.renewRevocations()
         _ = try certificates.folder.write(readFile(stranger.authority.folder + "/crl.pem"), "crl.pem")
-        #expect(try source.reloadIfRevocationsChanged())
+        #expect(source.reloadIfRevocationsChanged().word == "read")
         #expect(source.current.revocations?.condemnation(of: peer) == .unreadable)
+    }
+
+    @Test func `a list counts although the role's own key is no good, and is made whole when that is mended`() throws {
+        let openssl = OpenSSLAuthority(certificates)
+        let list = certificates.folder.path + "/crl.pem"
+        try openssl.writeList(list, revoking: [])
+        let certificate = authority.certificateFile(of: "server")
+        let key = try certificates.folder.write(readFile(authority.keyFile(of: "server")), "own.key")
+        chmod(key, 0o600)
+        let ca = authority.certificateFile
+        let source = try TLSContextSource { _ throws(TLSError) in
+            try .server(certificateChain: certificate, privateKey: key, clientAuthorities: ca, revocations: list)
+        }
+        func connect() throws -> PeerCertificate {
+            let pair = try Pair(source.current, certificates.client(as: "forwarder"))
+            pair.run()
+            return try #require(pair.serverEnd.session?.peer)
+        }
+        let peer = try connect()
+        #expect(peer.isTrusted)
+        _ = try certificates.folder.write(readFile(authority.keyFile(of: "forwarder")), "own.key")
+        try openssl.writeList(list, revoking: ["forwarder"])
+        #expect(source.reloadIfRevocationsChanged().word == "read alone")
+        #expect(source.current.revocations?.condemnation(of: peer) == .revoked)
+        // The handshake still goes by the list it was made with; the one in force is asked for after it.
+        #expect(source.current.revocations?.condemns(try connect()) == true)
+        #expect(source.reloadIfRevocationsChanged().word == "unchanged")
+        unlink(list)
+        #expect(source.reloadIfRevocationsChanged().word == "read alone")
+        #expect(source.current.revocations?.condemnation(of: peer) == .unreadable)
+        try openssl.writeList(list, revoking: ["forwarder"])
+        _ = try certificates.folder.write(readFile(authority.keyFile(of: "server")), "own.key")
+        #expect(source.reloadIfRevocationsChanged().word == "read")
+        #expect(try connect().isTrusted == false)
+        #expect(source.reloadIfRevocationsChanged().word == "unchanged")
     }
 
     @Test func `an authority that has revoked something must have a list`() throws {
@@ -215,5 +276,15 @@ struct OpenSSLAuthority {
             ? ["-crlsec", "\(endsSeconds)"]
             : ["-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200102000000Z"]
         #expect(run("/usr/bin/openssl", ["ca"] + signed + ["-gencrl"] + span + ["-out", path]) == 0)
+    }
+}
+
+extension TLSContextSource.RevocationReload {
+    fileprivate var word: String {
+        switch self {
+        case .unchanged: "unchanged"
+        case .read: "read"
+        case .readAlone: "read alone"
+        }
     }
 }

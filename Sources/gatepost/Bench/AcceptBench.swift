@@ -11,7 +11,8 @@ import Tenancy
 
 /// `ledger.accept` alone, on scratch tenants `bench-1`, `bench-2` … of the configured database.
 ///
-/// They are made where they are missing. What they accept is leased to this process, so that no forwarder sends it, and
+/// They are made where they are missing; a tenant with such a name that no benchmark made is left alone, and so is one
+/// that was deleted: the next number takes its place. What they accept is leased to this process, so that no forwarder sends it, and
 /// cancelled in the end; then they are suspended.
 struct AcceptBench {
     struct Cell {
@@ -54,8 +55,12 @@ struct AcceptBench {
         adminDatabase = try desk.settings.database(as: .admin)
         let connection = DatabaseConnection(node)
         var accounts: [Account] = []
-        for number in 1...tenants {
-            accounts.append(try await Self.account("bench-\(number)", desk.administration, connection))
+        var number = 0
+        while accounts.count < tenants {
+            number += 1
+            if let account = try await Self.account("bench-\(number)", desk.administration, connection) {
+                accounts.append(account)
+            }
         }
         self.accounts = accounts
         var logger = Logger(label: "bench")
@@ -64,20 +69,26 @@ struct AcceptBench {
         try await owner.start()
     }
 
+    /// Nil: somebody else's, or deleted.
     private static func account(
         _ slug: String, _ administration: Administration, _ node: DatabaseConnection
-    ) async throws -> Account {
+    ) async throws -> Account? {
         var limits = TenantChanges()
         limits.daily = .unlimited
-        if try await administration.hasTenant(slug) {
+        let domain = "\(slug).invalid"
+        var known: [CredentialRecord] = []
+        if let tenant = try await administration.tenantIfAny(slug) {
+            guard tenant.status != "deleted", try await administration.domains(of: slug).map(\.domain) == [domain]
+            else { return nil }
+            known = try await administration.credentials(of: slug)
+            guard known.allSatisfy({ $0.label == label }) else { return nil }
             _ = try await administration.setTenant(slug, limits)
             _ = try await administration.resumeTenant(slug)
         } else {
             try await administration.createTenant(slug, limits)
+            _ = try await administration.addDomain(domain, to: slug, trusted: true)
         }
-        let domain = "\(slug).invalid"
-        _ = try await administration.addDomain(domain, to: slug, trusted: true)
-        let name = try await credential(of: slug, administration)
+        let name = try await credential(of: slug, known, administration)
         let rows = try await node.query(
             "SELECT tenant_id, credential_id, login_id, pool_id FROM ledger.login($1)", [.text(name)])
         guard let row = rows.first else { throw Failure("the scratch tenant \(slug) has no login") }
@@ -87,11 +98,14 @@ struct AcceptBench {
             sender: try Mailbox(parsing: "sender@\(domain)"))
     }
 
-    private static func credential(of slug: String, _ administration: Administration) async throws -> String {
-        let known = try await administration.credentials(of: slug)
+    private static let label = "gatepost bench accept"
+
+    private static func credential(
+        of slug: String, _ known: [CredentialRecord], _ administration: Administration
+    ) async throws -> String {
         if let usable = known.first(where: { $0.revokedAt == nil }) { return usable.name }
         var terms = Administration.CredentialTerms()
-        terms.label = "gatepost bench accept"
+        terms.label = label
         return try await administration.issueCredential(for: slug, terms).username
     }
 

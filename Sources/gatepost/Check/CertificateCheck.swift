@@ -15,6 +15,7 @@ struct CertificateCheck {
         var findings: [Finding] = []
         findings += pair(
             "submission", submission.certificate, submission.privateKey, hostname: submission.hostname)
+        findings += namesOfTheirOwn
         findings += pair("forwarder", forwarder.certificate, forwarder.privateKey)
         findings += authorities("forwarder.authorities", forwarder.authorities)
         // They have a default, which only those who use it must have.
@@ -33,6 +34,31 @@ struct CertificateCheck {
                     hint: "submission.certificate, forwarder.certificate, relay.certificate and their keys"))
         }
         return findings + revocations + authority
+    }
+
+    /// Those of `submission.certificates`.
+    private var namesOfTheirOwn: [Finding] {
+        guard let folder = settings.submission.certificates else { return [] }
+        do throws(TLSError) {
+            let identities = try TLSIdentity.all(in: folder)
+            let each = identities.flatMap { pair("submission", $0.certificateChain, $0.privateKey) }
+            // (Of two that have a name in common.)
+            guard let certificate = settings.submission.certificate, let key = settings.submission.privateKey,
+                let context = try? TLSContext.server(
+                    certificateChain: certificate, privateKey: key, alternatives: identities)
+            else { return each }
+            let broken = Set(
+                identities.filter { identity in
+                    (try? TLSContext.server(
+                        certificateChain: identity.certificateChain, privateKey: identity.privateKey)) == nil
+                }.map(\.certificateChain))
+            return each
+                + context.leftOut.filter { !broken.contains($0.file) }.map {
+                    .note("certificate", "submission: \($0.file) is not used for all of its names: \($0.reason)")
+                }
+        } catch {
+            return [.wrong("certificate", "submission.certificates: \(error)")]
+        }
     }
 
     private func pair(_ role: String, _ certificate: String?, _ key: String?, hostname: String? = nil) -> [Finding] {

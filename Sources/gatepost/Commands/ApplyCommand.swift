@@ -159,7 +159,7 @@ struct ApplyCommand: AsyncParsableCommand {
         let names = Array((file.plans ?? [:]).keys) + (prune && file.plans != nil ? [] : Array(known.keys))
         if !names.contains(plan) {
             let near = names.nearest(to: plan).map { "; did you mean `\($0)`?" } ?? ""
-            throw Failure("\(path.printable):\(tenant.line): there is no plan `\(plan)`\(near)", .usage)
+            throw Failure("\(place(of: .plan, tenant)): there is no plan `\(plan)`\(near)", .usage)
         }
     }
 
@@ -174,21 +174,25 @@ struct ApplyCommand: AsyncParsableCommand {
         }
     }
 
+    private func place(of setting: TenantSetting, _ tenant: StateFile.Tenant) -> String {
+        "\(path.printable):\(tenant.lines[setting] ?? tenant.line)"
+    }
+
     /// What the database would refuse is refused before anything is made.
     private func refuseImpossible(_ tenant: StateFile.Tenant, _ pools: [String], _ zones: Set<String>) throws {
-        let place = "\(path.printable):\(tenant.line)"
         if let pool = tenant.text(of: .pool), !pools.contains(pool) {
             let near = pools.nearest(to: pool).map { "; did you mean `\($0)`?" } ?? ""
-            throw Failure("\(place): there is no relay pool `\(pool.printable)`\(near)", .usage)
+            throw Failure("\(place(of: .pool, tenant)): there is no relay pool `\(pool.printable)`\(near)", .usage)
         }
         if let zone = tenant.text(of: .zone), !zones.contains(zone) {
             throw Failure(
-                "\(place): there is no time zone `\(zone.printable)`", hint: "a name like Europe/Brussels, or UTC",
+                "\(place(of: .zone, tenant)): there is no time zone `\(zone.printable)`",
+                hint: "a name like Europe/Brussels, or UTC",
                 .usage)
         }
         if case .number? = tenant.settings[.burst], tenant.text(of: .plan) == nil {
             if case .number? = tenant.settings[.rate] { return }
-            throw Failure("\(place): a burst needs a rate", .usage)
+            throw Failure("\(place(of: .burst, tenant)): a burst needs a rate", .usage)
         }
     }
 
@@ -200,6 +204,9 @@ struct ApplyCommand: AsyncParsableCommand {
         case .setTenant(let slug, let changes, _): _ = try await administration.setTenant(slug, changes)
         case .addDomain(let domain, let slug, let trusted):
             _ = try await administration.addDomain(domain, to: slug, trusted: trusted)
+        case .distrustDomain(let domain, let slug):
+            _ = try await administration.removeDomain(domain, from: slug)
+            _ = try await administration.addDomain(domain, to: slug, trusted: false)
         case .removeDomain(let domain, let slug): _ = try await administration.removeDomain(domain, from: slug)
         case .deleteTenant(let slug): _ = try await administration.deleteTenant(slug)
         case .deletePlan(let name): _ = try await administration.deletePlan(name)

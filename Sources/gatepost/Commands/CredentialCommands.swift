@@ -83,7 +83,7 @@ struct CredentialCommands: ParsableCommand {
         @OptionGroup var common: CommonOptions
         @OptionGroup var confirmation: Confirmation
         @Argument(transform: ArgumentText.credential) var credential: String
-        @Option(help: "Why; clients that log in with it are told.", transform: ArgumentText.line) var reason: String?
+        @Option(help: "Why; `credential show` and the audit have it.", transform: ArgumentText.line) var reason: String?
 
         func run() async throws {
             try await Desk.sit(common, about: .credential(credential)) { desk in

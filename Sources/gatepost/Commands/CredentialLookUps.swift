@@ -111,14 +111,10 @@ extension CredentialCommands {
         @Argument(transform: ArgumentText.credential) var credential: String
         @OptionGroup(title: "What it may do") var options: CredentialOptions
 
-        func validate() throws {
-            guard try !options.terms().isEmpty else {
-                throw ValidationError("nothing to set: name at least one option, like --daily 300")
-            }
-        }
-
         func run() async throws {
             let terms = try options.terms()
+            // (Not in `validate`, which comes before what knows of an option that is misspelt.)
+            if terms.isEmpty { throw ValidationError("nothing to set: name at least one option, like --daily 300") }
             try await Desk.sit(common, about: .credential(credential)) { desk in
                 let changes = try await desk.administration.setCredential(credential, terms)
                 let record = try await desk.administration.credential(credential)

@@ -99,13 +99,11 @@ struct PlanCommands: ParsableCommand {
         @Argument(transform: ArgumentText.slug) var plan: String
         @OptionGroup(title: "Limits") var limits: LimitOptions
 
-        func validate() throws {
+        func run() async throws {
+            // (Not in `validate`, which comes before what knows of an option that is misspelt.)
             if limits.changes.isEmpty {
                 throw ValidationError("nothing to set: name at least one limit, like --daily 300")
             }
-        }
-
-        func run() async throws {
             try await Desk.sit(common, about: .plan(plan)) { desk in
                 let change = try await desk.administration.setPlan(plan, limits.changes)
                 let record = try await desk.administration.plan(plan)

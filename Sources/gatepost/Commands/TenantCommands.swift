@@ -96,17 +96,16 @@ struct TenantCommands: ParsableCommand {
         @OptionGroup(title: "Limits") var limits: LimitOptions
 
         func validate() throws {
-            if own.changes(with: limits).isEmpty {
-                throw ValidationError("nothing to set: name at least one limit, like --daily 300")
-            }
             if limits.burst != nil, limits.rate == .unlimited {
                 throw ValidationError("--burst needs a --rate that is a number")
             }
         }
 
         func run() async throws {
+            let changes = own.changes(with: limits)
+            // (Not in `validate`, which comes before what knows of an option that is misspelt.)
+            if changes.isEmpty { throw ValidationError("nothing to set: name at least one limit, like --daily 300") }
             try await Desk.sit(common, about: .tenant(tenant)) { desk in
-                let changes = own.changes(with: limits)
                 let isChanged = try await desk.administration.setTenant(tenant, changes)
                 let record = try await desk.administration.tenant(tenant)
                 desk.output.show(

@@ -75,12 +75,20 @@ final class LogWriter: Sendable {
         while writePending() || state.withLock({ $0.isWriting }) { usleep(200) }
     }
 
-    /// At the end of the process: what was left out is said, and all is written.
+    /// At the end of the process: what was left out is said, and all is written, unless nobody takes it for five seconds:
+    /// a reader that stands still must not keep the process.
     func finish() {
-        state.withLock { state in
+        let isStarted = state.withLock { state in
             for summary in state.summary.rest() { append(summary, to: &state) }
+            return state.isStarted
         }
-        flush()
+        guard isStarted else { return flush() }
+        signal.raise()
+        var left = 25_000
+        while left > 0, state.withLock({ $0.isWriting || !$0.pending.isEmpty }) {
+            usleep(200)
+            left -= 1
+        }
     }
 
     private func sumUp(_ state: inout State, at time: Int64) {

@@ -75,6 +75,8 @@ struct Desk: Sendable {
     private func takenHint(_ subject: Subject, _ message: String) -> String? {
         switch subject {
         case .tenant(let slug) where message.contains("deleted"): "`gatepost tenant show \(slug)`"
+        case .tenant where message.hasPrefix("the login"):
+            "whoever it was granted for gives it back: `gatepost tenant report-login OTHER --role ROLE --remove`"
         case .tenant(let slug): "its limits are changed with `gatepost tenant set \(slug)`"
         case .plan(let name): "its limits are changed with `gatepost plan set \(name)`"
         case .credential, .pool, .other: nil

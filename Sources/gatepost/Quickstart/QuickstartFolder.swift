@@ -90,17 +90,49 @@ final class QuickstartFolder: Sendable {
             output.show(["stopped": .strings([])], "nothing to stop: there is no \(shown(path).printable)\n")
             return
         }
+        guard isOurs else {
+            throw Failure(
+                "\(shown(path).printable) is no quickstart's folder: nothing was stopped or removed",
+                hint: "name the folder of one with --directory; without it that is .gatepost", .usage)
+        }
         var stopped: [String] = []
         if QuickstartServer.stop(recordedIn: self) { stopped.append("server") }
         let postgres = try PrivatePostgres(self)
         if try postgres.stop() { stopped.append("postgresql") }
         if removing {
             try postgres.remove()
-            try FileManager.default.removeItem(atPath: path)
+            try remove()
         }
+        let isGone = removing && !FileManager.default.fileExists(atPath: path)
         let what = stopped.isEmpty ? "nothing was up" : "stopped: \(stopped.joined(separator: ", "))"
+        let rest = isGone ? "" : ", but for what is not the quickstart's"
         output.show(
-            ["stopped": .strings(stopped), "removed": .bool(removing)],
-            what + (removing ? "; \(shown(path).printable) is removed\n" : "\n"))
+            ["stopped": .strings(stopped), "removed": .bool(isGone)],
+            what + (removing ? "; \(shown(path).printable) is removed\(rest)\n" : "\n"))
+    }
+
+    /// Whether a quickstart has worked here: its lock is the first that each of them makes. A `gatepost.yaml` that is not
+    /// its own is an installation's.
+    private var isOurs: Bool {
+        var status = stat()
+        guard lstat(path + "/lock", &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size == 0 else {
+            return false
+        }
+        return read(settings)?.hasPrefix(Self.settingsHead) ?? true
+    }
+
+    /// The first words of the settings that a quickstart writes.
+    static let settingsHead = "# Written by `gatepost quickstart`"
+
+    /// What quickstarts make, and the folder if nothing else is in it: it may have been somebody's before.
+    private func remove() throws {
+        for made in [
+            settings, pki, outbox, credential, serverLog, serverID, postgresPlace, path + "/postgres", path + "/lock",
+        ] {
+            for name in [made, made + ".new"] where (try? FileManager.default.attributesOfItem(atPath: name)) != nil {
+                try FileManager.default.removeItem(atPath: name)
+            }
+        }
+        rmdir(path)
     }
 }

@@ -89,7 +89,7 @@ final class QuickstartTour: Sendable {
         }
         try folder.write(
             """
-            # Written by `gatepost quickstart`: an ordinary settings file. Config/gatepost.yaml explains every key.
+            \(QuickstartFolder.settingsHead): an ordinary settings file. Config/gatepost.yaml explains every key.
             database:
               url: \(quoted(postgres.url(user: "gatepost_node")))
               admin-url: \(quoted(postgres.url(user: "gatepost_admin")))
@@ -147,7 +147,15 @@ final class QuickstartTour: Sendable {
                 return "\(address) in pool default, LMTP with mutual TLS"
             }
         } catch let error as AdministrationError {
-            throw Failure("\(error)".printable)
+            if case .taken(let message) = error {
+                throw Failure(
+                    message.printable,
+                    hint: "`gatepost quickstart --stop --remove` and begin anew, or another folder with --directory")
+            }
+            let desk = Desk(
+                settings: settings, administration: administration, output: Output(isJSON: false),
+                database: try settings.database(as: .admin), role: .admin)
+            throw await desk.failure(error, about: .tenant(Self.tenant))
         }
         await connection.close()
     }

@@ -15,10 +15,16 @@ extension Settings {
         }
     }
 
-    /// The keys whose values differ: those that a reload takes over, and those that only a restart does.
+    /// What the forwarder of the same node looks at as well, which keeps what it began with.
+    private static func isAlsoForwarders(_ key: String) -> Bool {
+        key == "submission.hostname" || key == "submission.body-memory"
+    }
+
+    /// The keys whose values differ: those that a reload takes over, and those that only a restart does, or does for all
+    /// of the node.
     static func changes(from old: Settings, to new: Settings) -> (applied: [String], needRestart: [String]) {
         let keys = Set(old.byKey.keys).union(new.byKey.keys).filter { old.byKey[$0] != new.byKey[$0] }.sorted()
-        return (keys.filter(isReloadable), keys.filter { !isReloadable($0) })
+        return (keys.filter(isReloadable), keys.filter { !isReloadable($0) || isAlsoForwarders($0) })
     }
 }
 

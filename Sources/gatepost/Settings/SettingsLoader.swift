@@ -134,7 +134,8 @@ extension SettingsFault {
 extension String {
     /// `postgresql://user:password@host/…` or `… password=…`.
     fileprivate var holdsPassword: Bool {
-        if contains("password=") { return true }
+        // (libpq takes blanks around the sign.)
+        if firstRange(of: /password\s*=/) != nil { return true }
         guard let scheme = firstRange(of: "://") else { return false }
         let authority = self[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" }
         guard let at = authority.lastIndex(of: "@") else { return false }

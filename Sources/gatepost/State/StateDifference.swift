@@ -8,6 +8,8 @@ struct StateDifference: Equatable {
         case createTenant(String, TenantChanges)
         case setTenant(String, TenantChanges, was: [TenantSetting: TenantValue])
         case addDomain(String, to: String, trusted: Bool)
+        /// Its owner has not proved it: an operator vouched for it, and does no more.
+        case distrustDomain(String, of: String)
         case removeDomain(String, from: String)
         case deleteTenant(String)
         case deletePlan(String)
@@ -15,7 +17,7 @@ struct StateDifference: Equatable {
         var isDeletion: Bool {
             switch self {
             case .removeDomain, .deleteTenant, .deletePlan: true
-            case .createPlan, .setPlan, .createTenant, .setTenant, .addDomain: false
+            case .createPlan, .setPlan, .createTenant, .setTenant, .addDomain, .distrustDomain: false
             }
         }
     }
@@ -60,11 +62,16 @@ struct StateDifference: Equatable {
         }
         if let names = wanted.domains {
             let there = Dictionary(domains.map { ($0.domain, $0.verifiedAt != nil) }) { $1 }
+            let vouchedFor = Set(domains.filter { $0.verifiedBy == "operator" }.map(\.domain))
             for name in names.sorted() where there[name] != true {
                 changes.append(.addDomain(name, to: slug, trusted: true))
             }
-            for name in wanted.unproven.sorted() where there[name] == nil && !names.contains(name) {
-                changes.append(.addDomain(name, to: slug, trusted: false))
+            for name in wanted.unproven.sorted() where !names.contains(name) {
+                if there[name] == nil {
+                    changes.append(.addDomain(name, to: slug, trusted: false))
+                } else if vouchedFor.contains(name) {
+                    changes.append(.distrustDomain(name, of: slug))
+                }
             }
             for name in there.keys.sorted() where !names.contains(name) && !wanted.unproven.contains(name) {
                 changes.append(.removeDomain(name, from: slug))
@@ -77,7 +84,21 @@ struct StateDifference: Equatable {
     mutating func missing(plan name: String) { changes.append(.deletePlan(name)) }
 
     /// Deletions are left out unless they were asked for.
-    mutating func keepAll() { changes.removeAll(where: \.isDeletion) }
+    mutating func keepAll() {
+        var kept: Set<String> = []
+        var changed: Set<String> = []
+        for change in changes {
+            switch change {
+            case .removeDomain(_, let slug): kept.insert(slug)
+            case .createTenant(let slug, _), .setTenant(let slug, _, _), .addDomain(_, let slug, _),
+                .distrustDomain(_, let slug):
+                changed.insert(slug)
+            case .createPlan, .setPlan, .deleteTenant, .deletePlan: break
+            }
+        }
+        changes.removeAll(where: \.isDeletion)
+        unchanged += kept.subtracting(changed).count
+    }
 
     /// - Parameter owned: what is given and not inherited; what of it is not wanted is given back.
     private static func difference(
@@ -126,6 +147,7 @@ extension StateDifference.Change {
         case .setTenant(let slug, let changes, let was): "~ tenant \(slug)\n" + Self.lines(changes) { was[$0] }
         case .addDomain(let domain, let slug, let trusted):
             "+ domain \(domain) of \(slug)\(trusted ? "" : ", unproven")\n"
+        case .distrustDomain(let domain, let slug): "~ domain \(domain) of \(slug): trusted -> unproven\n"
         case .removeDomain(let domain, let slug): "- domain \(domain) of \(slug)\n"
         case .deleteTenant(let slug): "- tenant \(slug)\n"
         case .deletePlan(let name): "- plan \(name)\n"

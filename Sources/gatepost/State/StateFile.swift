@@ -13,6 +13,8 @@ import Yams
 struct StateFile: Equatable {
     struct Tenant: Equatable {
         var line: Int
+        /// Where each setting stands.
+        var lines: [TenantSetting: Int] = [:]
         var settings = TenantChanges()
         /// nil: the file does not speak of domains, and leaves them alone.
         var domains: [String]?
@@ -117,6 +119,7 @@ struct StateFile: Equatable {
                     add(key, unknown(name, Array(Self.keys.keys) + ["domains", "unproven-domains"], "key of a tenant"))
                     continue
                 }
+                tenant.lines[setting] = key.mark?.line
                 if let value = read(setting, value) { tenant.settings[setting] = value }
             }
         }

@@ -4,7 +4,8 @@ usage: scripted.py PORT-FILE [STAGE=ANSWER...]
 
 Stages: GREETING, HELLO, STARTTLS, AUTH, RESPONSE, MAIL, RCPT, DATA, FINAL, BDAT, RSET. An answer is text with \\r\\n
 written out (the line end is added), several for one stage are given in turn, parted by " / ", the last one again and
-again; or @drop, @reset, @long (a line of 1 MB), @endless (continuation lines for ever), @silent.
+again; or @drop, @reset, @long (a line of 1 MB), @endless (continuation lines for ever), @silent, @slow (the usual answer, after half a
+second).
 WIRE=lmtp answers FINAL for each accepted recipient. CERT=FILE KEY=FILE for STARTTLS, IMPLICIT=1 for TLS first. USER=,
 PASSWORD=: checks AUTH PLAIN. What was heard goes to PORT-FILE.log: commands, and contents after a line `content`.
 """
@@ -80,6 +81,9 @@ class Session:
             time.sleep(0.3)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             raise Over
+        if text == "@slow":
+            time.sleep(0.5)
+            text = usual[stage]
         if text == "@silent":
             while True:
                 self.read_line()
