@@ -59,8 +59,8 @@ package final class TLSContext: @unchecked Sendable {
     ///   - revocationsAreOptional: a file that is not there yet says that nothing has been taken back so far.
     package static func server(
         certificateChain: String, privateKey: String, clientAuthorities: String? = nil, minimum: Version = .tls12,
-        alternatives: [TLSIdentity] = [], before: TLSContext? = nil, asksForCertificates: Bool = false, ticketKeys: TicketKeys? = nil,
-        revocations: String? = nil, revocationsAreOptional: Bool = false
+        alternatives: [TLSIdentity] = [], before: TLSContext? = nil, asksForCertificates: Bool = false,
+        ticketKeys: TicketKeys? = nil, revocations: String? = nil, revocationsAreOptional: Bool = false
     ) throws(TLSError) -> TLSContext {
         let context = try TLSContext(
             method: TLS_server_method(), minimum: minimum, identity: (certificateChain, privateKey),
