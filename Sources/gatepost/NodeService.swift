@@ -488,7 +488,9 @@ private func trimHeap(with submission: SubmissionServer) async {
 extension Failure {
     static func missing(_ key: String, _ what: String) -> Failure {
         Failure(
-            "`\(key)` is not set: \(what)", hint: "`gatepost ca` makes certificates; Config/gatepost.yaml has every key"
+            "`\(key)` is not set: \(what)",
+            hint: (["certificate", "private-key", "authorities"].contains { key.hasSuffix($0) }
+                ? "`gatepost ca` makes certificates; " : "") + "Config/gatepost.yaml has every key"
         )
     }
 }

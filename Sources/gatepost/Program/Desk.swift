@@ -185,10 +185,23 @@ struct Patience {
 extension Failure {
     /// What helps where no connection came to be, in libpq's words: it has no SQLSTATE (3D000) for them.
     static func connectionHint(_ message: String, _ database: DatabaseConfiguration, _ key: String) -> String {
-        message.contains("database \"") && message.contains("does not exist")
-            ? "the server is up and has no such database: make it (`createdb`), or name another in \(key) "
-                + "(now: \("\(database)".printable))"
-            : "is PostgreSQL up at \("\(database)".printable)? (\(key))"
+        let place = "\("\(database)".printable)"
+        if message.contains("database \"") && message.contains("does not exist") {
+            return "the server is up and has no such database: make it (`createdb`), or name another in \(key) "
+                + "(now: \(place))"
+        }
+        if message.contains("session is read-only") {
+            return "the server is up and takes no changes: a standby, or default_transaction_read_only is on; name the "
+                + "primary in \(key) (now: \(place))"
+        }
+        if message.contains("too many connections") || message.contains("too many clients")
+            || message.contains("connection slots are reserved")
+        {
+            return
+                "the server is up and has no connection left for this role: max_connections, or the role's own limit "
+                + "(\(key), now: \(place))"
+        }
+        return "is PostgreSQL up at \(place)? (\(key))"
     }
 
     /// PostgreSQL is there, and does not take the user that the connection names.

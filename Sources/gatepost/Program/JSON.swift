@@ -163,7 +163,8 @@ extension JSON: Decodable {
         switch self {
         case .object(let members):
             members.filter { $0.value != .null }.map { member in
-                "\(member.name.replacing("_", with: " ")) \(member.value.words)"
+                let words = member.value.words
+                return "\(member.name.replacing("_", with: " ")) \(words.isEmpty ? "nothing" : words)"
             }.joined(separator: ", ")
         case .array(let values): values.map(\.words).joined(separator: " ")
         default: plain ?? "-"

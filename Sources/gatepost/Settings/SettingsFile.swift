@@ -112,6 +112,8 @@ struct SettingsFile: Sendable {
         }
         do {
             _ = try key.kind.value(items)
+            // (YAML refuses a key twice; this one has two spellings.)
+            if entries[key.path] != nil { return add(node, "'\(key.path)' is given more than once") }
             entries[key.path] = Entry(items: items, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1)
         } catch {
             let culprit = nodes.indices.contains(error.item) ? nodes[error.item] : node
