@@ -755,6 +755,13 @@ CREATE FUNCTION ledger.pools() RETURNS TABLE(pool_id bigint, pool text, member_i
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
+CREATE FUNCTION ledger.recalled(owner uuid, tenants bigint[]) RETURNS TABLE(tenant_id bigint, pool_id bigint, held boolean, message_id uuid, number integer)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    AS ...;
+
 CREATE FUNCTION ledger.refused(ids uuid[], tenant_ids bigint[], credential_ids bigint[], sessions uuid[], ats timestamp with time zone[], stages text[], codes integer[], enhanceds text[], replies text[], arguments text[], limits text[], caps text[], useds text[], resets text[], clients text[]) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2254,6 +2261,9 @@ GRANT ALL ON FUNCTION ledger.owners() TO gatepost_admin;
 
 REVOKE ALL ON FUNCTION ledger.pools() FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.pools() TO gatepost_node;
+
+REVOKE ALL ON FUNCTION ledger.recalled(owner uuid, tenants bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.recalled(owner uuid, tenants bigint[]) TO gatepost_node;
 
 REVOKE ALL ON FUNCTION ledger.refused(ids uuid[], tenant_ids bigint[], credential_ids bigint[], sessions uuid[], ats timestamp with time zone[], stages text[], codes integer[], enhanceds text[], replies text[], arguments text[], limits text[], caps text[], useds text[], resets text[], clients text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.refused(ids uuid[], tenant_ids bigint[], credential_ids bigint[], sessions uuid[], ats timestamp with time zone[], stages text[], codes integer[], enhanceds text[], replies text[], arguments text[], limits text[], caps text[], useds text[], resets text[], clients text[]) TO gatepost_node;

@@ -288,6 +288,9 @@ static const char functions_move_stragglers[] = {
 static const char functions_owner_free[] = {
 #embed "../functions/owner_free.sql" suffix(, 0)
 };
+static const char functions_recalled[] = {
+#embed "../functions/recalled.sql" suffix(, 0)
+};
 static const char functions_owner_leases[] = {
 #embed "../functions/owner_leases.sql" suffix(, 0)
 };
@@ -480,6 +483,7 @@ static const struct sql_file functions[] = {
     {"move_stragglers", functions_move_stragglers},
     {"owner_free", functions_owner_free},
     {"owner_leases", functions_owner_leases},
+    {"recalled", functions_recalled},
     {"owner_lock", functions_owner_lock},
     {"owner_locked", functions_owner_locked},
     {"owner_reclaim", functions_owner_reclaim},

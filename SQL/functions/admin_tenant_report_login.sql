@@ -17,8 +17,10 @@ BEGIN
             SELECT FROM pg_roles r
             WHERE r.rolname = tenant_report_login.role AND (r.rolsuper OR r.rolbypassrls OR EXISTS (
                 SELECT FROM pg_roles g
-                WHERE g.rolname IN ('gatepost_owner', 'gatepost_admin', 'gatepost_node', 'gatepost_viewer',
-                                    'gatepost_report_view')
+                WHERE (g.rolname IN ('gatepost_owner', 'gatepost_admin', 'gatepost_node', 'gatepost_viewer',
+                                     'gatepost_report_view')
+                       -- (PostgreSQL's own: pg_read_all_data and its kin.)
+                       OR g.rolname LIKE 'pg\_%' AND g.rolname <> 'pg_database_owner')
                   AND pg_has_role(r.oid, g.oid, 'MEMBER'))))
     THEN
         RAISE EXCEPTION '"%" cannot be a tenant''s login', tenant_report_login.role USING ERRCODE = 'GP004',

@@ -82,6 +82,9 @@ BEGIN
                   WHERE r.tenant_id = m.tenant_id AND r.message_id = m.id AND r.mark IS NOT NULL
                     AND (r.number = ANY (cancel_recipients.numbers)) IS NOT FALSE);
 
+    -- Forwarders give back what they hold of it and have not begun.
+    PERFORM pg_notify('gatepost_directory', 'tenant:' || n.tenant_id) FROM unnest(tenants) AS n (tenant_id);
+
     RETURN QUERY SELECT w.id, w.number FROM unnest(w_ids, w_numbers) AS w (id, number);
 END
 $$;

@@ -6,7 +6,7 @@ package import Ledger
 package import Logging
 package import NIOCore
 package import Network
-import Postgres
+package import Postgres
 import SMTP
 import Synchronization
 package import Tenancy
@@ -48,6 +48,9 @@ package final class Forwarder: Sendable {
     /// Pools of which no relay answers, and until when: claiming more for them would only move it from hand to hand.
     private let outages = Mutex<[Int64: ContinuousClock.Instant]>([:])
     private let core: NIOLoopBoundBox<ForwarderCore?>
+    /// Tenants of whom something has changed, and how often it is still asked what: an answer of accept or claim of before
+    /// the change may be on its way yet.
+    private let changed = Mutex<[Int64: Int]>([:])
 
     /// - Parameters:
     ///   - tls: for every way of TLS that a member may ask for.
@@ -102,6 +105,7 @@ package final class Forwarder: Sendable {
     package func run() async {
         // Not a child task: it must go on until the last delivery after the cancellation.
         let watching = Task { await self.watchPools() }
+        let recalling = Task { await self.recall() }
         await queue.poll(
             maxBytes: configuration.maxOctets / 2,
             room: { self.held.withLock { $0.room } }, pools: { await self.poolsWithRoom() },
@@ -113,6 +117,7 @@ package final class Forwarder: Sendable {
             }.get()
         }.value
         watching.cancel()
+        recalling.cancel()
     }
 
     /// Nil: all of them.
@@ -162,6 +167,44 @@ package final class Forwarder: Sendable {
 
     private func mayFinish(_ message: QueuedMessage) -> Bool {
         owner.holdingID == message.owner && owner.mayFinish && held.withLock { $0.holds(message) }
+    }
+
+    /// What the listener heard: of tenants whose queue is held, who are deleted or go by another pool, and of messages that
+    /// are cancelled, what waits here is given back.
+    package func hear(_ event: Listener.Event) {
+        let tenants: [Int64]
+        switch event {
+        case .notification(let channel, let payload):
+            guard channel == "\(DirectoryChange.channel)" else { return }
+            switch DirectoryChange(payload: payload) {
+            case .tenant(let id): tenants = [id]
+            case .everything: tenants = held.withLock { $0.tenants }
+            case .credential, .pool: return
+            }
+        case .connected: tenants = held.withLock { $0.tenants }
+        case .lost: return
+        }
+        changed.withLock { changed in for tenant in tenants { changed[tenant] = 2 } }
+    }
+
+    private func recall() async {
+        while (try? await Task.sleep(for: .milliseconds(300))) != nil { await recallChanged() }
+    }
+
+    private func recallChanged() async {
+        let tenants = changed.withLock { Array($0.keys) }
+        guard !tenants.isEmpty, owner.holdingID != nil, let recall = try? await queue.recalled(tenants: tenants) else {
+            return
+        }
+        changed.withLock { changed in
+            for tenant in tenants { changed[tenant] = changed[tenant].flatMap { $0 > 1 ? $0 - 1 : nil } }
+        }
+        try? await eventLoop.submit { [self] in
+            for message in core.value?.giveBack(recall.places) ?? [] {
+                queue.settle(message.recipients.map { Settlement(.released(until: nil), of: $0, in: message) })
+                held.withLock { $0.finish(message) }
+            }
+        }.get()
     }
 
     /// Pools change rarely and are remembered: asking is free unless an operator has changed one.

@@ -71,23 +71,19 @@ package final class ForwarderCore {
             let state = self.pool(pool.id)
             state.name = pool.name
             for member in pool.members {
-                if let known = state.members.first(where: { $0.member.id == member.id }) {
-                    // Another address, or way of speaking to it, is another member: its connections are the old one's.
-                    if NextHop(known.member) == NextHop(member) {
-                        known.member = member
-                        known.isLeaving = false
-                    } else {
-                        known.isLeaving = true
-                        state.members.removeAll { $0 === known }
-                        for connection in known.idle { connection.hop?.quit() }
-                        state.members.append(MemberState(member, connectionLimit: connectionsPerMember))
-                    }
+                let known = state.members.first { $0.member.id == member.id && !$0.isReplaced }
+                if let known, NextHop(known.member) == NextHop(member) {
+                    known.member = member
+                    known.isLeaving = false
                 } else {
+                    // Another address, or way of speaking to it, is another member: its connections are the old one's, who
+                    // leaves when they are done.
+                    known?.isReplaced = true
                     state.members.append(MemberState(member, connectionLimit: connectionsPerMember))
                 }
             }
             let ids = Set(pool.members.map(\.id))
-            for gone in state.members where !ids.contains(gone.member.id) { gone.isLeaving = true }
+            for gone in state.members where gone.isReplaced || !ids.contains(gone.member.id) { gone.isLeaving = true }
             for member in state.members {
                 if member.takesMail { retireSurplus(member) } else { retireIdle(member) }
             }
@@ -105,6 +101,34 @@ package final class ForwarderCore {
     package func drop(where isGone: (QueuedMessage) -> Bool) {
         eventLoop.preconditionInEventLoop()
         for state in pools.values { state.waiting.removeAll { isGone($0.delivery) } }
+    }
+
+    /// Takes out of the line what is not to be sent from here any more, or not just now; what is under way goes on.
+    ///
+    /// - Parameter places: of a message's recipients that are to go.
+    package func giveBack(_ places: (QueuedMessage) -> [Int]) -> [QueuedMessage] {
+        eventLoop.preconditionInEventLoop()
+        var given: [QueuedMessage] = []
+        for state in pools.values where !state.waiting.isEmpty {
+            var kept: Deque<Job> = []
+            for var job in state.waiting {
+                let gone = places(job.delivery)
+                guard !gone.isEmpty else {
+                    kept.append(job)
+                    continue
+                }
+                given.append(job.delivery.part(gone))
+                let rest = job.delivery.recipients.indices.filter { !gone.contains($0) }
+                guard !rest.isEmpty else { continue }
+                if let (outcomes, relay) = job.interruption {
+                    job.interruption = (rest.map { outcomes[$0] }, relay)
+                }
+                job.delivery = job.delivery.part(rest)
+                kept.append(job)
+            }
+            state.waiting = kept
+        }
+        return given
     }
 
     /// What waits goes on if it may: the lease is held again, or some time has passed. (A probe may have gone unanswered for

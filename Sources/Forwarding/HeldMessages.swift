@@ -140,6 +140,9 @@ package struct HeldMessages {
         return message.recipients.allSatisfy { entry.isOpen($0.number, lease: $0.lease) }
     }
 
+    /// Whose messages they are.
+    var tenants: [Int64] { Array(Set(entries.values.map(\.tenantID))) }
+
     package var leased: [Owner.LeasedMessage] {
         entries.map { Owner.LeasedMessage(tenantID: $0.value.tenantID, messageID: $0.key) }
     }

@@ -39,7 +39,7 @@ package struct LimitNotice: Sendable {
         if let resets = warning.resetsText { lines.append("Resets:   \(resets)") }
         lines += [
             "",
-            warning.percent >= 100
+            warning.percent >= 100 || warning.used >= warning.cap
                 ? "Nothing more is accepted under this limit until then."
                 : "Mail is accepted until the limit is reached.",
             "This is said once for each day or month. Ask your operator for another limit.",

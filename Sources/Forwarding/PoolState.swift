@@ -40,6 +40,8 @@ final class PoolState {
         var connections: [Connection] = []
         var idle: [Connection] = []
         var isLeaving = false
+        /// The same member has another address now, or is spoken to in another way.
+        var isReplaced = false
         private let connectionLimit: Int
 
         init(_ member: Member, connectionLimit: Int) {

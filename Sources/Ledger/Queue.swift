@@ -56,6 +56,40 @@ package final class Queue: Sendable {
         }
     }
 
+    /// What is to be given back, untried, of what this node holds of some tenants.
+    package struct Recall: Sendable, Equatable {
+        /// The pool that each tenant's mail goes by now; nil: nothing of it is to be sent.
+        package var pools: [Int64: Int64?] = [:]
+        /// Recipients that are cancelled as soon as nobody has them under way.
+        package var cancelled: [MessageID: Set<Int32>] = [:]
+
+        package init() {}
+
+        /// The places of a message's recipients that are to be given back.
+        package func places(in message: QueuedMessage) -> [Int] {
+            guard let pool = pools[message.tenantID] else { return [] }
+            guard pool == message.poolID else { return Array(message.recipients.indices) }
+            guard let numbers = cancelled[message.id] else { return [] }
+            return message.recipients.indices.filter { numbers.contains(message.recipients[$0].number) }
+        }
+    }
+
+    /// Asks what has become of tenants that changed.
+    package func recalled(tenants: [Int64]) async throws(DatabaseError) -> Recall {
+        guard let id = owner.holdingID else { return Recall() }
+        let rows = try await connection.query(
+            "SELECT * FROM ledger.recalled($1, $2)", [.uuid(id), .int64Array(tenants)])
+        var recall = Recall()
+        for row in rows {
+            let tenant = try row.int64("tenant_id")
+            recall.pools.updateValue(try row.bool("held") ? nil : try row.int64("pool_id"), forKey: tenant)
+            if let message = try row.uuidOrNil("message_id") {
+                recall.cancelled[message, default: []].insert(Int32(clamping: try row.int64("number")))
+            }
+        }
+        return recall
+    }
+
     /// A database whose time has been set, or another one that leads now, is heard of before its mail is tried: what is
     /// to be tried later by the time of before may be due already.
     ///

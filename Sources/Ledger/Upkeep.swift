@@ -51,7 +51,7 @@ package struct Upkeep: Sendable {
         return report
     }
 
-    /// In the background until cancelled: owners every 5 s, everything else every minute.
+    /// In the background until cancelled: owners and what was cancelled every 5 s, everything else every minute.
     package func run() async {
         var lost = LostOwners()
         var nextTidy = ContinuousClock.now
@@ -61,6 +61,8 @@ package struct Upkeep: Sendable {
             do throws(DatabaseError) {
                 let freed = try await freeLost(&lost)
                 if freed > 0 { _ = try await repeated("SELECT ledger.upkeep_orphans($1) AS n") }
+                // Somebody waits for the refund: a forwarder has given back what was cancelled in its memory.
+                _ = try await repeated("SELECT ledger.upkeep_cancelled($1) AS n")
                 // The partitions of another day are wanted at once: nothing can be written without them.
                 if try await steps.hear(connection) { nextTidy = .now }
                 if ContinuousClock.now >= nextTidy {

@@ -65,6 +65,8 @@ package enum FieldName: UInt8, Hashable, Sendable, CustomStringConvertible {
             case 13: named("resent-sender") ? .resentSender : .other
             default: .other
             }
+        // (The relay's files have their envelope in it.)
+        if self == .other, range.count == 13, named("x-envelope-to") { self = .ownTrace }
         if self == .other, range.count >= 10, named("x-gatepost"),
             range.count == 10 || octets[range.lowerBound + 10] == UInt8(ascii: "-")
         {

@@ -26,10 +26,14 @@ package struct ConnectionLimits: Sendable {
 
     package init(_ figures: Figures) { self.figures = figures }
 
-    /// - Parameter room: how many connections there can be, whatever the figures say (``DescriptorRoom``).
-    package mutating func enter(from address: AddressGroup, isKnown: Bool, room: Int = .max) -> Verdict {
+    /// - Parameters:
+    ///   - room: how many connections there can be, whatever the figures say (``DescriptorRoom``).
+    ///   - isLimitedAlone: the limit for one address holds for this one.
+    package mutating func enter(
+        from address: AddressGroup, isKnown: Bool, room: Int = .max, isLimitedAlone: Bool = true
+    ) -> Verdict {
         let mine = waiting[address, default: 0]
-        if mine >= figures.perAddress { return .tooManyFromAddress }
+        if isLimitedAlone, mine >= figures.perAddress { return .tooManyFromAddress }
         let most = min(figures.connections, room)
         if connections >= (isKnown ? most : most - most / 10) { return .tooMany }
         connections += 1

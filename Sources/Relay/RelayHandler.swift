@@ -14,6 +14,8 @@ final class RelayHandler: ChannelDuplexHandler {
     /// RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command.
     private static let idleLimit = TimeAmount.minutes(5)
     private static let handshakeLimit = TimeAmount.seconds(10)
+    /// For all that strangers have to say. (Forwarders show their certificate at once.)
+    private static let strangerLimit = TimeAmount.seconds(30)
 
     private let shared: RelayShared
     private var dialogue: RelayDialogue
@@ -23,6 +25,9 @@ final class RelayHandler: ChannelDuplexHandler {
     private var session: TLSSession?
     private var certificate: PeerCertificate? { session?.peer }
     private var clientAddress = ""
+    /// Counted at the door, from there; nil: not let in.
+    private var address: AddressGroup?
+    private var isMember = false
     private var isShuttingDown = false
     /// Why it is to end as soon as the message under way is answered: the route may have taken that already, and an
     /// answer that is not given has it sent twice.
@@ -42,6 +47,8 @@ final class RelayHandler: ChannelDuplexHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         deadline?.cancel()
         deadline = nil
+        if let address { shared.door.leave(from: address, hadProved: isMember) }
+        address = nil
         self.context = nil
     }
 
@@ -54,7 +61,13 @@ final class RelayHandler: ChannelDuplexHandler {
         guard deadline == nil else { return }
         clientAddress = context.remoteAddress?.ipAddress ?? "unknown"
         // Not weakly, which is dear: `handlerRemoved` takes the timer back.
-        deadline = Deadline(after: Self.idleLimit, on: context.eventLoop) { self.timedOut() }
+        deadline = Deadline(after: Self.strangerLimit, on: context.eventLoop) { self.timedOut() }
+        let address = AddressGroup(clientAddress)
+        switch shared.door.enter(from: address) {
+        case .admitted: self.address = address
+        case .tooMany: return refuse(.tooManyConnections)
+        case .tooManyFromAddress: return refuse(.tooManyConnectionsFromAddress)
+        }
         var output = context.channel.allocator.buffer(capacity: 128)
         dialogue.greeting(into: &output)
         context.writeAndFlush(wrapOutboundOut(output), promise: nil)
@@ -62,7 +75,7 @@ final class RelayHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
-        deadline?.move(to: Self.idleLimit)
+        if isMember { deadline?.move(to: Self.idleLimit) }
         dialogue.receive(&bytes)
         advance()
     }
@@ -174,7 +187,9 @@ final class RelayHandler: ChannelDuplexHandler {
             }
         }
         dialogue.secured(peer: peer)
-        deadline?.move(to: Self.idleLimit)
+        isMember = peer == .poolMember
+        if isMember, let address { shared.door.proved(from: address) }
+        deadline?.move(to: isMember ? Self.idleLimit : Self.strangerLimit)
     }
 
     private func deliver(_ envelope: RelayDialogue.Envelope, _ content: ByteBuffer, on eventLoop: any EventLoop) {
@@ -213,6 +228,11 @@ final class RelayHandler: ChannelDuplexHandler {
         guard let context, isReadHeld, !dialogue.isAwaitingAnswer, context.channel.isWritable else { return }
         isReadHeld = false
         context.read()
+    }
+
+    private func refuse(_ reply: Reply) {
+        shared.logger.info("connection refused", metadata: ["client": "\(clientAddress)", "reply": "\(reply)"])
+        end(with: reply)
     }
 
     private func timedOut() {

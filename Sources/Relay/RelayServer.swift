@@ -40,10 +40,11 @@ package actor RelayServer {
     ) {
         self.configuration = configuration
         self.group = group
-        connections = ChannelRegistry(limit: configuration.maxConnections)
+        // (A few more: those who are told that there is no room.)
+        connections = ChannelRegistry(limit: configuration.maxConnections + 50)
         shared = RelayShared(
             dialogue: .init(hostname: configuration.hostname, maxMessageSize: configuration.maxMessageSize), tls: tls,
-            route: route, logger: logger)
+            route: route, door: RelayDoor(connections: configuration.maxConnections), logger: logger)
     }
 
     /// Opens the listening sockets.
@@ -90,5 +91,6 @@ struct RelayShared: Sendable {
     let dialogue: RelayDialogue.Configuration
     let tls: TLSContextSource
     let route: any Route
+    let door: RelayDoor
     let logger: Logger
 }

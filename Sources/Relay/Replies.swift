@@ -5,6 +5,9 @@ import TLS
 extension Reply {
     static let shuttingDown = Reply(421, EnhancedCode(4, 3, 2), "The service is shutting down; please try again.")
     static let idleTooLong = Reply(421, EnhancedCode(4, 4, 2), "Idle for too long; closing the connection.")
+    static let tooManyConnections = Reply(421, EnhancedCode(4, 3, 2), "Too many connections; please try again later.")
+    static let tooManyConnectionsFromAddress = Reply(
+        421, EnhancedCode(4, 7, 0), "Too many connections from your address; please try again later.")
     static let certificateRevoked = Reply(421, EnhancedCode(4, 7, 0), "Your certificate has been revoked.")
     static let revocationsUnreadable = Reply(
         421, EnhancedCode(4, 7, 0), "The list of revoked certificates cannot be read; please try again later.")
@@ -39,6 +42,10 @@ extension ReplyGuide {
         ReplyGuide(
             .revocationsOutOfDate, "the revocation list is past its time: no forwarder is trusted",
             "`ca crl`, and a copy of it where the relay looks"),
+        ReplyGuide(.tooManyConnections, "the relay has its thousand connections", "who opens them: the relay's log"),
+        ReplyGuide(
+            .tooManyConnectionsFromAddress, "100 connections of one address without a certificate of the pool's",
+            "the client"),
         ReplyGuide(.idleTooLong, "nothing came for a while"), ReplyGuide(.shuttingDown, "the relay stops or restarts"),
         ReplyGuide(.diskFull, "relay.route: file, and the disk is full", "room on the relay's disk"),
         ReplyGuide(.cannotFile, "relay.route: file, and the folder cannot be written", "the relay's log"),

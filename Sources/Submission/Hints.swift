@@ -33,9 +33,6 @@ extension AcceptRefusal {
             resetsText: room.resetsText, policy: policy == .reject ? .rejection : .deferral)
     }
 
-    /// No client tries again: by the tenant's policy, or for the message is larger than any day allows.
-    var isForGood: Bool { policy == .rejection || verdict == .messageSize }
-
     /// What is left of the cap that refused; nil where it is not one that MAIL and RCPT look at.
     var room: (room: Login.Room, isOfOctets: Bool)? {
         let isOfOctets: Bool

@@ -89,8 +89,8 @@ extension SubmissionHandler {
     }
 
     /// What by memory is over a cap may yet be let through: a message again that was stored a moment ago, its reply lost;
-    /// or, where it would be refused for good, one that a higher cap has room for by now. When there will be room is not
-    /// remembered of a rolling window that was empty when the login was read: that is asked for.
+    /// or one for which there is room by now. And memory knows one cap, the tightest when the login was read: which one
+    /// it is that is reached, how far it is used and when it resets is asked for before a client hears of it.
     ///
     /// - Parameters:
     ///   - address: the recipient in question; nil: none is known yet.
@@ -101,17 +101,14 @@ extension SubmissionHandler {
         by judgement: @escaping @Sendable (Login) -> AcceptRefusal?,
         then answer: @escaping @Sendable (SubmissionHandler, AcceptRefusal?, inout ByteBuffer) -> Void
     ) {
-        let isReadAgain = refusal.isForGood || refusal.resetsText == nil && refusal.used != 0
-        guard login.resubmission || isReadAgain, let eventLoop = context?.eventLoop else {
-            return answer(self, refusal, &output)
-        }
+        guard let eventLoop = context?.eventLoop else { return answer(self, refusal, &output) }
         let (directory, sender) = (shared.directory, "\(refusals.sender ?? .null)")
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         Task {
             var refusal = Optional(refusal)
             if await directory.mayBeResubmission(of: login, from: sender, to: address) {
                 refusal = nil
-            } else if isReadAgain {
+            } else {
                 refusal = await directory.current(login).flatMap(judgement)
             }
             eventLoop.execute { [refusal] in
@@ -146,6 +143,30 @@ extension SubmissionHandler {
         guard shared.acceptor.isAvailable else {
             return dialogue.refuse(.notStored, failsTransaction: true, into: &output)
         }
+        // How many fit is what a partial message turns on, and memory may be old, or of before others' mail.
+        guard count > 1 || !login.partial else {
+            return readAgain(login, into: &output) { handler, output in
+                handler.judgeRemembered(recipients: count, login, into: &output)
+            }
+        }
+        judgeRemembered(recipients: count, login, into: &output)
+    }
+
+    /// Goes on with what is left as it is now, where that can be known.
+    private func readAgain(
+        _ login: Login, into output: inout ByteBuffer,
+        _ proceed: @escaping @Sendable (SubmissionHandler, inout ByteBuffer) -> Void
+    ) {
+        guard let eventLoop = context?.eventLoop else { return proceed(self, &output) }
+        let directory = shared.directory
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        Task {
+            _ = await directory.current(login)
+            eventLoop.execute { bound.value.answer { output in proceed(bound.value, &output) } }
+        }
+    }
+
+    private func judgeRemembered(recipients count: Int, _ login: Login, into output: inout ByteBuffer) {
         let counted = count - spared.found
         guard let refusal = refusal(ofRecipients: counted, login) else { return allow(login, into: &output) }
         if shared.directory.suppressions.isNobody(of: login.tenantID) {

@@ -175,12 +175,22 @@ package final class Directory: Sendable {
         for completion in completions { completion(result) }
     }
 
-    /// A login as it is now, whatever is remembered of it: before something is refused for good that an operator may have
-    /// allowed a moment ago. Nil where that cannot be known just now, or nobody has the name any more.
+    /// A login as it is now, whatever is remembered of it: before something is refused that an operator may have allowed a
+    /// moment ago. What is left to it is remembered from now on. Nil where that cannot be known just now, or nobody has
+    /// the name any more.
     package func current(_ login: Login) async -> Login? {
-        await withCheckedContinuation { continuation in
+        let current = await withCheckedContinuation { continuation in
             lookUp(login.name) { continuation.resume(returning: try? $0.get()) }
         }
+        if let current {
+            state.withLock { state in
+                guard state.isListening else { return }
+                state.rooms[current.credentialID] = (
+                    Rooms(recipients: current.room, octets: current.byteRoom), now() + Self.lifetime
+                )
+            }
+        }
+        return current
     }
 
     // MARK: The remainder

@@ -217,13 +217,14 @@ final class NodeService: Service {
         let directory = Directory(lookUps, logins)
         let pools = PoolDirectory(lookUps)
         let listener = Listener(database, channels: [DirectoryChange.channel])
+        let delivery = roles.contains(.forwarder) ? try makeDelivery(database, pools, clock) : nil
         let watching = Task {
             for await event in listener.events {
                 directory.hear(event)
                 pools.hear(event)
+                delivery?.forwarder.hear(event)
             }
         }
-        let delivery = roles.contains(.forwarder) ? try makeDelivery(database, pools, clock) : nil
         await delivery?.start()
         let acceptor =
             roles.contains(.submission)

@@ -30,7 +30,7 @@ extension EndToEnd {
             #expect(report.contains("X-Mail-Args: <>"))
             for line in [
                 "Auto-Submitted: auto-replied", "Final-Recipient: rfc822; bad@remote.example", "Action: failed",
-                "Status: 5.7.1", "Remote-MTA: dns; 127.0.0.1", "Subject: half of it",
+                "Status: 5.7.1", "Remote-MTA: dns; [127.0.0.1]", "Subject: half of it",
             ] {
                 #expect(report.contains("\n\(line)"), "\(line) in \(report)")
             }
@@ -67,6 +67,41 @@ extension EndToEnd {
             #expect(sink.messages.isEmpty)
             try site.member(sink.port, "--tls", "opportunistic")
             #expect(await eventually(within: .seconds(60)) { sink.messages.count == 1 }, "\(server.log)")
+        }
+
+        @Test func `what waits in a forwarder's memory hears of a hold and of a cancellation`() async throws {
+            let site = try await Site()
+            let (port, journal) = (FreePort.find(), "\(site.folder)/slow")
+            let hop = try site.client("slow_hop.py", "\(port)", journal, "1.5")
+            defer {
+                hop.signal(SIGKILL)
+                hop.wait()
+            }
+            try site.member(port, "--tls", "none", "--connections", "1")
+            let credential = try site.tenant("acme", "--daily", "100")
+            let server = try await site.serve()
+            let sent = "\(site.folder)/journal"
+            try site.client(
+                "load.py", sent, site.ca, credential.username, credential.secretFile, "1", "6", "60",
+                "news@acme.example", "\(server.port)"
+            ).wait()
+            let ids = Journal(sent).acknowledged.values.flatMap(\.self).sorted()
+            try #require(ids.count == 6)
+            try site.gatepost("queue", "cancel", ids[5], "--yes")
+            try site.gatepost("tenant", "suspend", "acme", "--hold-queue", "--yes")
+            func dots() -> Int { readFile(journal).split(separator: "\n").count { $0 == "dot" } }
+            // One may be under way, and the next have begun before the word was heard.
+            try await Task.sleep(for: .seconds(2))
+            let begun = dots()
+            #expect(begun <= 4, "\(server.log)")
+            try await Task.sleep(for: .seconds(4))
+            #expect(dots() == begun, "nothing is begun while the queue is held: \(server.log)")
+            let isRefunded = try await eventually(within: .seconds(20)) {
+                try site.gatepost("usage", "acme", "--json").contains("\"used\":5,")
+            }
+            #expect(isRefunded, "\(server.log)")
+            try site.gatepost("tenant", "resume", "acme")
+            #expect(await eventually(within: .seconds(30)) { dots() == 5 }, "\(server.log)")
         }
 
         @Test func `a member is killed and another drained in mid-load: everything arrives`() async throws {

@@ -39,10 +39,11 @@ import Testing
         private(set) var results: [DeliveryResult] = []
         var now = Duration.zero
         private(set) var core: ForwarderCore?
+        let loop = EmbeddedEventLoop()
 
         init(members: Int64 = 1, connectionsPerMember: Int = 2) {
             let made = ForwarderCore(
-                on: EmbeddedEventLoop(), connectionsPerMember: connectionsPerMember,
+                on: loop, connectionsPerMember: connectionsPerMember,
                 makeHop: { [unowned self] _, _, report in
                     hops.append(Hop(report))
                     return hops[hops.count - 1]
@@ -53,22 +54,23 @@ import Testing
             configure(members: members)
         }
 
-        func configure(members: Int64, connections: Int? = nil) {
+        func configure(members: Int64, connections: Int? = nil, port: Int = 24) {
             let all = (1...members).map {
-                var member = Member(id: $0, host: "relay-\($0).example", port: 24, wire: .lmtp, tls: .mutual, weight: 1)
+                var member = Member(
+                    id: $0, host: "relay-\($0).example", port: port, wire: .lmtp, tls: .mutual, weight: 1)
                 member.connections = connections
                 return member
             }
             core?.configure([Pool(id: 1, name: "default", members: all)])
         }
 
-        func take(_ number: UInt64) throws {
+        func take(_ number: UInt64, tenant: Int64 = 1, recipients: Int32 = 1) throws {
             let envelope = EnvelopeRecipient(try Mailbox(parsing: "a@b.example"))
             core?.take([
                 QueuedMessage(
-                    id: MessageID(high: number, low: 0), owner: MessageID(high: 1, low: 9), tenantID: 1,
+                    id: MessageID(high: number, low: 0), owner: MessageID(high: 1, low: 9), tenantID: tenant,
                     tenantSlug: "acme", credentialName: "acme.x", poolID: 1, sender: .null,
-                    recipients: [.init(number: 1, envelope: envelope, attempts: 0, lease: 0)],
+                    recipients: (1...recipients).map { .init(number: $0, envelope: envelope, attempts: 0, lease: 0) },
                     content: ByteBuffer(string: "x"), isEightBit: false, acceptedAt: .now)
             ])
         }
@@ -115,6 +117,42 @@ import Testing
         scene.hops[3].succeed()
         scene.configure(members: 1, connections: 1)
         #expect(scene.hops.filter { !$0.isQuit }.count <= 2)
+    }
+
+    @Test func `a member that moves finishes what it has begun, and a stop waits for it`() throws {
+        let scene = Scene(connectionsPerMember: 1)
+        try scene.take(1)
+        scene.hops[0].become(.ready)
+        scene.configure(members: 1, port: 25)
+        try scene.take(2)
+        try #require(scene.hops.count == 2, "the next goes to the new address")
+        scene.hops[1].become(.ready)
+        scene.hops[1].succeed()
+        scene.configure(members: 1, port: 25)
+        let stopped = NIOLoopBoundBox(false, eventLoop: scene.loop)
+        scene.core?.stop().whenSuccess { stopped.value = true }
+        #expect(!stopped.value, "the first is still under way")
+        scene.hops[0].succeed()
+        #expect(stopped.value && scene.results.count == 2 && scene.hops[0].isQuit && scene.hops.count == 2)
+    }
+
+    @Test func `what waits is given back where it is not to be sent, in part where a part is not`() throws {
+        let scene = Scene(connectionsPerMember: 1)
+        try scene.take(1, tenant: 1)
+        try scene.take(2, tenant: 1)
+        try scene.take(3, tenant: 2, recipients: 3)
+        try scene.take(4, tenant: 3)
+        try scene.take(5, tenant: 4)
+        scene.hops[0].become(.ready)
+        var recall = Queue.Recall()
+        recall.pools = [1: nil, 2: 1, 3: 7, 5: 1]
+        recall.cancelled = [MessageID(high: 3, low: 0): [2]]
+        let given = scene.core?.giveBack(recall.places) ?? []
+        #expect(given.map(\.id.high) == [2, 3, 4], "what is under way goes on, and what has not changed")
+        #expect(given.map { $0.recipients.map(\.number) } == [[1], [2], [1]])
+        scene.hops[0].succeed()
+        #expect(scene.hops[0].delivered == 2 && scene.results.count == 1)
+        #expect(scene.core?.giveBack { Array($0.recipients.indices) }.map(\.id.high) == [5])
     }
 
     @Test func `a connection over which MAIL was refused serves no other message`() throws {

@@ -129,7 +129,10 @@ struct MessageThreat: CustomTestStringConvertible, Sendable {
         #expect(prepared.hasEightBitHeader == field.utf8.contains { $0 > 127 })
     }
 
-    @Test(arguments: ["Bcc", "BCC", "bcc ", "Resent-Bcc", "Return-Path", "X-Gatepost-Queue", "x-gatepost"])
+    @Test(arguments: [
+        "Bcc", "BCC", "bcc ", "Resent-Bcc", "Return-Path", "X-Gatepost-Queue", "x-gatepost", "X-Envelope-To",
+        "x-envelope-to ",
+    ])
     func `§6 Bcc, Return-Path and our own trace fields never reach a recipient`(_ name: String) throws {
         let content = ByteBuffer(
             string: "\(name): secret@else.example,\r\n other@else.example\r\n\(Self.from)\r\nbody\r\n")

@@ -180,9 +180,9 @@ extension Login {
         #expect(refusal?.figures == .init("credential_bytes_daily", cap: 100, used: 95, resets: "tomorrow"))
         #expect(AcceptRefusal(Login.Room(), octets: 6, policy: .defer) == nil)
         let never = AcceptRefusal(room, octets: 101, policy: .defer)
-        #expect(never?.verdict == .messageSize && never?.isForGood == true && refusal?.isForGood == true)
+        #expect(never?.verdict == .messageSize)
         #expect(never.map { Reply($0).description }?.contains("this credential's daily cap of 100.") == true)
-        #expect(AcceptRefusal(room, octets: 6, policy: .defer)?.isForGood == false)
+        #expect(AcceptRefusal(room, octets: 6, policy: .defer)?.policy == .deferral)
         let recipients = Login.Room(remaining: 0, limitName: "credential_monthly", cap: 9, used: 9)
         #expect(AcceptRefusal(recipients, recipients: 1, policy: .defer)?.verdict == .credentialMonthlyCap)
     }

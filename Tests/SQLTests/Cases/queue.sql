@@ -1,6 +1,6 @@
 -- The queue: leases, claims, outcomes.
 \ir begin.psql
-SELECT plan(64);
+SELECT plan(68);
 CREATE TEMP TABLE o AS SELECT gatepost.uuid_new(ledger.clock()) AS id, gatepost.uuid_new(ledger.clock()) AS other;
 GRANT SELECT ON o TO public;
 
@@ -67,6 +67,16 @@ SELECT throws_ok(format('SELECT ledger.settle(%L, ARRAY[1::bigint], ARRAY[%L::uu
     'ledger.settle: a lease for each') FROM o;
 SELECT is(c.verdict, 'marked', 'ledger.cancel: under way is only marked')
 FROM gatepost.message m, ledger.cancel('me', ARRAY[m.id], NULL, '{2}') c;
+SELECT is(string_agg(format('%s %s %s', r.number, r.held, r.pool_id = t.pool_id), ', '), '2 f t',
+    'ledger.recalled: what is marked, and whose mail still goes')
+FROM o, gatepost.tenant t, ledger.recalled(o.id, ARRAY[pg_temp.acme()]) r WHERE t.id = r.tenant_id;
+SELECT is(string_agg(format('%s %s', r.number, r.held), ', '), ' f', 'ledger.recalled: another''s is none of it')
+FROM o, ledger.recalled(o.other, ARRAY[pg_temp.acme()]) r;
+SELECT FROM admin.tenant_suspend('me', 'acme', NULL, true);
+SELECT is(bool_and(r.held), true, 'ledger.recalled: a queue that is held') FROM o,
+    ledger.recalled(o.id, ARRAY[pg_temp.acme()]) r;
+SELECT FROM admin.tenant_resume('me', 'acme');
+SELECT is_empty('SELECT ledger.recalled(gatepost.uuid_new(ledger.clock()), ''{0}'')', 'ledger.recalled: no such tenant');
 SELECT is(ledger.upkeep_cancelled(100), 0::bigint, 'ledger.upkeep_cancelled: not while it is leased');
 SELECT is_empty(format('SELECT * FROM ledger.owner_reclaim(%L, ARRAY[%s::bigint], ARRAY[%L::uuid])', o.id,
     pg_temp.acme(), m.id),
