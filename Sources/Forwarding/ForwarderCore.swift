@@ -239,6 +239,11 @@ package final class ForwarderCore {
                 connection.hop?.quit()
                 return failed(connection, of: pool, "it does not know this forwarder's certificate: Relaying denied")
             }
+            if let reason = isBroken(connection) {
+                connection.outcomes = nil
+                connection.hop?.quit()
+                return failed(connection, of: pool, reason)
+            }
             finishTransaction(on: connection, of: pool)
             if connection.job != nil {
                 begin(connection)
@@ -281,6 +286,16 @@ package final class ForwarderCore {
             return false
         }
         return outcomes.allSatisfy { $0?.isRelayingDenied == true }
+    }
+
+    /// Why our own relay can file nothing at all: another can, or this one later.
+    private func isBroken(_ connection: Connection) -> String? {
+        guard connection.job != nil, let outcomes = connection.outcomes, let first = outcomes.first,
+            outcomes.allSatisfy({ outcome in
+                if case .deferred(let reply)? = outcome { reply.saysCannotFile } else { false }
+            }), case .deferred(let reply)? = first
+        else { return nil }
+        return reply.text
     }
 
     private func finishTransaction(on connection: Connection, of pool: PoolState) {

@@ -34,6 +34,10 @@ package final class Listener: Sendable {
     package func shutdown() { pipe.close() }
 }
 
+/// So many different words that come at once are told as they are; more of them as the one word `many`, which readers do not
+/// know and take for a change of everything.
+private let manyAtOnce = 100
+
 /// The listener's thread: connect, listen, again, until the pipe closes.
 private func listen(
     _ configuration: DatabaseConfiguration, _ channels: [String], _ pipe: WakePipe, _ emit: (Listener.Event) -> Void
@@ -60,8 +64,17 @@ private func follow(
     _ connection: BlockingConnection, _ pipe: WakePipe, _ emit: (Listener.Event) -> Void
 ) throws(DatabaseError) {
     while true {
-        for (channel, payload) in try connection.notifications() {
-            emit(.notification(channel: channel, payload: payload))
+        var heard: [(channel: String, payload: String)] = []
+        var known: Set<String> = []
+        for (channel, payload) in try connection.notifications() where known.insert(channel + " " + payload).inserted {
+            heard.append((channel, payload))
+        }
+        if let first = heard.first, heard.count > manyAtOnce {
+            // Anybody who may connect may notify: a flood is one word, ten times a second.
+            emit(.notification(channel: first.channel, payload: "many"))
+            if pipe.wait(alongside: -1, milliseconds: 100) == .closed { return }
+        } else {
+            for (channel, payload) in heard { emit(.notification(channel: channel, payload: payload)) }
         }
         switch pipe.wait(alongside: connection.socket, milliseconds: 15_000) {
         case .closed: return

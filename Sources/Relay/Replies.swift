@@ -24,9 +24,9 @@ extension Reply {
     static func filed(as name: String) -> Reply {
         Reply(250, EnhancedCode(2, 0, 0), "\(RemoteReply.filedText)\(name)")
     }
-    static let diskFull = Reply(452, EnhancedCode(4, 3, 1), "The relay's disk is full; please try again later.")
+    static let diskFull = Reply(452, EnhancedCode(4, 3, 1), RemoteReply.diskFullText)
     static let cannotFile = Reply(
-        451, EnhancedCode(4, 3, 0), "The relay could not file the message; please try again later.")
+        451, EnhancedCode(4, 3, 0), RemoteReply.cannotFileText)
     static let fileRouteEnds = Reply(
         451, EnhancedCode(4, 3, 0), "The relay is shutting down; please try again later.")
 }

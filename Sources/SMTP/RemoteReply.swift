@@ -60,6 +60,15 @@ extension RemoteReply {
         enhanced == EnhancedCode(5, 7, 1) && text == Reply.relayingDenied.lines[0]
     }
 
+    /// What our own relay says where its disk is full, or its folder is gone: that is about the relay, and no word about the
+    /// message.
+    package static let diskFullText = "The relay's disk is full; please try again later."
+    package static let cannotFileText = "The relay could not file the message; please try again later."
+
+    package var saysCannotFile: Bool {
+        isFromOurRelay && (text == Self.diskFullText || text == Self.cannotFileText)
+    }
+
     private static let quoteMark = " said: "
     /// Behind the name of a server that tells senders itself.
     private static let reporterMark = ", which reports,"

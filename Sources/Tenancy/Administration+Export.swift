@@ -90,7 +90,7 @@ extension Administration {
                 wanted text := current_setting('gatepost.role');
             BEGIN
                 IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = wanted) THEN
-                    EXECUTE format('CREATE ROLE %I LOGIN', wanted);
+                    EXECUTE format('CREATE ROLE %I LOGIN CONNECTION LIMIT 10', wanted);
                 END IF;
                 EXECUTE format('GRANT gatepost_report TO %I', wanted);
             END

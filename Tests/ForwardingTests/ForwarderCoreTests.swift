@@ -199,6 +199,27 @@ import Testing
         #expect(reason.contains("does not know this forwarder's certificate"))
     }
 
+    @Test func `a relay that can file nothing is tried around, and no attempt is counted`() throws {
+        let full = RemoteReply(
+            code: 452, enhanced: EnhancedCode(4, 3, 1), text: RemoteReply.diskFullText, command: "end of data",
+            isFromOurRelay: true)
+        let scene = Scene(members: 2)
+        try scene.take(1)
+        scene.hops[0].become(.ready)
+        scene.hops[0].become(.outcomes([.deferred(full)]))
+        scene.hops[0].become(.ready)
+        #expect(scene.results.isEmpty && scene.hops[0].isQuit)
+        try #require(scene.hops.count == 2, "the other member")
+        scene.hops[1].become(.ready)
+        scene.hops[1].become(.outcomes([.deferred(full)]))
+        scene.hops[1].become(.ready)
+        guard case .noRelay(let reason, _, _) = scene.results.last else {
+            Issue.record("\(scene.results)")
+            return
+        }
+        #expect(reason.contains("The relay's disk is full"))
+    }
+
     @Test func `a connection that has served and is lost behind the dot is no idle one that had died`() throws {
         let scene = Scene()
         try scene.take(1)

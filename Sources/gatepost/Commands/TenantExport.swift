@@ -94,7 +94,7 @@ extension TenantCommands {
                 if !remove, !state.reports {
                     desk.output.note(
                         "this connection may not make roles; run as one that may:\n"
-                            + (state.exists ? "" : "  CREATE ROLE \(role) LOGIN;\n")
+                            + (state.exists ? "" : "  CREATE ROLE \(role) LOGIN CONNECTION LIMIT 10;\n")
                             + "  GRANT gatepost_report TO \(role);")
                 } else if remove, state.exists {
                     desk.output.note("the role is still there: DROP ROLE \(role);")

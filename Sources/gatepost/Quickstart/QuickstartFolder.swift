@@ -31,6 +31,7 @@ final class QuickstartFolder: Sendable {
 
     /// One quickstart at a time in one folder.
     func lock() throws {
+        try Self.refuseForeign(path)
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         } catch {
@@ -48,6 +49,18 @@ final class QuickstartFolder: Sendable {
         }
         lockFile.withLock { $0 = descriptor }
         onFailure { if self.wasNew { try? FileManager.default.removeItem(atPath: self.path) } }
+    }
+
+    /// A folder that somebody else prepared, or a link to one: what is put there, keys among it, would be theirs, and what
+    /// it leads to would be given away.
+    static func refuseForeign(_ path: String, ownedBy owners: Set<uid_t> = [geteuid()]) throws {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFDIR, owners.contains(status.st_uid) else {
+            throw Failure(
+                "\(path.printable) is there already, and is a link, a file or another user's folder",
+                hint: "name another folder with --directory")
+        }
     }
 
     // MARK: Failing without a trace
