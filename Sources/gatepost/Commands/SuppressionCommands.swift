@@ -50,7 +50,9 @@ struct SuppressionCommands: ParsableCommand {
                 throw Failure(
                     "\(file.printable):\(Self.firstForeignLine(of: data)): is not UTF-8", hint: "nothing was changed")
             }
-            let lines = whole.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+            // (Spreadsheets begin their files with a byte order mark.)
+            let text = whole.hasPrefix("\u{feff}") ? whole.dropFirst() : whole[...]
+            let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
             for (index, line) in lines.enumerated() {
                 let text = line.trimmingCharacters(in: .whitespaces)
                 if text.isEmpty || text.hasPrefix("#") { continue }

@@ -80,7 +80,7 @@ extension KnownKey {
                 + "seconds and its connections end after 3 failures. The count halves every ten minutes."),
         KnownKey(
             "submission.failures-per-login", .count(3...1_000_000), "30",
-            "The same for one login name, wherever from. The right secret from an address that it was used from "
-                + "before always works."),
+            "The same for one login name, wherever from. The right secret from an address that it was used from on "
+                + "this node since its start always works."),
     ]
 }
