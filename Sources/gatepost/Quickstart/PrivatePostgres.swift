@@ -86,7 +86,8 @@ struct PrivatePostgres: Sendable {
 
     private func makePlace() throws {
         let server = getpwnam(Self.serverUser)?.pointee.pw_uid
-        try QuickstartFolder.refuseForeign(place, ownedBy: Set([geteuid()] + (isRoot ? [server].compactMap(\.self) : [])))
+        let owners = Set([geteuid()] + (isRoot ? [server].compactMap(\.self) : []))
+        try QuickstartFolder.refuseForeign(place, ownedBy: owners)
         try FileManager.default.createDirectory(
             atPath: place, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
         chmod(place, 0o700)
