@@ -30,7 +30,8 @@ BEGIN
         RETURN;
     END IF;
     SELECT p.* INTO v_after FROM gatepost.event_position(after) p;
-    IF v_after.xid >= pg_snapshot_xmax(pg_current_snapshot()) THEN
+    -- (Where nothing is open, the first position given is the next transaction's.)
+    IF v_after.xid > pg_snapshot_xmax(pg_current_snapshot()) THEN
         -- A dump that was restored: transactions are counted anew, and nothing would come behind it for very long.
         RAISE EXCEPTION 'the position % is of another database cluster: it is ahead of this one', after
             USING ERRCODE = 'GP004', HINT = 'Begin anew, without a position.';

@@ -20,7 +20,8 @@ BEGIN
         RAISE EXCEPTION 'no tenant "%"', tenant_delete.slug USING ERRCODE = 'GP002', HINT = 'gatepost tenant list';
     END IF;
     PERFORM gatepost.lock_meters(ARRAY[v_id]);
-    UPDATE gatepost.tenant t SET status = 'deleted', reason = NULL, plan_id = NULL, contact = NULL, hold_queue = false
+    UPDATE gatepost.tenant t SET status = 'deleted', reason = NULL, plan_id = NULL, contact = NULL,
+        hold_queue = true  -- until the purge is through: nothing of it is to be sent meanwhile
     WHERE t.id = v_id AND t.status <> 'deleted';
     v_changed := FOUND;
     UPDATE gatepost.credential c SET revoked_at = ledger.clock(), revoked_reason = 'tenant deleted'

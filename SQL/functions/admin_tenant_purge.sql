@@ -42,6 +42,10 @@ BEGIN
          WHERE r.tenant_id = v_id AND r.state IN ('queued', 'deferred') AND r.mark IS NULL LIMIT at_most)
     ) AS q;
     IF v_ids IS NULL THEN
+        UPDATE gatepost.tenant t SET hold_queue = false WHERE t.id = v_id AND t.hold_queue;
+        IF FOUND THEN
+            PERFORM pg_notify('gatepost_directory', 'tenant:' || v_id);
+        END IF;
         RETURN QUERY SELECT 0::bigint, 0::bigint, 0::bigint, gatepost.tenant_remains(v_id, at_most);
         RETURN;
     END IF;

@@ -13,7 +13,7 @@ DECLARE
     v_other bigint;
 BEGIN
     IF tenant_report_login.role !~ '^[a-z][a-z0-9_]{0,62}$' IS NOT FALSE
-        OR tenant_report_login.role ~ '^(gatepost|pg)_' OR EXISTS (
+        OR tenant_report_login.role ~ '^(gatepost|pg)_' OR NOT remove AND EXISTS (
             SELECT FROM pg_roles r
             WHERE r.rolname = tenant_report_login.role AND (r.rolsuper OR r.rolbypassrls OR EXISTS (
                 SELECT FROM pg_roles g

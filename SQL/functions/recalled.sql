@@ -1,7 +1,6 @@
 -- ledger.recalled: what a forwarder must give back of what it holds and has not begun, after something of a tenant changed.
 --   In     owner; tenants
---   Out    for each tenant that there is: the pool its mail goes by now; held: nothing of it is to be sent (its queue is
---          held, or it is deleted); message_id, number: a row for each recipient leased to the owner that is marked as
+--   Out    for each tenant that there is: the pool its mail goes by now; held: nothing of it is to be sent; message_id, number: a row for each recipient leased to the owner that is marked as
 --          cancelled, both null in the one row where there is none
 --   Locks  none.    Repeat  harmless.    Role  gatepost_node
 CREATE OR REPLACE FUNCTION ledger.recalled(owner uuid, tenants bigint[])
@@ -9,7 +8,7 @@ RETURNS TABLE (tenant_id bigint, pool_id bigint, held boolean, message_id uuid, 
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET jit = off SET enable_seqscan = off
 AS $$
-    SELECT t.id, t.pool_id, t.hold_queue OR t.status = 'deleted', m.message_id, m.number
+    SELECT t.id, t.pool_id, t.hold_queue, m.message_id, m.number
     FROM gatepost.tenant t
     LEFT JOIN LATERAL (
         SELECT r.message_id, r.number FROM gatepost.recipient r

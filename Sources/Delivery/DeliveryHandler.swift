@@ -194,20 +194,16 @@ final class DeliveryHandler: ChannelInboundHandler {
         }
     }
 
+    /// Piece by piece, each when the one before it is with the kernel.
     private func sendContent() {
+        guard let context, !isOver else { return }
         // LEDGER, "Before the final dot": a lease that may have passed on must not end in a second delivery.
         guard mayFinish() else {
             isOver = true
             batch = nil
-            context?.close(promise: nil)
+            context.close(promise: nil)
             return report(.abandoned)
         }
-        sendPiece()
-    }
-
-    /// Piece by piece, each when the one before it is with the kernel.
-    private func sendPiece() {
-        guard let context, !isOver else { return }
         var output = context.channel.allocator.buffer(capacity: 0)
         let isLast = dialogue.sendContent(into: &output)
         if isLast {
@@ -217,7 +213,7 @@ final class DeliveryHandler: ChannelInboundHandler {
         }
         deadline?.move(to: Self.pieceLimit)
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        context.writeAndFlush(wrapOutboundOut(output)).whenSuccess { bound.value.sendPiece() }
+        context.writeAndFlush(wrapOutboundOut(output)).whenSuccess { bound.value.sendContent() }
     }
 
     private func startTLS() {

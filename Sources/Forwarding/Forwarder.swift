@@ -200,7 +200,7 @@ package final class Forwarder: Sendable {
             for tenant in tenants { changed[tenant] = changed[tenant].flatMap { $0 > 1 ? $0 - 1 : nil } }
         }
         try? await eventLoop.submit { [self] in
-            for message in core.value?.giveBack(recall.places) ?? [] {
+            for message in core.value?.giveBack(recall) ?? [] {
                 queue.settle(message.recipients.map { Settlement(.released(until: nil), of: $0, in: message) })
                 held.withLock { $0.finish(message) }
             }
@@ -223,7 +223,9 @@ package final class Forwarder: Sendable {
     }
 
     private func finished(_ message: QueuedMessage, _ result: DeliveryResult) {
-        if case .noRelay(_, let wait, let isOutage) = result {
+        if case .noRelay(let reason, let wait, let isOutage) = result {
+            // A claim would not have given it: it is heard of again whether that still is so.
+            if reason == ForwarderCore.heldReason { changed.withLock { $0[message.tenantID] = 2 } }
             if isOutage { outages.withLock { $0[message.poolID] = .now + wait } }
         } else {
             outages.withLock { _ = $0.removeValue(forKey: message.poolID) }

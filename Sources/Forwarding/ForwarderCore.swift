@@ -17,6 +17,8 @@ package final class ForwarderCore {
     typealias MemberState = PoolState.MemberState
 
     private static let maxRestarts = 3
+    static let heldReason = "its queue is held"
+    private static let held = DeliveryResult.noRelay(reason: heldReason, wait: .seconds(1), isOutage: false)
 
     private let eventLoop: any EventLoop
     private let connectionsPerMember: Int
@@ -29,6 +31,8 @@ package final class ForwarderCore {
     private var pools: [Int64: PoolState] = [:]
     /// The directory has been heard: until then nobody knows that a pool has no members.
     private var isConfigured = false
+    /// Tenants of whom nothing is to be sent, as last heard.
+    private var heldTenants: Set<Int64> = []
     private var isStopping = false
     private var stopped: EventLoopPromise<Void>?
 
@@ -57,6 +61,10 @@ package final class ForwarderCore {
         eventLoop.preconditionInEventLoop()
         var touched: Set<Int64> = []
         for delivery in deliveries {
+            if heldTenants.contains(delivery.tenantID) {
+                finished(delivery, Self.held)
+                continue
+            }
             pool(delivery.poolID).waiting.append(Job(delivery: delivery))
             touched.insert(delivery.poolID)
         }
@@ -105,14 +113,17 @@ package final class ForwarderCore {
 
     /// Takes out of the line what is not to be sent from here any more, or not just now; what is under way goes on.
     ///
-    /// - Parameter places: of a message's recipients that are to go.
-    package func giveBack(_ places: (QueuedMessage) -> [Int]) -> [QueuedMessage] {
+    /// Of a tenant of whom nothing is to be sent, what comes or fails later is given back too, until another answer.
+    package func giveBack(_ recall: Queue.Recall) -> [QueuedMessage] {
         eventLoop.preconditionInEventLoop()
+        for (tenant, pool) in recall.pools {
+            if pool == nil { heldTenants.insert(tenant) } else { heldTenants.remove(tenant) }
+        }
         var given: [QueuedMessage] = []
         for state in pools.values where !state.waiting.isEmpty {
             var kept: Deque<Job> = []
             for var job in state.waiting {
-                let gone = places(job.delivery)
+                let gone = recall.places(in: job.delivery)
                 guard !gone.isEmpty else {
                     kept.append(job)
                     continue
@@ -237,12 +248,14 @@ package final class ForwarderCore {
             if isDenied(connection) {
                 connection.outcomes = nil
                 connection.hop?.quit()
-                return failed(connection, of: pool, "it does not know this forwarder's certificate: Relaying denied")
+                return failed(
+                    connection, of: pool, "it does not know this forwarder's certificate: Relaying denied",
+                    isRefusal: true)
             }
             if let reason = isBroken(connection) {
                 connection.outcomes = nil
                 connection.hop?.quit()
-                return failed(connection, of: pool, reason)
+                return failed(connection, of: pool, reason, isRefusal: true)
             }
             finishTransaction(on: connection, of: pool)
             if connection.job != nil {
@@ -299,7 +312,10 @@ package final class ForwarderCore {
     }
 
     private func finishTransaction(on connection: Connection, of pool: PoolState) {
-        connection.member.health.succeeded()
+        // Our own relay may greet and then take nothing: it is well when it has answered for a message.
+        if connection.outcomes != nil || connection.member.member.wire != .lmtp {
+            connection.member.health.succeeded()
+        }
         guard let outcomes = connection.outcomes, var job = connection.job else { return }
         connection.outcomes = nil
         connection.job = nil
@@ -339,7 +355,8 @@ package final class ForwarderCore {
         return open
     }
 
-    private func failed(_ connection: Connection, of pool: PoolState, _ reason: String) {
+    /// - Parameter isRefusal: it answered, and not as one that had been idle and closed.
+    private func failed(_ connection: Connection, of pool: PoolState, _ reason: String, isRefusal: Bool = false) {
         let member = connection.member
         guard var job = connection.job else { return remove(connection, of: pool) }
         connection.job = nil
@@ -347,7 +364,7 @@ package final class ForwarderCore {
         // What is final stays so; the others are tried elsewhere at once.
         let open = settle(job, outcomes, on: connection) { $0.map(\.isDeferred) ?? true }
         remove(connection, of: pool)
-        if connection.transactions > 0, job.restarts < Self.maxRestarts,
+        if !isRefusal, connection.transactions > 0, job.restarts < Self.maxRestarts,
             outcomes.allSatisfy({ $0.map(\.isConnectionLost) ?? true })
         {
             // A connection that had served and was closed while idle says nothing of the member. (Where more than MAIL was
@@ -375,6 +392,11 @@ package final class ForwarderCore {
         if isStopping {
             giveUp(job, of: pool)
             completeStop()
+        } else if heldTenants.contains(job.delivery.tenantID) {
+            finished(
+                job.delivery,
+                job.interruption.map { .interrupted($0.outcomes, relay: $0.relay) } ?? Self.held)
+            pump(pool)
         } else {
             pool.waiting.prepend(job)
             pump(pool)

@@ -26,7 +26,8 @@ struct SenderReport {
     ) -> DeliveryNotice.Recipient? {
         guard message.kind == .mail, message.sender != .null else { return nil }
         let wanted = recipient.envelope.notify ?? .failure
-        let remote = reply.isOurs ? nil : relay.map { String($0.prefix { $0 != ":" }) }
+        let remote =
+            reply.isOurs ? nil : relay.map { name in String(name[..<(name.lastIndex(of: ":") ?? name.endIndex)]) }
         switch outcome {
         case .bounced:
             guard wanted.contains(.failure) else { return nil }

@@ -26,7 +26,8 @@ struct ShownAddresses {
         for at in shown.indices.dropFirst() where shown[at] == UInt8(ascii: "@") && !shown[at - 1].isBlank {
             var domain = shown[(at + 1)...].prefix { $0.isLetterOrDigit || $0 >= 0x80 || $0.isDotOrHyphen }
             while domain.last?.isDotOrHyphen == true { domain.removeLast() }
-            if !domain.isEmpty { note(String(decoding: domain, as: UTF8.self).lowercased()) }
+            // (No domain is longer than 253 octets.)
+            if !domain.isEmpty { note(String(decoding: domain.prefix(253), as: UTF8.self).lowercased()) }
         }
     }
 

@@ -79,6 +79,8 @@ final class ServerNames: Sendable {
                     names[name] = context
                     continue
                 }
+                // Named twice in one.
+                if other === context { continue }
                 // Whoever renewed one of two forgot the other.
                 let isLater = context.certificateExpiry ?? 0 > other.certificateExpiry ?? 0
                 if isLater { names[name] = context }

@@ -160,9 +160,10 @@ package final class TLSContext: @unchecked Sendable {
     /// The list as the file is now, beside certificates that stay as they were. Handshakes go on judging by the list they
     /// were made with: who asks for ``revocations`` after each has the word.
     func readRevocationsAlone() {
-        revoked.withLock { list in
-            if let before = list { list = Revocations(before.path, isOptional: before.isOptional, into: nil) }
-        }
+        // (Read outside the lock, for which event loops wait.)
+        guard let before = revocations else { return }
+        let list = Revocations(before.path, isOptional: before.isOptional, into: nil)
+        revoked.withLock { $0 = list }
     }
 
     private init(

@@ -147,12 +147,21 @@ import Testing
         var recall = Queue.Recall()
         recall.pools = [1: nil, 2: 1, 3: 7, 5: 1]
         recall.cancelled = [MessageID(high: 3, low: 0): [2]]
-        let given = scene.core?.giveBack(recall.places) ?? []
+        let given = scene.core?.giveBack(recall) ?? []
         #expect(given.map(\.id.high) == [2, 3, 4], "what is under way goes on, and what has not changed")
         #expect(given.map { $0.recipients.map(\.number) } == [[1], [2], [1]])
         scene.hops[0].succeed()
         #expect(scene.hops[0].delivered == 2 && scene.results.count == 1)
-        #expect(scene.core?.giveBack { Array($0.recipients.indices) }.map(\.id.high) == [5])
+        // What comes of that tenant while nothing of it is to be sent, or fails, is given back as well.
+        try scene.take(6, tenant: 1)
+        #expect(scene.results.count == 2)
+        recall.pools = [1: 1, 2: nil, 4: 7]
+        #expect(scene.core?.giveBack(recall).map(\.id.high) == [5])
+        scene.hops[0].become(.failed(reason: "the connection was closed"))
+        #expect(scene.results.count == 3 && scene.hops.count == 1, "message 3, of tenant 2")
+        if case .noRelay = scene.results.last {} else { Issue.record("\(scene.results)") }
+        try scene.take(7, tenant: 1)
+        #expect(scene.results.count == 3)
     }
 
     @Test func `a connection over which MAIL was refused serves no other message`() throws {

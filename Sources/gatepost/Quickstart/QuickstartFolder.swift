@@ -103,6 +103,7 @@ final class QuickstartFolder: Sendable {
             output.show(["stopped": .strings([])], "nothing to stop: there is no \(shown(path).printable)\n")
             return
         }
+        try Self.refuseForeign(path)
         guard isOurs else {
             throw Failure(
                 "\(shown(path).printable) is no quickstart's folder: nothing was stopped or removed",

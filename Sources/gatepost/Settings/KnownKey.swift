@@ -162,7 +162,7 @@ extension KnownKey {
 
         KnownKey(
             "shutdown.grace", .duration, "30s",
-            "How long transactions under way may go on after SIGTERM, and then deliveries (ms, s, m, h, d). A service manager must wait longer than twice this and 20 s."
+            "How long transactions under way may go on after SIGTERM, and then deliveries (ms, s, m, h, d). A service manager must wait longer than twice this and 30 s."
         ),
     ]
 

@@ -1,6 +1,6 @@
 -- What is looked up: use, health, when a login was last used.
 \ir begin.psql
-SELECT plan(55);
+SELECT plan(56);
 
 SELECT is((pg_temp.send(2)).verdict, 'accepted', 'ledger.accept: two recipients');
 SELECT is(u.used || ' of ' || u.cap, '2 of 1000', 'admin.usage: the day')
@@ -85,6 +85,10 @@ SELECT throws_ok(
     format('SELECT admin.event_after(%L, 10, NULL, NULL, NULL, NULL, NULL)',
         pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 5 || ':00000000-0000-0000-0000-000000000000'), 'GP004', NULL,
     'admin.event_after: a position of another cluster');
+SELECT lives_ok(
+    format('SELECT admin.event_after(%L, 10, NULL, NULL, NULL, NULL, NULL)',
+        pg_snapshot_xmax(pg_current_snapshot())::text || ':00000000-0000-0000-0000-000000000000'),
+    'admin.event_after: where now is, and nothing has come since');
 SELECT is(f.tenant_id = pg_temp.acme() AND f.credential_id = pg_temp.credential('acme.a'), true,
     'gatepost.event_filter: a credential tells its tenant') FROM gatepost.event_filter(NULL, 'acme.a') f;
 SELECT lives_ok('SELECT admin.tenant_create(''me'', ''bolt'', ''{}'')', 'admin.tenant_create: another');

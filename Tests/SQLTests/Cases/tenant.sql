@@ -1,6 +1,6 @@
 -- Tenants: made, changed, suspended, deleted.
 \ir begin.psql
-SELECT plan(66);
+SELECT plan(67);
 
 SELECT ok(t.created, 'admin.tenant_create: made') FROM admin.tenant_create('me', 'bolt', '{"daily": 7}') t;
 SELECT ok(NOT t.created, 'admin.tenant_create: there already') FROM admin.tenant_create('me', 'bolt', '{"daily": 8}') t;
@@ -73,7 +73,7 @@ SELECT throws_ok('SELECT admin.tenant_purge(''me'', ''acme'', 10)', 'GP005', NUL
     'admin.tenant_purge: it is not deleted');
 SELECT FROM admin.tenant_suspend('me', 'acme', NULL, true);
 SELECT ok(d.changed, 'admin.tenant_delete: deleted') FROM admin.tenant_delete('me', 'acme') d;
-SELECT ok(NOT t.hold_queue, 'admin.tenant_delete: a report on what is under way is not held for ever')
+SELECT ok(t.hold_queue, 'admin.tenant_delete: nothing of it is sent while it is purged')
 FROM gatepost.tenant t WHERE t.slug = 'acme';
 SELECT ok(NOT d.changed, 'admin.tenant_delete: so already') FROM admin.tenant_delete('me', 'acme') d;
 SELECT is((SELECT count(*) FROM gatepost.credential c WHERE c.tenant_id = t.id AND c.revoked_at IS NULL), 0::bigint,
@@ -83,6 +83,8 @@ SELECT is(p.cancelled, 1::bigint, 'admin.tenant_purge: what waits is cancelled')
 FROM admin.tenant_purge('me', 'acme', 10) p;
 SELECT is(p.messages, 0::bigint, 'admin.tenant_purge: until nothing is left') FROM admin.tenant_purge('me', 'acme',
     10) p;
+SELECT ok(NOT t.hold_queue, 'admin.tenant_purge: a report on what was under way is not held for ever')
+FROM gatepost.tenant t WHERE t.slug = 'acme';
 SELECT is((SELECT sum(l.recipients) FROM gatepost.ledger l), 0::numeric,
     'gatepost.refund: to the ledger, and append-only');
 SELECT throws_ok('SELECT admin.tenant_purge(''me'', ''nobody'', 10)', 'GP002', NULL,
