@@ -288,9 +288,6 @@ static const char functions_move_stragglers[] = {
 static const char functions_owner_free[] = {
 #embed "../functions/owner_free.sql" suffix(, 0)
 };
-static const char functions_recalled[] = {
-#embed "../functions/recalled.sql" suffix(, 0)
-};
 static const char functions_owner_leases[] = {
 #embed "../functions/owner_leases.sql" suffix(, 0)
 };
@@ -326,6 +323,9 @@ static const char functions_pool_lock[] = {
 };
 static const char functions_pools[] = {
 #embed "../functions/pools.sql" suffix(, 0)
+};
+static const char functions_recalled[] = {
+#embed "../functions/recalled.sql" suffix(, 0)
 };
 static const char functions_refund[] = {
 #embed "../functions/refund.sql" suffix(, 0)
@@ -483,7 +483,6 @@ static const struct sql_file functions[] = {
     {"move_stragglers", functions_move_stragglers},
     {"owner_free", functions_owner_free},
     {"owner_leases", functions_owner_leases},
-    {"recalled", functions_recalled},
     {"owner_lock", functions_owner_lock},
     {"owner_locked", functions_owner_locked},
     {"owner_reclaim", functions_owner_reclaim},
@@ -495,6 +494,7 @@ static const struct sql_file functions[] = {
     {"plan_limits", functions_plan_limits},
     {"pool_lock", functions_pool_lock},
     {"pools", functions_pools},
+    {"recalled", functions_recalled},
     {"refund", functions_refund},
     {"refused", functions_refused},
     {"relay_write", functions_relay_write},
