@@ -34,11 +34,11 @@ extension EndToEnd {
         }
 
         /// (500 of them, and 256 MiB: `Benchmarks/bodies`.)
-        @Test func `200 messages of 25 MB at once are all accepted within the memory for bodies`() async throws {
+        @Test func `100 messages of 25 MB at once are all accepted within the memory for bodies`() async throws {
             let site = try await Site()
             let credential = try site.tenant(
                 "acme", "--daily", "unlimited", "--sessions", "1000", "--max-message-size", "30MiB")
-            let (count, budget) = (200, 192)
+            let (count, budget) = (100, 192)
             let server = try await site.serve(
                 "submission", environment: ["GATEPOST_SUBMISSION_BODY_MEMORY=\(budget)MiB"])
             let atRest = try server.process.residentMebibytes()
@@ -53,7 +53,7 @@ extension EndToEnd {
             #expect(result.sent == count, "\(result.failures)")
             #expect(try await site.stored() == count)
             // Beside what the budget counts: the copy that gets its header fields, what is on its way to PostgreSQL, and
-            // 200 sessions. Five gigabytes it is not.
+            // 100 sessions. Two and a half gigabytes it is not.
             #expect(most - atRest < 2 * budget + 128, "\(most) MiB at most, \(atRest) MiB at rest")
         }
 
