@@ -18,12 +18,18 @@ let settings: [SwiftSetting] =
 /// and `gatepost` is a library of what reads its settings: the whole program took half an hour to build. See Fuzzing/.
 let fuzzing = Context.environment["GATEPOST_FUZZ"]
 
+/// `make test` sets it: what is tested is then the optimized program, with every precondition of a debug build, open to its
+/// tests; the tests themselves are not optimized, which takes long and gains nothing.
+let isTested = Context.environment["OPTIMIZED_TESTS"] != nil
+let testSettings = isTested ? settings + [.unsafeFlags(["-Onone"])] : settings
+
 /// The modules whose internal declarations the fuzz targets speak of.
 let fuzzed = ["SMTP", "MailMessage", "SASL", "Network", "SubmissionClient", "Cryptography", "gatepost"]
 
 /// Of a module: where it is fuzzed it is open to the targets, and keeps every precondition of a debug build.
 func moduleSettings(_ name: String) -> [SwiftSetting] {
-    guard let fuzzing, fuzzed.contains(name) else { return settings }
+    let tested = isTested ? settings + [.unsafeFlags(["-enable-testing", "-assert-config", "Debug"])] : settings
+    guard let fuzzing, fuzzed.contains(name) else { return tested }
     let coverage = "-sanitize-coverage=edge,inline-8bit-counters,pc-table"
     return settings + [.unsafeFlags(["-enable-testing", "-assert-config", "Debug", "-sanitize=\(fuzzing)", coverage])]
 }
@@ -44,7 +50,7 @@ func module(_ name: String, _ dependencies: [Target.Dependency], path: String? =
 /// The program.
 func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     guard fuzzing != nil else {
-        return .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+        return .executableTarget(name: name, dependencies: dependencies, swiftSettings: moduleSettings(name))
     }
     let settingsReader = [
         "KnownKey", "KnownKey+Submission", "Quantities", "SettingKind", "SettingsFault", "SettingsFile",
@@ -59,7 +65,7 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 /// The tests of one module; all of them share `TestSupport`.
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
     .testTarget(
-        name: name, dependencies: dependencies + ["TestSupport"], exclude: exclude, swiftSettings: settings)
+        name: name, dependencies: dependencies + ["TestSupport"], exclude: exclude, swiftSettings: testSettings)
 }
 
 let package = Package(
@@ -145,7 +151,7 @@ let package = Package(
                 "SMTP", "MailMessage", "Ledger", "Delivery", "Forwarding", "Tenancy", "Postgres", nioCore, nioEmbedded,
                 logging,
             ],
-            path: "Tests/Simulation", swiftSettings: settings),
+            path: "Tests/Simulation", swiftSettings: moduleSettings("simulation")),
 
         // `make bench`: a malloc that counts, and what is measured with it.
         .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
@@ -159,7 +165,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["CLinux", "Postgres", "SQL", "Cryptography", nioCore],
             path: "Tests/TestSupport",
-            swiftSettings: settings),
+            swiftSettings: testSettings),
         tests("CryptographyTests", ["Cryptography"]),
         tests("SMTPTests", ["SMTP", nioCore]),
         tests("MailMessageTests", ["MailMessage", "SMTP", nioCore]),
@@ -202,7 +208,7 @@ let package = Package(
         // Whole Gatepost sites, sinks, journals and the judge: for the end-to-end tests and for the torture.
         .target(
             name: "SiteSupport", dependencies: ["TestSupport", "Postgres", nioCore, nioPosix],
-            path: "Tests/SiteSupport", swiftSettings: settings),
+            path: "Tests/SiteSupport", swiftSettings: testSettings),
         tests("EndToEnd", ["Postgres", "SiteSupport"], exclude: ["Clients"]),
         .executableTarget(
             name: "torture",
@@ -211,7 +217,7 @@ let package = Package(
                 nioPosix,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            path: "Tests/Torture", swiftSettings: settings),
+            path: "Tests/Torture", swiftSettings: moduleSettings("torture")),
         tests("TortureTests", ["torture", "SiteSupport"]),
         tests("SimulationTests", ["simulation"]),
     ]
@@ -239,7 +245,7 @@ if let fuzzing {
             exclude: [
                 "CFuzzer", "Dictionaries", "Seeds", "Support", "Settings/Main.swift", "Wire/Main.swift", "figures.txt",
                 "run",
-            ], swiftSettings: settings),
+            ], swiftSettings: testSettings),
     ]
 }
 
