@@ -39,12 +39,12 @@ package struct AcceptCall: Sendable {
         writer.uuid(batch)
         if let owner { writer.uuid(owner) } else { writer.null(.uuid) }
         writer.array(.uuidArray, of: .uuid, count: ids.count) { for id in ids { writer.element(id) } }
-        column(.int8Array, .int8, writer) { writer.element($0.tenantID) }
-        column(.int8Array, .int8, writer) { writer.element($0.credentialID) }
-        column(.int8Array, .int8, writer) { writer.element($0.loginID) }
-        column(.textArray, .text, writer) { writer.element($0.sender.description) }
-        column(.textArray, .text, writer) { writer.element($0.senderDomain) }
-        column(.textArray, .text, writer) { writer.element($0.fromDomain.name) }
+        column(.int8Array, .int8, writer) { writer.element($0.request.tenantID) }
+        column(.int8Array, .int8, writer) { writer.element($0.request.credentialID) }
+        column(.int8Array, .int8, writer) { writer.element($0.request.loginID) }
+        column(.textArray, .text, writer) { writer.element($0.request.sender.description) }
+        column(.textArray, .text, writer) { writer.element($0.request.senderDomain) }
+        column(.textArray, .text, writer) { writer.element($0.request.fromDomain.name) }
         writer.array(.byteaArray, of: .bytea, count: items.count) {
             for (item, trace) in zip(items, traces) {
                 writer.element {
@@ -53,13 +53,13 @@ package struct AcceptCall: Sendable {
                 }
             }
         }
-        column(.int8Array, .int8, writer) { writer.element(Int64($0.size)) }
-        column(.byteaArray, .bytea, writer) { writer.element($0.resubmissionDigest) }
-        column(.textArray, .text, writer) { writer.element($0.clientAddress) }
-        column(.byteaArray, .bytea, writer) { request in
-            writer.element { request.heloName.withBytes { writer.append($0) } }
+        column(.int8Array, .int8, writer) { writer.element(Int64($0.request.size)) }
+        column(.byteaArray, .bytea, writer) { writer.element($0.request.resubmissionDigest) }
+        column(.textArray, .text, writer) { writer.element($0.request.clientAddress) }
+        column(.byteaArray, .bytea, writer) { item in
+            writer.element { item.request.heloName.withBytes { writer.append($0) } }
         }
-        column(.textArray, .text, writer) { writer.element($0.messageIDHeader) }
+        column(.textArray, .text, writer) { writer.element($0.request.messageIDHeader) }
 
         let recipients = items.reduce(0) { $0 + $1.request.recipients.count }
         writer.array(.int4Array, of: .int4, count: recipients) {
@@ -78,10 +78,10 @@ package struct AcceptCall: Sendable {
 
     /// What travels with a message (RFC 6152, 3030, 6531, 3461), and the authors beside the first.
     private func writeExtensions(into writer: ParameterWriter, recipients: Int) {
-        column(.textArray, .text, writer) { writer.element($0.parameters.body.word) }
-        column(.boolArray, .bool, writer) { writer.element($0.parameters.isInternationalized) }
-        column(.textArray, .text, writer) { writer.element($0.parameters.returnContent?.word) }
-        column(.textArray, .text, writer) { writer.element($0.parameters.envelopeID) }
+        column(.textArray, .text, writer) { writer.element($0.request.parameters.body.word) }
+        column(.boolArray, .bool, writer) { writer.element($0.request.parameters.isInternationalized) }
+        column(.textArray, .text, writer) { writer.element($0.request.parameters.returnContent?.word) }
+        column(.textArray, .text, writer) { writer.element($0.request.parameters.envelopeID) }
         writer.array(.int4Array, of: .int4, count: recipients) {
             for item in items {
                 for one in item.request.recipients {
@@ -106,7 +106,7 @@ package struct AcceptCall: Sendable {
 
     /// The sessions, and the addresses that headers speak for.
     private func writeOrigin(into writer: ParameterWriter) {
-        column(.uuidArray, .uuid, writer) { writer.element($0.session) }
+        column(.uuidArray, .uuid, writer) { writer.element($0.request.session) }
         let addresses = items.reduce(0) { $0 + $1.request.fromAddresses.count }
         writer.array(.int4Array, of: .int4, count: addresses) {
             for (index, item) in items.enumerated() {
@@ -118,10 +118,11 @@ package struct AcceptCall: Sendable {
         }
     }
 
+    /// (It is given the item, for a request is twenty references to count where it is copied.)
     private func column(
-        _ type: TypeID, _ element: TypeID, _ writer: ParameterWriter, _ write: (AcceptRequest) -> Void
+        _ type: TypeID, _ element: TypeID, _ writer: ParameterWriter, _ write: (AcceptItem) -> Void
     ) {
-        writer.array(type, of: element, count: items.count) { for item in items { write(item.request) } }
+        writer.array(type, of: element, count: items.count) { for item in items { write(item) } }
     }
 
     /// A message as it is stored: our Received field, then what the client sent.
