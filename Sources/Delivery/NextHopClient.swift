@@ -31,33 +31,68 @@ package final class NextHopClient: Sendable {
             core.value?.deliver(Job(transaction: transaction, promise: promise, deadline: deadline))
             return promise.futureResult
         }.get()
-        return outcomes ?? Self.deferred(transaction, "this relay is shutting down")
+        let missing = Self.deferred(EnhancedCode(4, 3, 2), "this relay is shutting down")
+        return outcomes ?? transaction.recipients.map { _ in missing }
     }
 
     /// Closes what is idle; what is under way is the callers' to wait for first.
     package func close() { eventLoop.execute { [core] in core.value?.close() } }
 
-    static func deferred(
-        _ transaction: DeliveryDialogue.Transaction, _ reason: String
-    ) -> [DeliveryDialogue.Outcome] {
-        let reply = RemoteReply(
-            code: 451, enhanced: EnhancedCode(4, 4, 1), text: reason, command: "nothing", isOurs: true)
-        return transaction.recipients.map { _ in .deferred(reply) }
+    private static func deferred(_ enhanced: EnhancedCode, _ reason: String) -> DeliveryDialogue.Outcome {
+        .deferred(RemoteReply(code: 451, enhanced: enhanced, text: reason, command: "nothing", isOurs: true))
     }
 
+    /// A message, and what became of its recipients in the transactions so far: a server may have room for some only.
     private struct Job {
-        let transaction: DeliveryDialogue.Transaction
-        let promise: EventLoopPromise<[DeliveryDialogue.Outcome]>
-        let deadline: NIODeadline
+        /// With those that are left.
+        private(set) var transaction: DeliveryDialogue.Transaction
+        private let promise: EventLoopPromise<[DeliveryDialogue.Outcome]>
+        private let deadline: NIODeadline
+        private var outcomes: [DeliveryDialogue.Outcome?]
+        /// Of those that are left, in `outcomes`.
+        private var places: [Int]
         var isSecondTry = false
 
+        init(
+            transaction: DeliveryDialogue.Transaction, promise: EventLoopPromise<[DeliveryDialogue.Outcome]>,
+            deadline: NIODeadline
+        ) {
+            self.transaction = transaction
+            self.promise = promise
+            self.deadline = deadline
+            outcomes = Array(repeating: nil, count: transaction.recipients.count)
+            places = Array(outcomes.indices)
+        }
+
         var isOverdue: Bool { NIODeadline.now() >= deadline }
+
+        /// Takes what was heard of those that are left. True: some of them are to be asked about in another transaction,
+        /// for this one had no room for them (RFC 5321 §4.5.3.1.10), or came to an end, and has brought others forward.
+        mutating func hears(_ heard: [DeliveryDialogue.Outcome?]) -> Bool {
+            let hasProgressed = heard.contains { if case .delivered = $0 { true } else { false } }
+            var left: [Int] = []
+            for (index, outcome) in heard.enumerated() {
+                if hasProgressed, outcome?.isLackOfRoom ?? true { left.append(index) }
+                outcomes[places[index]] = outcome
+            }
+            guard !left.isEmpty, !isOverdue else { return false }
+            transaction.recipients = left.map { transaction.recipients[$0] }
+            places = left.map { places[$0] }
+            return true
+        }
+
+        /// - Parameter reason: why those nobody has answered for have no other answer.
+        func finish(_ enhanced: EnhancedCode, _ reason: String) {
+            let missing = NextHopClient.deferred(enhanced, reason)
+            promise.succeed(outcomes.map { $0 ?? missing })
+        }
     }
 
     private final class Link {
         var connection: DeliveryConnection?
         var job: Job?
         var outcomes: [DeliveryDialogue.Outcome?]?
+        var isOpen = false
         var hasServed = false
     }
 
@@ -73,6 +108,8 @@ package final class NextHopClient: Sendable {
         private var count = 0
         private var isClosed = false
         private static let overdue = "it took too long to pass it on"
+        /// RFC 3463: bad connection. (What is no connection yet has its own.)
+        private static let broken = EnhancedCode(4, 4, 2)
 
         init(hop: NextHop, hostname: String, tls: NextHopTLS, limit: Int, eventLoop: any EventLoop) {
             self.hop = hop
@@ -97,7 +134,7 @@ package final class NextHopClient: Sendable {
         private func pump() {
             while let next = waiting.first {
                 if next.isOverdue {
-                    next.promise.succeed(NextHopClient.deferred(next.transaction, Self.overdue))
+                    next.finish(Self.broken, Self.overdue)
                     waiting.removeFirst()
                 } else if let link = idle.popLast() {
                     link.job = waiting.removeFirst()
@@ -130,7 +167,8 @@ package final class NextHopClient: Sendable {
         private func happened(_ event: DeliveryEvent, on link: Link) {
             switch event {
             case .ready:
-                if link.outcomes != nil { finish(link, "nobody was asked") }
+                link.isOpen = true
+                if link.outcomes != nil, !goesOn(link) { finish(link, Self.broken, "nobody was asked") }
                 if link.job != nil {
                     begin(link)
                 } else if isClosed {
@@ -145,10 +183,15 @@ package final class NextHopClient: Sendable {
             case .retired:
                 drop(link)
             case .abandoned:
-                finish(link, Self.overdue)
+                finish(link, Self.broken, Self.overdue)
                 drop(link)
             case .exhausted:
-                finish(link, "the next hop takes no more in one connection")
+                if goesOn(link), let job = link.job {
+                    link.job = nil
+                    waiting.prepend(job)
+                } else {
+                    finish(link, Self.broken, "the next hop takes no more in one connection")
+                }
                 drop(link)
             case .failed(let reason):
                 failed(link, reason)
@@ -163,19 +206,26 @@ package final class NextHopClient: Sendable {
                 job.isSecondTry = true
                 waiting.prepend(job)
             } else {
-                finish(link, reason)
+                finish(link, link.isOpen ? Self.broken : RemoteReply.notReachedCode, reason)
             }
             drop(link)
         }
 
-        private func finish(_ link: Link, _ reason: String) {
-            guard let job = link.job else { return }
-            let heard = link.outcomes
+        /// Whether its message needs another transaction, behind one that went well.
+        private func goesOn(_ link: Link) -> Bool {
+            guard let heard = link.outcomes, link.job?.hears(heard) == true else { return false }
+            link.outcomes = nil
+            link.hasServed = true
+            return true
+        }
+
+        private func finish(_ link: Link, _ enhanced: EnhancedCode, _ reason: String) {
+            guard var job = link.job else { return }
+            if let heard = link.outcomes { _ = job.hears(heard) }
             link.job = nil
             link.outcomes = nil
             link.hasServed = true
-            let missing = NextHopClient.deferred(job.transaction, reason)
-            job.promise.succeed(missing.indices.map { heard?[$0] ?? missing[$0] })
+            job.finish(enhanced, reason)
         }
 
         private func drop(_ link: Link) {
@@ -191,5 +241,14 @@ extension DeliveryDialogue.Outcome {
     /// It says no more than that the connection was lost before anything was asked of it.
     package var isConnectionLost: Bool {
         if case .deferred(let reply) = self { reply.code == 421 && reply.command == "MAIL FROM" } else { false }
+    }
+
+    /// The transaction had no room for this recipient beside the others (RFC 5321 §4.5.3.1.10).
+    package var isLackOfRoom: Bool {
+        if case .deferred(let reply) = self {
+            [452, 552].contains(reply.code) && reply.command == "RCPT TO"
+        } else {
+            false
+        }
     }
 }

@@ -41,15 +41,12 @@ package struct AttemptRules: Sendable {
             verdicts(on: message, outcomes, isInterruption: false, now: now, jitter: jitter)
         case .interrupted(let outcomes, _):
             verdicts(on: message, outcomes, isInterruption: true, now: now, jitter: jitter)
-        case .noRelay(let reason, let wait, _):
-            if isExpired(message, now: now) {
-                givenUp(
-                    message, "expired: \(reason)", forSender: Self.noRelayForSender, givenUpAfter: schedule.expiry)
-            } else {
-                verdicts(
-                    on: message, .released(until: now.advanced(by: wait)), 451, EnhancedCode(4, 4, 1), reason,
-                    forSender: Self.noRelayForSender)
-            }
+        case .noRelay(let reason, _, _) where isExpired(message, now: now):
+            givenUp(message, "expired: \(reason)", forSender: Self.noRelayForSender, givenUpAfter: schedule.expiry)
+        case .noRelay(let reason, let wait, _), .notTried(let reason, let wait):
+            verdicts(
+                on: message, .released(until: now.advanced(by: wait)), 451, EnhancedCode(4, 4, 1), reason,
+                forSender: Self.noRelayForSender)
         }
     }
 
@@ -95,7 +92,8 @@ package struct AttemptRules: Sendable {
                 givenUpAfter = isTooLate ? schedule.expiry : nil
             }
             return Verdict(
-                recipient: recipient, outcome: settled, reply: outcome.reply, givenUpAfter: givenUpAfter)
+                recipient: recipient, outcome: settled, reply: outcome.reply,
+                wordsForSender: outcome.reply.isAboutRelay ? Self.noRelayForSender : nil, givenUpAfter: givenUpAfter)
         }
     }
 

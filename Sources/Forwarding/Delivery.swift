@@ -15,6 +15,8 @@ package enum DeliveryResult: Sendable {
     ///
     /// - Parameter isOutage: nor could one for any other message of the pool.
     case noRelay(reason: String, wait: Duration, isOutage: Bool)
+    /// Nothing was begun, for a reason of this node's own: that is no attempt, and nobody is given up for it.
+    case notTried(reason: String, wait: Duration)
 }
 
 extension QueuedMessage {

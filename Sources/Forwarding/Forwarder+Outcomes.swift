@@ -23,7 +23,7 @@ extension Forwarder {
             switch result {
             case .answered(_, let relay, let tlsVersion): Speaker(relay: relay, tlsVersion: tlsVersion)
             case .interrupted(_, let relay): Speaker(relay: relay)
-            case .noRelay: Speaker()
+            case .noRelay, .notTried: Speaker()
             }
         let answers = rules.verdicts(on: message, result, now: queue.clock.now, jitter: .random(in: 0...1))
         settle(message, answers, speaker)

@@ -223,11 +223,13 @@ package final class Forwarder: Sendable {
     }
 
     private func finished(_ message: QueuedMessage, _ result: DeliveryResult) {
-        if case .noRelay(let reason, let wait, let isOutage) = result {
+        switch result {
+        case .noRelay(_, let wait, let isOutage):
+            if isOutage { outages.withLock { $0[message.poolID] = .now + wait } }
+        case .notTried(let reason, _):
             // A claim would not have given it: it is heard of again whether that still is so.
             if reason == ForwarderCore.heldReason { changed.withLock { $0[message.tenantID] = 2 } }
-            if isOutage { outages.withLock { $0[message.poolID] = .now + wait } }
-        } else {
+        case .answered, .interrupted:
             outages.withLock { _ = $0.removeValue(forKey: message.poolID) }
         }
         settle(message, result)

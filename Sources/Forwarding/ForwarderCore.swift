@@ -18,7 +18,7 @@ package final class ForwarderCore {
 
     private static let maxRestarts = 3
     static let heldReason = "its queue is held"
-    private static let held = DeliveryResult.noRelay(reason: heldReason, wait: .seconds(1), isOutage: false)
+    private static let held = DeliveryResult.notTried(reason: heldReason, wait: .seconds(1))
 
     private let eventLoop: any EventLoop
     private let connectionsPerMember: Int
@@ -209,6 +209,9 @@ package final class ForwarderCore {
     private func giveUp(_ job: Job, of pool: PoolState) {
         if let (outcomes, relay) = job.interruption {
             finished(job.delivery, .interrupted(outcomes, relay: relay))
+        } else if isStopping || pool.name == nil {
+            let reason = isStopping ? "this node is shutting down" : pool.reasonForNobody
+            finished(job.delivery, .notTried(reason: reason, wait: pool.waitForRelay(at: now)))
         } else {
             finished(
                 job.delivery,
@@ -286,7 +289,7 @@ package final class ForwarderCore {
             guard let job = connection.job else { return }
             connection.job = nil
             connection.member.health.succeeded()
-            finished(job.delivery, .noRelay(reason: "the lease is not ours beyond doubt", wait: .zero, isOutage: false))
+            finished(job.delivery, .notTried(reason: "the lease is not ours beyond doubt", wait: .zero))
             pump(pool)
         case .failed(let reason):
             failed(connection, of: pool, reason)
@@ -301,11 +304,11 @@ package final class ForwarderCore {
         return outcomes.allSatisfy { $0?.isRelayingDenied == true }
     }
 
-    /// Why our own relay can file nothing at all: another can, or this one later.
+    /// Why our own relay can pass nothing on at all, whatever the message: another can, or this one later.
     private func isBroken(_ connection: Connection) -> String? {
         guard connection.job != nil, let outcomes = connection.outcomes, let first = outcomes.first,
             outcomes.allSatisfy({ outcome in
-                if case .deferred(let reply)? = outcome { reply.saysCannotFile } else { false }
+                if case .deferred(let reply)? = outcome { reply.isAboutRelay } else { false }
             }), case .deferred(let reply)? = first
         else { return nil }
         return reply.text
@@ -331,8 +334,7 @@ package final class ForwarderCore {
         let hasProgressed = outcomes.contains { if case .delivered = $0 { true } else { false } }
         let unasked = settle(job, outcomes, on: connection) { outcome in
             guard let outcome else { return true }
-            return hasProgressed && outcome.isDeferred && [452, 552].contains(outcome.reply.code)
-                && outcome.reply.command == "RCPT TO"
+            return hasProgressed && outcome.isLackOfRoom
         }
         guard !unasked.isEmpty else { return }
         job.delivery = job.delivery.part(unasked)

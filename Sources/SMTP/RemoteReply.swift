@@ -60,13 +60,18 @@ extension RemoteReply {
         enhanced == EnhancedCode(5, 7, 1) && text == Reply.relayingDenied.lines[0]
     }
 
-    /// What our own relay says where its disk is full, or its folder is gone: that is about the relay, and no word about the
-    /// message.
+    /// What our own relay says where its disk is full, or its folder is gone.
     package static let diskFullText = "The relay's disk is full; please try again later."
     package static let cannotFileText = "The relay could not file the message; please try again later."
 
-    package var saysCannotFile: Bool {
-        isFromOurRelay && (text == Self.diskFullText || text == Self.cannotFileText)
+    /// What our own relay says where the server behind it greets badly, refuses TLS or the login, or is not there.
+    package static let notReachedCode = EnhancedCode(4, 4, 1)
+
+    /// It is our own relay's word on itself or on what is behind it, whatever the message.
+    package var isAboutRelay: Bool {
+        guard isFromOurRelay, !isPositive else { return false }
+        return text == Self.diskFullText || text == Self.cannotFileText
+            || enhanced == Self.notReachedCode && quotation == nil
     }
 
     private static let quoteMark = " said: "

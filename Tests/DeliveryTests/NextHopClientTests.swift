@@ -27,4 +27,34 @@ import Testing
         #expect(peer.log.components(separatedBy: "content\n").count == 2, "\(peer.log)")
         client.close()
     }
+
+    @Test func `whom a server that is not ready leaves unasked hears so, and not of a broken connection`() async throws
+    {
+        let peer = try await ScriptedPeer(["GREETING=554 5.3.2 go away"])
+        let client = NextHopClient(
+            to: NextHop(host: "127.0.0.1", port: peer.port, wire: .smtp, tls: .none), hostname: "relay.example",
+            tls: .nothing, limit: 1, on: MultiThreadedEventLoopGroup.singleton.next())
+        let outcomes = await client.deliver(try message(), within: .seconds(30))
+        #expect(outcomes.map(\.reply.enhanced) == [RemoteReply.notReachedCode], "\(outcomes)")
+        client.close()
+    }
+
+    @Test func `whom a transaction has no room for goes in the next one, until all are told`() async throws {
+        let peer = try await ScriptedPeer([
+            "RCPT=250 ok / 250 ok / 452 4.5.3 too many / 452 4.5.3 too many / 550 5.1.1 who / 250 ok / 452 4.5.3 too many / 452 4.2.2 full"
+        ])
+        let client = NextHopClient(
+            to: NextHop(host: "127.0.0.1", port: peer.port, wire: .smtp, tls: .none), hostname: "relay.example",
+            tls: .nothing, limit: 1, on: MultiThreadedEventLoopGroup.singleton.next())
+        let outcomes = await client.deliver(
+            try message((1...5).map { "r\($0)@d.example" }), within: .seconds(30))
+        // r3 and r4 in a second transaction; r4 alone in a third, which brings nobody forward.
+        #expect(
+            outcomes.map(Attempt.text) == [
+                "delivered 250", "delivered 250", "delivered 250", "deferred 452", "bounced 550 5.1.1",
+            ])
+        let content = peer.log.components(separatedBy: "content\n").count - 1
+        #expect(content == 2, "\(peer.log)")
+        client.close()
+    }
 }

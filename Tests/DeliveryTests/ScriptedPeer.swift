@@ -81,7 +81,7 @@ final class Attempt: Sendable {
     /// What no server said is told with its words.
     private static func ours(_ reply: RemoteReply) -> String { reply.isOurs ? " ours: \(reply.text)" : "" }
 
-    private static func text(_ outcome: DeliveryDialogue.Outcome?) -> String {
+    static func text(_ outcome: DeliveryDialogue.Outcome?) -> String {
         switch outcome {
         case .delivered(let reply)?: "delivered \(reply.code)"
         case .deferred(let reply)?: "deferred \(reply.code)\(ours(reply))"

@@ -159,7 +159,7 @@ import Testing
         #expect(scene.core?.giveBack(recall).map(\.id.high) == [5])
         scene.hops[0].become(.failed(reason: "the connection was closed"))
         #expect(scene.results.count == 3 && scene.hops.count == 1, "message 3, of tenant 2")
-        if case .noRelay = scene.results.last {} else { Issue.record("\(scene.results)") }
+        if case .notTried = scene.results.last {} else { Issue.record("\(scene.results)") }
         try scene.take(7, tenant: 1)
         #expect(scene.results.count == 3)
     }
@@ -208,10 +208,15 @@ import Testing
         #expect(reason.contains("does not know this forwarder's certificate"))
     }
 
-    @Test func `a relay that can file nothing is tried around, and no attempt is counted`() throws {
+    @Test(arguments: [
+        (452, EnhancedCode(4, 3, 1), RemoteReply.diskFullText),
+        (451, RemoteReply.notReachedCode, "delivery to smarthost.example: greeting: 554 go away"),
+    ])
+    func `a relay that can pass nothing on is tried around, and no attempt is counted`(
+        code: Int, enhanced: EnhancedCode, text: String
+    ) throws {
         let full = RemoteReply(
-            code: 452, enhanced: EnhancedCode(4, 3, 1), text: RemoteReply.diskFullText, command: "end of data",
-            isFromOurRelay: true)
+            code: code, enhanced: enhanced, text: text, command: "end of data", isFromOurRelay: true)
         let scene = Scene(members: 2)
         try scene.take(1)
         scene.hops[0].become(.ready)
@@ -226,7 +231,21 @@ import Testing
             Issue.record("\(scene.results)")
             return
         }
-        #expect(reason.contains("The relay's disk is full"))
+        #expect(reason.contains(text))
+    }
+
+    @Test func `what a server behind a relay says of the message is an attempt`() throws {
+        let quoted = RemoteReply(
+            code: 451, enhanced: RemoteReply.notReachedCode, text: "mx.example said: 451 4.4.1 no route",
+            command: "end of data",
+            isFromOurRelay: true)
+        let scene = Scene(members: 2)
+        try scene.take(1)
+        scene.hops[0].become(.ready)
+        scene.hops[0].become(.outcomes([.deferred(quoted)]))
+        scene.hops[0].become(.ready)
+        #expect(scene.hops.count == 1)
+        if case .answered = scene.results.last {} else { Issue.record("\(scene.results)") }
     }
 
     @Test func `a connection that has served and is lost behind the dot is no idle one that had died`() throws {

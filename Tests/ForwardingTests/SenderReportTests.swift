@@ -270,6 +270,39 @@ import Testing
         }
     }
 
+    @Test func `what was not begun is nobody's attempt, however old the message is`() throws {
+        let rules = AttemptRules(schedule: .standard)
+        let late = accepted.advanced(by: .seconds(30 * 86_400))
+        for result in [
+            DeliveryResult.notTried(reason: ForwarderCore.heldReason, wait: .seconds(1)),
+            .noRelay(reason: "no relay", wait: .seconds(1), isOutage: true),
+        ] {
+            let verdict = try #require(rules.verdicts(on: try message(), result, now: late, jitter: 0.5).first)
+            switch (result, verdict.outcome) {
+            case (.notTried, .released(until: late.advanced(by: .seconds(1)))): #expect(verdict.givenUpAfter == nil)
+            case (.noRelay, .bounced): break
+            default: Issue.record("\(result): \(verdict.outcome)")
+            }
+        }
+    }
+
+    @Test func `what stands behind our relay is the operator's, as what stands behind a pool is`() throws {
+        let rules = AttemptRules(schedule: .standard)
+        let reply = RemoteReply(
+            code: 451, enhanced: RemoteReply.notReachedCode, text: "delivery to smarthost.example: AUTH: 535 bad creds",
+            command: "end of data", isFromOurRelay: true)
+        let verdict = try #require(
+            rules.verdicts(
+                on: try message(), .answered([.deferred(reply)], relay: "relay.example:2525", tlsVersion: nil),
+                now: accepted.advanced(by: .seconds(5 * 86_400)), jitter: 0.5
+            ).first)
+        #expect(verdict.reply == reply, "the operator's is as it was")
+        let text = try composed(
+            try message(), verdict.outcome, verdict.replyForSender, relay: "relay.example:2525",
+            givenUpAfter: verdict.givenUpAfter)
+        #expect(text.contains("no server was available to pass it on") && !text.contains("bad creds"), "\(text)")
+    }
+
     @Test func `one pool's backlog leaves room for the others`() throws {
         func message(_ number: UInt64, pool: Int64) throws -> QueuedMessage {
             var one = try self.message()
