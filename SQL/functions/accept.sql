@@ -920,10 +920,10 @@ BEGIN
                     IF r.credential_monthly_cap IS NOT NULL THEN
                         v_credential_month[c] := (
                             SELECT coalesce(sum(u.recipients), 0) FROM gatepost.usage u
-                            WHERE u.tenant_id = v_tenant AND u.credential_id = r.credential_id AND u.period = 'day'
-                              AND u.starts >= r.month AND u.starts < r.month + interval '1 month');
+                            WHERE u.tenant_id = v_tenant AND u.credential_id = r.credential_id
+                              AND u.period = CASE WHEN r.test THEN 'test' ELSE 'day' END AND u.starts >= r.month AND u.starts < r.month + interval '1 month');
                     END IF;
-                    IF r.credential_rate IS NOT NULL AND NOT r.test THEN
+                    IF r.credential_rate IS NOT NULL THEN
                         SELECT m.debt, extract(epoch FROM v_now - greatest(m.debt_at, v_now - interval '1 year'))
                             * 1000000
                         INTO v_credential_debt, v_elapsed FROM gatepost.credential_rate m
@@ -993,7 +993,7 @@ BEGIN
                     v_limit := 'credential_daily';
                     v_cap := r.credential_cap;
                     v_used := v_credential_used[c];
-                ELSIF NOT r.test AND v_credential_month[c] + r.recipients > r.credential_monthly_cap THEN
+                ELSIF v_credential_month[c] + r.recipients > r.credential_monthly_cap THEN
                     v_verdict := 'cap_credential_monthly';
                     v_limit := 'credential_monthly';
                     v_cap := r.credential_monthly_cap;
@@ -1060,10 +1060,18 @@ BEGIN
                     END IF;
                 END IF;
 
+                -- (What a credential has of its own holds in test mode too, over what it sends in it.)
+                IF v_verdict = 'accepted' AND r.credential_monthly_cap IS NOT NULL THEN
+                    v_credential_month[c] := v_credential_month[c] + r.recipients;
+                END IF;
+                IF v_verdict = 'accepted' AND d IS NOT NULL THEN
+                    c_debts[d] := c_debts[d] + r.recipients * 60000000::bigint;
+                END IF;
                 IF v_verdict = 'accepted' AND r.test THEN
                     v_test_used := v_test_used + r.recipients;
                     v_test_bytes := v_test_bytes + r.size;
-                    v_left := least(r.daily_cap - v_test_used, r.credential_cap - v_credential_used[c]);
+                    v_left := least(r.daily_cap - v_test_used, r.credential_cap - v_credential_used[c],
+                                         r.credential_monthly_cap - v_credential_month[c]);
                     v_detail := 'test';
                     w_tests := w_tests || r.ord;
                     w_test_days := w_test_days || r.day;
@@ -1071,15 +1079,9 @@ BEGIN
                     v_day_used := v_day_used + r.recipients;
                     v_month_used := v_month_used + r.recipients;
                     v_bytes_used := v_bytes_used + r.size;
-                    IF r.credential_monthly_cap IS NOT NULL THEN
-                        v_credential_month[c] := v_credential_month[c] + r.recipients;
-                    END IF;
                     IF v_debt IS NOT NULL THEN
                         v_debt := v_debt + r.recipients * 60000000::bigint;
                         d_debts[cardinality(d_debts)] := v_debt;
-                    END IF;
-                    IF d IS NOT NULL THEN
-                        c_debts[d] := c_debts[d] + r.recipients * 60000000::bigint;
                     END IF;
                     v_left := least(r.daily_cap - v_day_used, r.monthly_cap - v_month_used,
                                          r.credential_cap - v_credential_used[c],

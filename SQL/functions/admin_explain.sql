@@ -117,7 +117,7 @@ BEGIN
          CASE WHEN c.sessions IS NULL THEN true END, NULL, NULL,
          format('credential set %s --sessions unlimited', c.name))) AS x;
 
-    -- What is counted. A credential in test mode counts apart, by days only.
+    -- What is counted. A credential in test mode counts apart: against the tenant by days only.
     SELECT u.* INTO v_own FROM gatepost.usage u
     WHERE u.tenant_id = t.id AND u.credential_id = 0 AND u.period = v_period AND u.starts = v_day;
     SELECT u.* INTO v_credential FROM gatepost.usage u
@@ -129,7 +129,7 @@ BEGIN
     SELECT coalesce(max(u.recipients), 0) INTO v_monthly FROM gatepost.usage u
     WHERE u.tenant_id = t.id AND u.credential_id = 0 AND u.period = 'month' AND u.starts = v_month;
     SELECT coalesce(sum(u.recipients), 0) INTO v_credential_monthly FROM gatepost.usage u
-    WHERE u.tenant_id = t.id AND u.credential_id = c.id AND u.period = 'day' AND u.starts >= v_month
+    WHERE u.tenant_id = t.id AND u.credential_id = c.id AND u.period = v_period AND u.starts >= v_month
       AND u.starts < v_month + interval '1 month';
     v_debt := (SELECT greatest(0, m.debt - t.rate * greatest(0,
                    extract(epoch FROM v_now - greatest(m.debt_at, v_now - interval '1 year')) * 1000000)::numeric)
@@ -214,7 +214,7 @@ BEGIN
              format('tenant set %s', t.slug), 'monthly'),
             ('credential_daily', c.daily_cap, coalesce(v_credential.recipients, 0), v_left, 'cap_credential_daily',
              format('credential set %s', c.name), 'daily'),
-            ('credential_monthly', CASE c.mode WHEN 'live' THEN c.monthly_cap END, v_credential_monthly, v_left,
+            ('credential_monthly', c.monthly_cap, v_credential_monthly, v_left,
              'cap_credential_monthly', format('credential set %s', c.name), 'monthly')
         ) AS x (rule, cap, used, wanted, verdict, target, flag);
     RETURN QUERY SELECT 'DATA', 'from_domain', 'verified domains of the tenant',
@@ -258,7 +258,7 @@ BEGIN
                CASE WHEN x.debt > 0 THEN gatepost.instant_text(v_now + interval '1 microsecond'
                    * ceil((x.debt - greatest(0, x.burst - v_left) * 60000000.0) / x.rate), v_zone) END, t.policy
         FROM (VALUES
-            ('rate', t.rate, t.burst, v_debt, 'rate', format('tenant set %s', t.slug)),
+            ('rate', CASE c.mode WHEN 'live' THEN t.rate END, t.burst, v_debt, 'rate', format('tenant set %s', t.slug)),
             ('credential_rate', c.rate, c.burst, v_credential_debt, 'credential_rate',
              format('credential set %s', c.name))
         ) AS x (rule, rate, burst, debt, verdict, target);

@@ -74,7 +74,7 @@ BEGIN
             NULL::bigint, NULL::bigint, v_tenant.first_time_daily_cap, v_ends.resets_at, v_ends.resets_text;
     END IF;
     RETURN QUERY
-        SELECT 'test', NULL::text, NULL::text, v_day, u.recipients, u.messages, u.bytes, NULL::bigint, v_ends.resets_at,
+        SELECT 'test', NULL::text, NULL::text, v_day, u.recipients, u.messages, u.bytes, v_tenant.daily_cap, v_ends.resets_at,
                v_ends.resets_text
         FROM gatepost.usage u
         WHERE u.tenant_id = v_tenant.id AND u.credential_id = 0 AND u.period = 'test' AND u.starts = v_day;
@@ -89,12 +89,12 @@ BEGIN
             SELECT 1 AS place, 'credential' AS scope, 'credential_daily' AS limit_name, v_day AS starts,
                    coalesce(u.recipients, 0) AS used, coalesce(u.messages, 0) AS messages,
                    coalesce(u.bytes, 0) AS bytes, c.daily_cap AS cap, v_ends.resets_at, v_ends.resets_text
-            WHERE u.recipients > 0 OR c.daily_cap IS NOT NULL
+            WHERE u.messages > 0 OR c.daily_cap IS NOT NULL
             UNION ALL
             SELECT 2, 'credential_limit', 'credential_monthly', v_month,
                    (SELECT coalesce(sum(d.recipients), 0)::bigint FROM gatepost.usage d
-                    WHERE d.tenant_id = c.tenant_id AND d.credential_id = c.id AND d.period = 'day'
-                      AND d.starts >= v_month AND d.starts < v_month + interval '1 month'),
+                    WHERE d.tenant_id = c.tenant_id AND d.credential_id = c.id
+                      AND d.period = CASE c.mode WHEN 'test' THEN 'test' ELSE 'day' END AND d.starts >= v_month AND d.starts < v_month + interval '1 month'),
                    NULL, NULL, c.monthly_cap, v_month_ends.resets_at, v_month_ends.resets_text
             WHERE c.monthly_cap IS NOT NULL
             UNION ALL
@@ -102,7 +102,7 @@ BEGIN
                    c.bytes_daily_cap, v_ends.resets_at, v_ends.resets_text
             WHERE c.bytes_daily_cap IS NOT NULL
         ) AS x
-        WHERE c.tenant_id = v_tenant.id AND (c.revoked_at IS NULL OR u.recipients > 0)
+        WHERE c.tenant_id = v_tenant.id AND (c.revoked_at IS NULL OR u.messages > 0)
         ORDER BY c.name, x.place;
 END
 $$;

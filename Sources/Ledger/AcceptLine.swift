@@ -13,6 +13,8 @@ package struct AcceptLine {
         /// Between the beginnings of two calls, at most, where more messages are to be expected (see ``company``) and
         /// processors are scarce.
         package var pace = Duration.milliseconds(12)
+        /// A call that has no answer for so long is waited for no more: another thread takes what has come meanwhile.
+        package var hangs = Duration.seconds(2)
 
         package init(
             messages: Int = 100, bytes: Int = 4_000_000, join: Int = 32, pace: Duration = .milliseconds(12)
@@ -41,8 +43,14 @@ package struct AcceptLine {
     private var workers: [Worker]
     /// Messages in each thread's call.
     private var underWay: [Int]
+    /// When each thread's call began.
+    private var begun: [ContinuousClock.Instant?]
     /// The thread that waits for company.
     private var pausing: Int?
+    /// The idle thread that looks whether the others' calls hang, when there is somebody who would wait for them.
+    private var watching: Int?
+    /// It has not been told yet.
+    private var isAlarmed = false
     private var lastCall: ContinuousClock.Instant?
     /// How many messages were in the server at a time lately, those under way too.
     ///
@@ -59,6 +67,7 @@ package struct AcceptLine {
     package init(workers: Int, limits: Limits) {
         self.workers = Array(repeating: .active, count: workers)
         underWay = Array(repeating: 0, count: workers)
+        begun = Array(repeating: nil, count: workers)
         self.limits = limits
     }
 
@@ -72,7 +81,11 @@ package struct AcceptLine {
             return (true, pausing)
         }
         let isWanted = !workers.contains(.active) || waiting.count >= limits.join
-        return (true, isWanted ? wakeOne() : nil)
+        if isWanted { return (true, wakeOne()) }
+        guard watching == nil, let sleeper = workers.firstIndex(of: .idle) else { return (true, nil) }
+        watching = sleeper
+        isAlarmed = true
+        return (true, sleeper)
     }
 
     /// So many are worth a call at once.
@@ -85,12 +98,19 @@ package struct AcceptLine {
         _ worker: Int, at now: ContinuousClock.Instant, processorsAreScarce: Bool
     ) -> (next: Next, waking: Int?) {
         underWay[worker] = 0
+        begun[worker] = nil
         if pausing == worker { pausing = nil }
-        let isAnotherActive = workers.indices.contains { $0 != worker && workers[$0] == .active }
-        let isWanted = !isAnotherActive || waiting.count >= limits.join
+        if watching == worker { (watching, isAlarmed) = (nil, false) }
+        // (Who connects, or gathers, has begun nothing: it is about to.)
+        let free = workers.indices.filter { $0 != worker && workers[$0] == .active }
+            .map { begun[$0].map { $0 + limits.hangs } ?? now + limits.hangs }.max()
+        let isWanted = free.map { $0 <= now } ?? true || waiting.count >= limits.join
         guard !waiting.isEmpty, isWanted || isClosing else {
             workers[worker] = .idle
-            return (isClosing ? .take(.closed) : .sleep, nil)
+            if isClosing { return (.take(.closed), nil) }
+            guard !waiting.isEmpty, watching == nil, let free else { return (.sleep, nil) }
+            watching = worker
+            return (.pause(until: free), nil)
         }
         workers[worker] = .active
         if processorsAreScarce, let lastCall, !isClosing, company >= 4, waiting.count < enough {
@@ -111,6 +131,7 @@ package struct AcceptLine {
             batch.append(waiting.removeFirst())
         }
         underWay[worker] = batch.count
+        begun[worker] = now
         return (.take(.batch(batch)), waiting.count >= limits.join ? wakeOne() : nil)
     }
 
@@ -118,7 +139,9 @@ package struct AcceptLine {
     package mutating func leave(_ worker: Int) -> (refused: [AcceptItem], waking: Int?) {
         workers[worker] = .away
         underWay[worker] = 0
+        begun[worker] = nil
         if pausing == worker { pausing = nil }
+        if watching == worker { (watching, isAlarmed) = (nil, false) }
         if workers.contains(.active) { return ([], nil) }
         if workers.contains(.idle) { return ([], waiting.isEmpty ? nil : wakeOne()) }
         let refused = Array(waiting)
@@ -127,14 +150,19 @@ package struct AcceptLine {
     }
 
     /// Before the verdicts are given: who hears one may be here again before the thread is.
-    package mutating func decided(_ worker: Int) { underWay[worker] = 0 }
+    package mutating func decided(_ worker: Int) {
+        underWay[worker] = 0
+        begun[worker] = nil
+    }
 
     package mutating func comeBack(_ worker: Int) { workers[worker] = .active }
 
     package mutating func close() { isClosing = true }
 
     /// Whether a thread that was told to sleep or to pause is to ask again.
-    package func isWoken(_ worker: Int) -> Bool { isClosing || workers[worker] != .idle && pausing != worker }
+    package func isWoken(_ worker: Int) -> Bool {
+        isClosing || workers[worker] != .idle && pausing != worker || isAlarmed && watching == worker
+    }
 
     /// Whether some thread has the database, as far as is known.
     package var isAvailable: Bool { workers.contains { $0 != .away } }

@@ -19,16 +19,43 @@ struct ShownAddresses {
         var previous: UInt8?
         let isWorthIt = raw.contains { octet in
             defer { previous = octet }
-            return octet == UInt8(ascii: "@") || octet == UInt8(ascii: "?") && previous == UInt8(ascii: "=")
+            return octet == UInt8(ascii: "@") || octet == Self.lead
+                || octet == UInt8(ascii: "?") && previous == UInt8(ascii: "=")
         }
         guard isWorthIt else { return }
-        let shown = EncodedWords.decoded(Self.unquoted(raw))
-        for at in shown.indices.dropFirst() where shown[at] == UInt8(ascii: "@") && !shown[at - 1].isBlank {
-            var domain = shown[(at + 1)...].prefix { $0.isLetterOrDigit || $0 >= 0x80 || $0.isDotOrHyphen }
+        let shown = Self.withPlainAtSigns(EncodedWords.decoded(Self.unquoted(raw)))
+        guard let begin = shown.firstIndex(where: { !$0.isBlank }) else { return }
+        for at in shown.indices where at > begin && shown[at] == UInt8(ascii: "@") {
+            let behind = shown[(at + 1)...].drop(while: \.isBlank)
+            var domain = behind.prefix { $0.isLetterOrDigit || $0 >= 0x80 || $0.isDotOrHyphen }
+            // (As long as any literal, and then some.)
+            if behind.first == UInt8(ascii: "["), let end = behind.prefix(64).firstIndex(of: UInt8(ascii: "]")) {
+                domain = behind[...end]
+            }
+            // "Jo @ Acme" shows no address, "jo @ acme.example" does: who reads overlooks the blanks.
+            let isApart = shown[at - 1].isBlank || behind.startIndex > at + 1
+            guard !isApart || domain.contains(UInt8(ascii: ".")) else { continue }
             while domain.last?.isDotOrHyphen == true { domain.removeLast() }
             // (No domain is longer than 253 octets.)
             if !domain.isEmpty { note(String(decoding: domain.prefix(253), as: UTF8.self).lowercased()) }
         }
+    }
+
+    /// Of the UTF-8 of what looks like an at sign and is none: U+FF20 (EF BC A0) and U+FE6B (EF B9 AB).
+    private static let lead: UInt8 = 0xEF
+
+    private static func withPlainAtSigns(_ text: [UInt8]) -> [UInt8] {
+        guard text.contains(lead) else { return text }
+        var result: [UInt8] = []
+        result.reserveCapacity(text.count)
+        var position = 0
+        while position < text.count {
+            let three = text[position...].prefix(3)
+            let isAtSign = three.elementsEqual([lead, 0xBC, 0xA0]) || three.elementsEqual([lead, 0xB9, 0xAB])
+            result.append(isAtSign ? UInt8(ascii: "@") : text[position])
+            position += isAtSign ? 3 : 1
+        }
+        return result
     }
 
     private mutating func note(_ text: String) {
@@ -60,7 +87,8 @@ struct ShownAddresses {
     }
 }
 
-/// RFC 2047 as readers practise it: any charset is taken for one that has ASCII in it, any length, any place.
+/// RFC 2047 as readers practise it: any charset is taken for one that has ASCII in it, any length, any place. (Of UTF-16
+/// and UTF-32 that is true when the NULs are left out; UTF-7 has `+AEA-` for the at sign.)
 enum EncodedWords {
     /// One pass: what fails to be an encoded word ends at the next `?`, and is not looked at again but for that.
     static func decoded(_ text: [UInt8]) -> [UInt8] {
@@ -94,11 +122,41 @@ enum EncodedWords {
             text[textEnd] == question, textEnd + 1 < text.count, text[textEnd + 1] == UInt8(ascii: "=")
         else { return nil }
         let encoded = text[(charsetEnd + 3)..<textEnd]
+        // (A language may follow the charset: RFC 2231 §5.)
+        let charset = text[(start + 2)..<charsetEnd].prefix { $0 != UInt8(ascii: "*") }
         switch text[charsetEnd + 1] {
-        case UInt8(ascii: "Q"), UInt8(ascii: "q"): return (quoted(encoded), textEnd + 2)
-        case UInt8(ascii: "B"), UInt8(ascii: "b"): return (base64(encoded), textEnd + 2)
+        case UInt8(ascii: "Q"), UInt8(ascii: "q"): return (inASCII(quoted(encoded), charset), textEnd + 2)
+        case UInt8(ascii: "B"), UInt8(ascii: "b"): return (inASCII(base64(encoded), charset), textEnd + 2)
         default: return nil
         }
+    }
+
+    private static func inASCII(_ octets: [UInt8], _ charset: ArraySlice<UInt8>) -> [UInt8] {
+        let name = String(decoding: charset, as: UTF8.self).lowercased()
+        if ["utf-7", "utf7", "unicode-1-1-utf-7"].contains(name) { return withoutUTF7(octets) }
+        let isWide = ["utf-16", "utf16", "utf-32", "utf32", "ucs-2", "iso-10646"].contains { name.hasPrefix($0) }
+        return isWide ? octets.filter { $0 != 0 } : octets
+    }
+
+    /// What `+…-` stands for (RFC 2152), in UTF-8.
+    private static func withoutUTF7(_ text: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        var position = 0
+        while position < text.count {
+            guard text[position] == UInt8(ascii: "+") else {
+                result.append(text[position])
+                position += 1
+                continue
+            }
+            let end = text[(position + 1)...].firstIndex { $0.base64Digit == nil } ?? text.count
+            let units = base64(text[(position + 1)..<end])
+            let wide = stride(from: 0, to: units.count - 1, by: 2).map {
+                UInt16(units[$0]) << 8 | UInt16(units[$0 + 1])
+            }
+            result += end == position + 1 ? [UInt8(ascii: "+")] : Array(String(decoding: wide, as: UTF16.self).utf8)
+            position = end < text.count && text[end] == UInt8(ascii: "-") ? end + 1 : end
+        }
+        return result
     }
 
     private static func quoted(_ text: ArraySlice<UInt8>) -> [UInt8] {

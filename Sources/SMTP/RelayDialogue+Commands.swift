@@ -206,8 +206,9 @@ extension RelayDialogue {
             let recipient = try RecipientArgument(
                 parsing: argument, isInternationalized: draft.mail.parameters.isInternationalized
             ).recipient
-            guard draft.recipients.count < (hello.greeting == .lhlo ? configuration.maxRecipients : 1) else {
-                Reply.tooManyRecipients.write(into: &output)
+            let most = hello.greeting == .lhlo ? configuration.maxRecipients : 1
+            guard draft.recipients.count < most else {
+                Reply.tooManyRecipients(limit: most).write(into: &output)
                 return nil
             }
             draft.recipients.add(recipient)

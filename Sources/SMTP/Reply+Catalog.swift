@@ -72,7 +72,9 @@ extension Reply {
     // MARK: Envelope and content
 
     static let emptyMessage = Reply(554, EnhancedCode(5, 6, 0), "The message is empty")
-    package static let tooManyRecipients = Reply(452, EnhancedCode(4, 5, 3), "Too many recipients")
+    package static func tooManyRecipients(limit: Int) -> Reply {
+        Reply(452, EnhancedCode(4, 5, 3), "Too many recipients: a message may have \(limit); send the rest in another")
+    }
 
     package static func tooLarge(limit: Int) -> Reply {
         Reply(552, EnhancedCode(5, 3, 4), "Message size exceeds the limit of \(limit) octets")

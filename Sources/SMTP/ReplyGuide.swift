@@ -77,7 +77,7 @@ package struct ReplyGuide: Sendable {
         [
             ReplyGuide(.emptyMessage, "nothing came between DATA and the dot", "the client"),
             ReplyGuide(
-                .tooManyRecipients, "more recipients than one message may have",
+                .tooManyRecipients(limit: 100), "more recipients than one message may have",
                 "send the rest in another; `tenant set --recipients-per-message`"),
             ReplyGuide(
                 .tooLarge(limit: 26_214_400), "the message, or its SIZE, is over the limit",

@@ -15,6 +15,8 @@ struct SessionGuard {
     private var errors = 0
     private var idleCommands = 0
     private var suspicion = Suspicion.none
+    /// MAIL was put off: who sends its RCPT and DATA along with it, as PIPELINING allows, is not to blame for them.
+    var isSenderDeferred = false
 
     init(maxErrors: Int, maxIdleCommands: Int) {
         self.maxErrors = maxErrors

@@ -197,6 +197,7 @@ extension SubmissionDialogue {
                 if let size = mail.declaredSize, size > limits.maxMessageSize {
                     throw CommandFault(.tooLarge(limit: limits.maxMessageSize))
                 }
+                core.conduct.isSenderDeferred = false
                 state = .deciding(.sender(identity, mail))
                 return .sender(mail.sender, declaredSize: mail.declaredSize)
             } catch {
@@ -213,7 +214,7 @@ extension SubmissionDialogue {
         case .plaintext, .secured:
             reject(gate(stage) ?? .badSequence, into: &output)
         case .identified, .chunks, .refused:
-            reject(outOfPlace(stage), into: &output)
+            rejectOutOfPlace(stage, into: &output)
         case .transaction(let identity, var draft):
             if draft.isRefused {
                 draft.isRefused = false
@@ -230,7 +231,7 @@ extension SubmissionDialogue {
                 } else if draft.recipients.count >= limits.maxRecipients {
                     draft.refusals += 1
                     state = .reading(.transaction(identity, draft))
-                    core.say(.tooManyRecipients, into: &output)
+                    core.say(.tooManyRecipients(limit: limits.maxRecipients), into: &output)
                 } else {
                     let count = draft.recipients.count + 1
                     state = .deciding(.recipient(identity, draft, recipient))
@@ -259,7 +260,7 @@ extension SubmissionDialogue {
             reject(gate(stage) ?? .badSequence, into: &output)
         case .identified, .chunks, .refused:
             core.conduct.noteDataRefused()
-            reject(outOfPlace(stage), into: &output)
+            rejectOutOfPlace(stage, into: &output)
         case .transaction(let identity, let draft):
             if !argument.isEmpty {
                 core.conduct.noteDataRefused()
@@ -282,6 +283,15 @@ extension SubmissionDialogue {
             }
         }
         return nil
+    }
+
+    private mutating func rejectOutOfPlace(_ stage: Stage, into output: inout ByteBuffer) {
+        if case .identified = stage, core.conduct.isSenderDeferred {
+            // The one refusal is MAIL's: no error of the client's, and no event for each.
+            outOfPlace(stage).write(into: &output)
+        } else {
+            reject(outOfPlace(stage), into: &output)
+        }
     }
 
     /// What MAIL, RCPT and DATA get where they may not come, behind AUTH.

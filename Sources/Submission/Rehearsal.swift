@@ -34,7 +34,8 @@ package enum Rehearsal {
         case "secret_valid_until": return .accountDisabled(Login.Obstacle.loginExpired.sentence)
         case "sender_domain" where step.stands == "<>": return .nullSender
         case "message_size", "credential_message_size": return .tooLarge(limit: Int(size ?? 0))
-        case "recipients_per_message", "credential_recipients_per_message": return .tooManyRecipients
+        case "recipients_per_message", "credential_recipients_per_message":
+            return .tooManyRecipients(limit: step.value.flatMap { Int($0) } ?? 0)
         default: return AcceptRefusal(step).map { Reply($0) }
         }
     }

@@ -108,6 +108,46 @@ import Testing
         #expect(sent == 9)
     }
 
+    @Test func `a call that hangs is waited for no more, and costs one look until then`() throws {
+        var line = AcceptLine(workers: 2, limits: .init())
+        let start = ContinuousClock.now
+        func put() throws -> Int? { line.put(try item()).waking }
+        func take(_ worker: Int, after milliseconds: Int) -> AcceptLine.Next {
+            line.take(worker, at: start + .milliseconds(milliseconds), processorsAreScarce: false).next
+        }
+        func taken(_ next: AcceptLine.Next) -> Int? { if case .take(let taken) = next { count(taken) } else { nil } }
+        guard case .sleep = take(1, after: 0) else {
+            Issue.record("nothing is there")
+            return
+        }
+        #expect(try put() == 1)
+        #expect(line.isWoken(1))
+        #expect(taken(take(0, after: 0)) == 1)
+        guard case .sleep = take(1, after: 1) else {
+            Issue.record("nothing waits")
+            return
+        }
+        #expect(!line.isWoken(1))
+
+        // Two come while the call is under way: the first makes the idle thread look when it will have hung.
+        #expect(try put() == 1)
+        #expect(try put() == nil)
+        guard case .pause(until: start + .seconds(2)) = take(1, after: 5) else {
+            Issue.record("does not watch")
+            return
+        }
+        #expect(!line.isWoken(1))
+        #expect(try put() == nil)
+        #expect(taken(take(1, after: 2000)) == 3)
+        // The one that hung comes back.
+        line.decided(0)
+        #expect(try put() == nil)
+        guard case .pause(until: start + .seconds(4)) = take(0, after: 2500) else {
+            Issue.record("is not the one who waits now")
+            return
+        }
+    }
+
     @Test func `a call waits a moment for those that came together lately`() throws {
         var line = AcceptLine(workers: 2, limits: .init())
         let start = ContinuousClock.now

@@ -207,7 +207,7 @@ struct RelayTranscriptTests {
             S 250 2.1.5 Recipient ok
             S 501 5.1.3 Recipient address is malformed
             S 250 2.1.5 Recipient ok
-            S 452 4.5.3 Too many recipients
+            S 452 4.5.3 Too many recipients: a message may have 3; send the rest in another
             S 354 End data with <CR><LF>.<CR><LF>
             C ..x
             C .
@@ -242,7 +242,7 @@ struct RelayTranscriptTests {
             C RCPT TO:<a@d.example>
             S 250 2.1.5 Recipient ok
             C RCPT TO:<b@d.example>
-            S 452 4.5.3 Too many recipients
+            S 452 4.5.3 Too many recipients: a message may have 1; send the rest in another
             C DATA
             S 354 End data with <CR><LF>.<CR><LF>
             C x

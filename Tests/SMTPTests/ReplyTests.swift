@@ -46,7 +46,8 @@ struct ReplyTests {
             .badHello, .mailSyntax, .recipientSyntax, .malformedParameter, .unknownParameter, .verifySyntax,
             .inputAfterStartTLS,
             .inputBeforeGreeting, .startTLSFirst, .authenticateFirst, .encryptionRequired, .authenticationCancelled,
-            .notBase64, .authSyntax, .unknownMechanism, .credentialsInvalid, .relayingDenied, .tooManyRecipients,
+            .notBase64, .authSyntax, .unknownMechanism, .credentialsInvalid, .relayingDenied,
+            .tooManyRecipients(limit: 1),
             .tooLarge(limit: 1), .tooManyErrors, .tooManyIdleCommands, .lineFlood, .notHTTP,
         ]
         for reply in catalog {

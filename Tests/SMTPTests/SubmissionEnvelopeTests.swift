@@ -321,7 +321,7 @@ struct SubmissionEnvelopeTests {
             S 250 2.1.5 Recipient ok
             S 250 2.1.5 Recipient ok
             S 250 2.1.5 Recipient ok
-            S 452 4.5.3 Too many recipients
+            S 452 4.5.3 Too many recipients: a message may have 4; send the rest in another
             S 250 2.1.5 Recipient ok
             S 354 End data with <CR><LF>.<CR><LF>
             ! message <a@own.example> <1@d.example>,<2@d.example>,<3@d.example>,<4@d.example> 'x\x0d\x0a'

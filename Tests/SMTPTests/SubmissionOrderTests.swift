@@ -280,6 +280,26 @@ struct SubmissionOrderTests {
             """#)
     }
 
+    @Test func `MAIL put off: what is pipelined behind it is no error of the client's`() {
+        let recipients = (1...30).map { "C RCPT TO:<\($0)@d.example>" }.joined(separator: "\n")
+        check(
+            .authenticated,
+            #"""
+            = sender <later@own.example> => refuse 451 4.3.0 Later.
+            C MAIL FROM:<later@own.example>
+            \#(recipients)
+            C DATA
+            C RSET
+            C MAIL FROM:<a@own.example>
+            C RCPT TO:<b@d.example>
+            S 451 4.3.0 Later.
+            \#((1...31).map { _ in "S 503 5.5.1 Send MAIL first" }.joined(separator: "\n"))
+            S 250 2.0.0 Ok
+            S 250 2.1.0 Sender ok
+            S 250 2.1.5 Recipient ok
+            """#)
+    }
+
     @Test func `a recipient over a cap fails the whole message, with one reply`() {
         check(
             .transaction,

@@ -98,7 +98,7 @@ struct ThreatEnvelopeTests {
             "S 552 5.3.4 Message size exceeds the limit of 1000 octets"),
         ThreatCase(
             "§5 more RCPT than RCPTMAX", .transaction,
-            "C RCPT TO:<1@d.example>\nC RCPT TO:<2@d.example>\nC RCPT TO:<3@d.example>\nC RCPT TO:<4@d.example>\nC RCPT TO:<5@d.example>\nC BDAT 3 LAST\\r\\nx\nS 250 2.1.5 Recipient ok\nS 250 2.1.5 Recipient ok\nS 250 2.1.5 Recipient ok\nS 250 2.1.5 Recipient ok\nS 452 4.5.3 Too many recipients\n! message <a@own.example> <1@d.example>,<2@d.example>,<3@d.example>,<4@d.example> 'x\\x0d\\x0a'\nS 250 2.0.0 Ok: queued as 1"
+            "C RCPT TO:<1@d.example>\nC RCPT TO:<2@d.example>\nC RCPT TO:<3@d.example>\nC RCPT TO:<4@d.example>\nC RCPT TO:<5@d.example>\nC BDAT 3 LAST\\r\\nx\nS 250 2.1.5 Recipient ok\nS 250 2.1.5 Recipient ok\nS 250 2.1.5 Recipient ok\nS 250 2.1.5 Recipient ok\nS 452 4.5.3 Too many recipients: a message may have 4; send the rest in another\n! message <a@own.example> <1@d.example>,<2@d.example>,<3@d.example>,<4@d.example> 'x\\x0d\\x0a'\nS 250 2.0.0 Ok: queued as 1"
         ),
         ThreatCase(
             "§5 a recipient given twice", .transaction,

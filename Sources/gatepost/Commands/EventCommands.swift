@@ -217,7 +217,7 @@ extension EventRecord {
             let words = detail.words
             if !words.isEmpty { parts.append(words) }
         }
-        if let credential { parts.append("by \(credential)") }
+        if let credential { parts.append("credential \(credential)") }
         return parts.joined(separator: ": ")
     }
 

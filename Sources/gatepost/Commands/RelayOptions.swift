@@ -55,7 +55,7 @@ struct RelayOptions: ParsableArguments {
             do {
                 terms.password = try passwordFile == "-" ? Self.inputLine() : readSecretFile(passwordFile)
             } catch {
-                throw Failure("\(error.path.printable): \(error.reason)")
+                throw Failure("\(error.path.printable): \(error.reason)", error.isOpen ? .denied : .failed)
             }
         }
         return terms

@@ -46,8 +46,8 @@ struct HelpTopic: Sendable {
                 text: "The database is away, or did not say what became of a change: give the same command again."),
             Entry(
                 term: "77",
-                text: "Not permitted: by the database role the command connects as; or a file of secrets that others "
-                    + "can read."),
+                text: "Not permitted: by the database role the command connects as; or a secret's file, given to the "
+                    + "command, that others can read."),
         ],
         closing:
             "Scripts may rely on the numbers; the words may change. Results are on the standard output, everything "

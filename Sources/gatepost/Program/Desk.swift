@@ -105,6 +105,13 @@ struct Desk: Sendable {
                 }
                 let names = try await administration.credentialNames(of: slug)
                 if names.contains(name) { break }
+                // Logs and clients have the names of logins, and what is done to the credential is done to all of them.
+                if let owner = names.first(where: { name.hasPrefix("\($0).") }) {
+                    return Failure(
+                        "`\(name.printable)` is a login of the credential `\(owner)`, not a credential",
+                        hint: "`gatepost credential show \(owner)` lists its logins; one of a certificate ends with "
+                            + "`credential certificate remove`, older secrets with `credential rotate --now`")
+                }
                 return Failure(
                     "no credential `\(name.printable)`",
                     hint: hint(name, names, "list the tenant's with `gatepost credential list \(slug)`"))

@@ -12,7 +12,7 @@ enum SecretInput {
             do {
                 return Array(try readSecretFile(file).utf8)
             } catch {
-                throw Failure("\(error.path.printable): \(error.reason)")
+                throw Failure("\(error.path.printable): \(error.reason)", error.isOpen ? .denied : .failed)
             }
         }
         let line = file == nil && isatty(STDIN_FILENO) == 1 ? try withoutEcho(prompt) : line()

@@ -111,7 +111,7 @@ struct PrivatePostgres: Sendable {
         guard made.status == 0 else { throw Failure("initdb failed: \(Self.lastLines(made.output))") }
         // Who may be whom: the one who runs this, in all of Gatepost's roles, by the socket's word for who he is.
         let me = getpwuid(geteuid()).map { String(cString: $0.pointee.pw_name) } ?? "root"
-        let roles = ["gatepost_owner", "gatepost_admin", "gatepost_node", Self.serverUser]
+        let roles = ["gatepost_owner", "gatepost_admin", "gatepost_node", "gatepost_viewer", Self.serverUser]
         let quoted = me.replacing("\"", with: "\"\"")
         let map = roles.map { "quickstart \"\(quoted)\" \($0)\n" }.joined() + "quickstart postgres postgres\n"
         try append(map, to: half + "/pg_ident.conf")

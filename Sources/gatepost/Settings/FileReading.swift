@@ -4,6 +4,8 @@ import Glibc
 struct FileReadError: Error, Equatable {
     var path: String
     var reason: String
+    /// It has a secret that others than its owner can read.
+    var isOpen = false
 }
 
 /// Reads a whole regular file, or a pipe (`<(…)`), of at most `limit` octets.
@@ -34,7 +36,8 @@ func readSecretFile(_ path: String) throws(FileReadError) -> String {
     let content = try readFile(path, limit: 64 << 10)
     let isPipe = content.mode & S_IFMT != S_IFREG
     guard isPipe || content.mode & 0o077 == 0 else {
-        throw FileReadError(path: path, reason: "can be read by others; run: chmod 600 \(path.printable)")
+        throw FileReadError(
+            path: path, reason: "can be read by others; run: chmod 600 \(path.printable)", isOpen: true)
     }
     let line = content.bytes.prefix { $0 != 0x0A && $0 != 0x0D }
     guard !line.isEmpty, let secret = String(validating: line, as: UTF8.self) else {

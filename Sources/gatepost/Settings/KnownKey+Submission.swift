@@ -33,7 +33,7 @@ extension KnownKey {
             "Event loops, 1 to 256; `auto` is one for each processor."),
         KnownKey(
             "submission.max-connections", .count(1...1_000_000), "10000",
-            "Connections at a time on this node; the next is told 421. A tenth of them is kept for addresses from "
+            "Connections at a time on this node; the next is told 421 (where TLS comes first, it is just closed). A tenth of them is kept for addresses from "
                 + "which somebody has logged in. Fewer where open files are: their limit less 256, or less a quarter."),
         KnownKey(
             "submission.max-connections-per-address", .count(1...1_000_000), "250",

@@ -1,6 +1,6 @@
 -- accept's limits: of credentials, bytes, first-time recipients, proposed caps, warnings, test mode, and their events.
 \ir begin.psql
-SELECT plan(68);
+SELECT plan(71);
 SELECT test.at('2026-06-01 10:00:00+00');
 UPDATE gatepost.tenant t SET daily_cap = 1000, warn_percents = '{}';
 
@@ -168,6 +168,14 @@ CREATE TEMP TABLE before AS SELECT test.balance('acme')::text AS balance;
 SELECT is(pg_temp.said('{"recipients": 40, "credential": "acme.b"}'), 'accepted test', 'ledger.accept: a test is accepted');
 SELECT is(pg_temp.said('{"recipients": 11, "credential": "acme.b"}'),
     'cap_daily daily 50 40 2026-10-02T00:00:00+00:00', 'ledger.accept: tests have the cap, and a counter of their own');
+UPDATE gatepost.credential SET monthly_cap = 42, rate = 1, burst = 3 WHERE name = 'acme.b';
+SELECT is(pg_temp.said('{"recipients": 3, "credential": "acme.b"}'),
+    'cap_credential_monthly credential_monthly 42 40 2026-11-01T00:00:00+00:00', 'ledger.accept: what a test''s credential has of its own holds');
+SELECT is(pg_temp.said('{"recipients": 2, "credential": "acme.b"}'), 'accepted test', 'ledger.accept: and has room for so many');
+UPDATE gatepost.credential SET monthly_cap = NULL WHERE name = 'acme.b';
+SELECT matches(pg_temp.said('{"recipients": 2, "credential": "acme.b"}'), '^credential_rate credential_rate 1 2 .* burst 3$',
+    'ledger.accept: its rate too');
+UPDATE gatepost.credential SET rate = NULL, burst = NULL WHERE name = 'acme.b';
 SELECT is(test.balance('acme')::text, b.balance, 'ledger.accept: a test is in no ledger and no counter') FROM before b;
 SELECT is(string_agg(DISTINCT m.kind || ' ' || r.state || ' ' || convert_from(r.reply, 'UTF8'), ','),
     'test cancelled test mode: never forwarded', 'ledger.accept: a test is final from the start')

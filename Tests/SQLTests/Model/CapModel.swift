@@ -222,16 +222,9 @@ struct CapModel {
             ])
         // Nobody is left whom a cap could refuse.
         if recipients == 0 { return broken.filter { ["message_size", "too_many_recipients"].contains($0.verdict) } }
-        guard !isTest else { return broken }
-        check(
-            "monthly", "cap_monthly", tenant.caps.monthly,
-            used: counter(message.tenant, "", "month", today.month).recipients, adds: recipients)
         check(
             "credential_monthly", "cap_credential_monthly", credential.caps.monthly,
-            used: month(message.tenant, message.credential, today.month), adds: recipients)
-        if news > 0 {
-            check("first_time_daily", "cap_first_time", tenant.firstTime, used: mine.firstTime, adds: news)
-        }
+            used: month(message.tenant, message.credential, day, today.month), adds: recipients)
         func pace(_ limit: String, _ rate: Rate?, _ bucket: Bucket) {
             guard let rate else { return }
             let debt = bucket.drained(at: now, rate: rate.rate)
@@ -240,8 +233,16 @@ struct CapModel {
                 broken.append(Broken(limit: limit, verdict: limit, cap: rate.rate, used: used))
             }
         }
-        pace("rate", tenant.caps.rate, tenant.bucket)
         pace("credential_rate", credential.caps.rate, credential.bucket)
+        // The tenant's others do not hold for what nobody is sent.
+        guard !isTest else { return broken }
+        pace("rate", tenant.caps.rate, tenant.bucket)
+        check(
+            "monthly", "cap_monthly", tenant.caps.monthly,
+            used: counter(message.tenant, "", "month", today.month).recipients, adds: recipients)
+        if news > 0 {
+            check("first_time_daily", "cap_first_time", tenant.firstTime, used: mine.firstTime, adds: news)
+        }
         return broken
     }
 
@@ -260,6 +261,11 @@ struct CapModel {
         stored[id] = Stored(
             tenant: message.tenant, credential: message.credential, day: today.day, month: today.month, hour: hour,
             recipients: message.to.map { left.contains($0) ? state : .dropped }, key: key)
+        if var credential = credentials[message.credential], let rate = credential.caps.rate {
+            let debt = credential.bucket.drained(at: now, rate: rate.rate)
+            credential.bucket = Bucket(debt: debt + recipients * Bucket.recipient, at: now)
+            credentials[message.credential] = credential
+        }
         guard !isTest else {
             for credential in ["", message.credential] { charge(message.tenant, credential, "test", today.day, cost) }
             return
@@ -275,11 +281,6 @@ struct CapModel {
         }
         if tenant.firstTime != nil { for address in left { tenant.known[address] = utcDay } }
         tenants[message.tenant] = tenant
-        if var credential = credentials[message.credential], let rate = credential.caps.rate {
-            let debt = credential.bucket.drained(at: now, rate: rate.rate)
-            credential.bucket = Bucket(debt: debt + recipients * Bucket.recipient, at: now)
-            credentials[message.credential] = credential
-        }
     }
 
     private mutating func charge(
@@ -301,9 +302,9 @@ struct CapModel {
         usage[Row(tenant: tenant, credential: credential, period: period, starts: starts)] ?? Counter()
     }
 
-    private func month(_ tenant: String, _ credential: String, _ month: String) -> Int64 {
+    private func month(_ tenant: String, _ credential: String, _ period: String, _ month: String) -> Int64 {
         let rows = usage.filter {
-            $0.key.tenant == tenant && $0.key.credential == credential && $0.key.period == "day"
+            $0.key.tenant == tenant && $0.key.credential == credential && $0.key.period == period
                 && $0.key.starts.hasPrefix(month.prefix(7))
         }
         return rows.values.reduce(0) { $0 + $1.recipients }
@@ -330,11 +331,10 @@ struct CapModel {
             tenant.caps.daily.map { $0 - (tenant.isRolling && !credential.isTest ? rolling(tenant) : used) },
             credential.caps.daily.map { $0 - counter(message.tenant, message.credential, day, today.day).recipients },
         ]
+        rests.append(credential.caps.monthly.map { $0 - month(message.tenant, message.credential, day, today.month) })
         if !credential.isTest {
             rests.append(
                 tenant.caps.monthly.map { $0 - counter(message.tenant, "", "month", today.month).recipients })
-            rests.append(
-                credential.caps.monthly.map { $0 - month(message.tenant, message.credential, today.month) })
         }
         return rests.compactMap { $0 }.min()
     }

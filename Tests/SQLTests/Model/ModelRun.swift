@@ -43,8 +43,11 @@ struct ModelRun {
         model.tenants["bolt"]?.firstTime = 12
         try await fixture.main.query(Self.set("cove.a", #"{"rate": 30, "burst": 6}"#))
         model.credentials["cove.a"]?.caps.rate = CapModel.Rate(rate: 30, burst: 6)
-        try await fixture.main.query(Self.set("cove.b", #"{"mode": "test"}"#))
+        try await fixture.main.query(
+            Self.set("cove.b", #"{"mode": "test", "rate": 20, "burst": 9, "monthly": 90}"#))
         model.credentials["cove.b"]?.isTest = true
+        model.credentials["cove.b"]?.caps.rate = CapModel.Rate(rate: 20, burst: 9)
+        model.credentials["cove.b"]?.caps.monthly = 90
         // And one as most are: several credentials, room for most of what they send, nothing that few have.
         try await fixture.set(#"{"daily": 300, "warn": []}"#, "dune")
         model.tenants["dune"]?.caps.daily = 300
