@@ -85,9 +85,10 @@ BEGIN
             UNION ALL
             SELECT 'credential_monthly', v_credential.monthly_cap,
                    coalesce((SELECT sum(u.recipients)::bigint FROM gatepost.usage u
-                             WHERE u.tenant_id = v_tenant.id AND u.credential_id = v_credential.id AND u.period = 'day'
+                             WHERE u.tenant_id = v_tenant.id AND u.credential_id = v_credential.id
+                               AND u.period = v_period
                                AND u.starts BETWEEN v_month AND v_day), 0)
-            WHERE v_credential.monthly_cap IS NOT NULL AND v_period = 'day'
+            WHERE v_credential.monthly_cap IS NOT NULL
         ) AS x
         WHERE x.cap IS NOT NULL
         ORDER BY x.cap - x.used LIMIT 1;

@@ -73,7 +73,7 @@ package final class NextHopClient: Sendable {
             var left: [Int] = []
             for (index, outcome) in heard.enumerated() {
                 if hasProgressed, outcome?.isLackOfRoom ?? true { left.append(index) }
-                outcomes[places[index]] = outcome
+                if let outcome { outcomes[places[index]] = outcome }
             }
             guard !left.isEmpty, !isOverdue else { return false }
             transaction.recipients = left.map { transaction.recipients[$0] }
@@ -106,6 +106,8 @@ package final class NextHopClient: Sendable {
         private var waiting: Deque<Job> = []
         private var idle: [Link] = []
         private var count = 0
+        /// Of them, those that are greeted, secured and logged in.
+        private var openCount = 0
         private var isClosed = false
         private static let overdue = "it took too long to pass it on"
         /// RFC 3463: bad connection. (What is no connection yet has its own.)
@@ -128,6 +130,7 @@ package final class NextHopClient: Sendable {
             isClosed = true
             for link in idle { link.connection?.quit() }
             count -= idle.count
+            openCount -= idle.count
             idle = []
         }
 
@@ -167,6 +170,7 @@ package final class NextHopClient: Sendable {
         private func happened(_ event: DeliveryEvent, on link: Link) {
             switch event {
             case .ready:
+                if !link.isOpen { openCount += 1 }
                 link.isOpen = true
                 if link.outcomes != nil, !goesOn(link) { finish(link, Self.broken, "nobody was asked") }
                 if link.job != nil {
@@ -206,7 +210,8 @@ package final class NextHopClient: Sendable {
                 job.isSecondTry = true
                 waiting.prepend(job)
             } else {
-                finish(link, link.isOpen ? Self.broken : RemoteReply.notReachedCode, reason)
+                // (Where others are open it is one connection too many, perhaps, and no word on the server.)
+                finish(link, openCount > 0 ? Self.broken : RemoteReply.notReachedCode, reason)
             }
             drop(link)
         }
@@ -232,6 +237,7 @@ package final class NextHopClient: Sendable {
             idle.removeAll { $0 === link }
             link.connection = nil
             count -= 1
+            if link.isOpen { openCount -= 1 }
             pump()
         }
     }

@@ -81,11 +81,7 @@ package struct AcceptLine {
             return (true, pausing)
         }
         let isWanted = !workers.contains(.active) || waiting.count >= limits.join
-        if isWanted { return (true, wakeOne()) }
-        guard watching == nil, let sleeper = workers.firstIndex(of: .idle) else { return (true, nil) }
-        watching = sleeper
-        isAlarmed = true
-        return (true, sleeper)
+        return (true, isWanted ? wakeOne() : alarmOne())
     }
 
     /// So many are worth a call at once.
@@ -101,9 +97,13 @@ package struct AcceptLine {
         begun[worker] = nil
         if pausing == worker { pausing = nil }
         if watching == worker { (watching, isAlarmed) = (nil, false) }
-        // (Who connects, or gathers, has begun nothing: it is about to.)
-        let free = workers.indices.filter { $0 != worker && workers[$0] == .active }
-            .map { begun[$0].map { $0 + limits.hangs } ?? now + limits.hangs }.max()
+        // (Who is active without a call connects, or makes sure of an earlier one: that may hang as well.)
+        var free: ContinuousClock.Instant?
+        for other in workers.indices where other != worker && workers[other] == .active {
+            let begin = begun[other] ?? now
+            begun[other] = begin
+            free = max(free ?? begin + limits.hangs, begin + limits.hangs)
+        }
         let isWanted = free.map { $0 <= now } ?? true || waiting.count >= limits.join
         guard !waiting.isEmpty, isWanted || isClosing else {
             workers[worker] = .idle
@@ -132,7 +132,8 @@ package struct AcceptLine {
         }
         underWay[worker] = batch.count
         begun[worker] = now
-        return (.take(.batch(batch)), waiting.count >= limits.join ? wakeOne() : nil)
+        if waiting.isEmpty { return (.take(.batch(batch)), nil) }
+        return (.take(.batch(batch)), waiting.count >= limits.join ? wakeOne() : alarmOne())
     }
 
     /// The thread has lost the database. What waits is given to another, or back to be refused when there is none.
@@ -155,7 +156,13 @@ package struct AcceptLine {
         begun[worker] = nil
     }
 
-    package mutating func comeBack(_ worker: Int) { workers[worker] = .active }
+    package mutating func comeBack(_ worker: Int) { engage(worker) }
+
+    /// It is not to be woken: it has something else to do first.
+    package mutating func engage(_ worker: Int) {
+        workers[worker] = .active
+        if watching == worker { (watching, isAlarmed) = (nil, false) }
+    }
 
     package mutating func close() { isClosing = true }
 
@@ -166,6 +173,14 @@ package struct AcceptLine {
 
     /// Whether some thread has the database, as far as is known.
     package var isAvailable: Bool { workers.contains { $0 != .away } }
+
+    /// Somebody has to look in time whether the calls under way hang.
+    private mutating func alarmOne() -> Int? {
+        guard watching == nil, let sleeper = workers.firstIndex(of: .idle) else { return nil }
+        watching = sleeper
+        isAlarmed = true
+        return sleeper
+    }
 
     private mutating func wakeOne() -> Int? {
         guard let sleeper = workers.firstIndex(of: .idle) else { return nil }

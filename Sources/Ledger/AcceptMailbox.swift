@@ -69,7 +69,16 @@ final class AcceptMailbox: Sendable {
             case .take(let taken): return taken
             case .sleep:
                 let left = end.map { now.duration(to: $0) }
-                if let left, left <= .zero { return nil }
+                if let left, left <= .zero {
+                    let isEngaged = monitor.withLock { state in
+                        // (Somebody has come this moment.)
+                        guard !state.line.isWoken(worker) else { return false }
+                        state.line.engage(worker)
+                        return true
+                    }
+                    if isEngaged { return nil }
+                    continue
+                }
                 _ = monitor.wait(on: worker, atMost: left) { $0.line.isWoken(worker) ? true : nil }
             case .pause(let until):
                 _ = monitor.wait(on: worker, atMost: now.duration(to: until)) { $0.line.isWoken(worker) ? true : nil }

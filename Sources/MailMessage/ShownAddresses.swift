@@ -32,10 +32,10 @@ struct ShownAddresses {
             if behind.first == UInt8(ascii: "["), let end = behind.prefix(64).firstIndex(of: UInt8(ascii: "]")) {
                 domain = behind[...end]
             }
+            while domain.last?.isDotOrHyphen == true { domain.removeLast() }
             // "Jo @ Acme" shows no address, "jo @ acme.example" does: who reads overlooks the blanks.
             let isApart = shown[at - 1].isBlank || behind.startIndex > at + 1
             guard !isApart || domain.contains(UInt8(ascii: ".")) else { continue }
-            while domain.last?.isDotOrHyphen == true { domain.removeLast() }
             // (No domain is longer than 253 octets.)
             if !domain.isEmpty { note(String(decoding: domain.prefix(253), as: UTF8.self).lowercased()) }
         }
@@ -87,8 +87,8 @@ struct ShownAddresses {
     }
 }
 
-/// RFC 2047 as readers practise it: any charset is taken for one that has ASCII in it, any length, any place. (Of UTF-16
-/// and UTF-32 that is true when the NULs are left out; UTF-7 has `+AEA-` for the at sign.)
+/// RFC 2047 as readers practise it: any charset is taken for one that has ASCII in it, any length, any place, but for those
+/// of Unicode that have not.
 enum EncodedWords {
     /// One pass: what fails to be an encoded word ends at the next `?`, and is not looked at again but for that.
     static func decoded(_ text: [UInt8]) -> [UInt8] {
@@ -134,8 +134,24 @@ enum EncodedWords {
     private static func inASCII(_ octets: [UInt8], _ charset: ArraySlice<UInt8>) -> [UInt8] {
         let name = String(decoding: charset, as: UTF8.self).lowercased()
         if ["utf-7", "utf7", "unicode-1-1-utf-7"].contains(name) { return withoutUTF7(octets) }
-        let isWide = ["utf-16", "utf16", "utf-32", "utf32", "ucs-2", "iso-10646"].contains { name.hasPrefix($0) }
-        return isWide ? octets.filter { $0 != 0 } : octets
+        let width =
+            ["utf-32", "utf32", "ucs-4"].contains { name.hasPrefix($0) }
+            ? 4 : ["utf-16", "utf16", "ucs-2", "iso-10646"].contains { name.hasPrefix($0) } ? 2 : 1
+        return width == 1 ? octets : inUTF8(octets, width: width, isLittle: name.hasSuffix("le"))
+    }
+
+    /// UTF-16 or UTF-32: big-endian, unless its name or its first octets (a byte order mark) say other.
+    private static func inUTF8(_ octets: [UInt8], width: Int, isLittle: Bool) -> [UInt8] {
+        let isLittle = isLittle || octets.starts(with: [0xFF, 0xFE])
+        let units = stride(from: 0, to: octets.count - width + 1, by: width).map { start in
+            let unit = octets[start..<(start + width)]
+            return (isLittle ? Array(unit.reversed()) : Array(unit)).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        }
+        let text =
+            width == 2
+            ? String(decoding: units.map { UInt16(truncatingIfNeeded: $0) }, as: UTF16.self)
+            : String(decoding: units, as: UTF32.self)
+        return text.utf8.filter { $0 != 0 }
     }
 
     /// What `+…-` stands for (RFC 2152), in UTF-8.
@@ -150,10 +166,7 @@ enum EncodedWords {
             }
             let end = text[(position + 1)...].firstIndex { $0.base64Digit == nil } ?? text.count
             let units = base64(text[(position + 1)..<end])
-            let wide = stride(from: 0, to: units.count - 1, by: 2).map {
-                UInt16(units[$0]) << 8 | UInt16(units[$0 + 1])
-            }
-            result += end == position + 1 ? [UInt8(ascii: "+")] : Array(String(decoding: wide, as: UTF16.self).utf8)
+            result += end == position + 1 ? [UInt8(ascii: "+")] : inUTF8(units, width: 2, isLittle: false)
             position = end < text.count && text[end] == UInt8(ascii: "-") ? end + 1 : end
         }
         return result

@@ -15,8 +15,8 @@ struct SessionGuard {
     private var errors = 0
     private var idleCommands = 0
     private var suspicion = Suspicion.none
-    /// MAIL was put off: who sends its RCPT and DATA along with it, as PIPELINING allows, is not to blame for them.
-    var isSenderDeferred = false
+    /// So many RCPT and DATA out of place are no errors: MAIL was put off, and they came along with it, as PIPELINING allows.
+    private var excused = 0
 
     init(maxErrors: Int, maxIdleCommands: Int) {
         self.maxErrors = maxErrors
@@ -27,6 +27,18 @@ struct SessionGuard {
     mutating func noteError() -> Bool {
         errors += 1
         return errors >= maxErrors
+    }
+
+    /// - Parameter recipients: as many as the message may have.
+    mutating func noteSenderDeferred(recipients: Int) { excused = recipients + 1 }
+
+    mutating func noteSender() { excused = 0 }
+
+    /// Whether the next one out of place is excused.
+    mutating func excuses() -> Bool {
+        guard excused > 0 else { return false }
+        excused -= 1
+        return true
     }
 
     /// Counts a command that brings no mail nearer; true when it is one too many.

@@ -197,7 +197,7 @@ extension SubmissionDialogue {
                 if let size = mail.declaredSize, size > limits.maxMessageSize {
                     throw CommandFault(.tooLarge(limit: limits.maxMessageSize))
                 }
-                core.conduct.isSenderDeferred = false
+                core.conduct.noteSender()
                 state = .deciding(.sender(identity, mail))
                 return .sender(mail.sender, declaredSize: mail.declaredSize)
             } catch {
@@ -286,7 +286,7 @@ extension SubmissionDialogue {
     }
 
     private mutating func rejectOutOfPlace(_ stage: Stage, into output: inout ByteBuffer) {
-        if case .identified = stage, core.conduct.isSenderDeferred {
+        if case .identified = stage, core.conduct.excuses() {
             // The one refusal is MAIL's: no error of the client's, and no event for each.
             outOfPlace(stage).write(into: &output)
         } else {

@@ -278,7 +278,7 @@ package struct SubmissionDialogue {
             reject(reply, into: &output)
         case .sender(let identity, _):
             state = .reading(.identified(identity))
-            core.conduct.isSenderDeferred = !reply.isPermanent
+            if !reply.isPermanent { core.conduct.noteSenderDeferred(recipients: limits.maxRecipients) }
             reject(reply, into: &output)
         case .recipient(let identity, var draft, _):
             draft.refusals += 1

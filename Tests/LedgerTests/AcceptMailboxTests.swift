@@ -146,6 +146,14 @@ import Testing
             Issue.record("is not the one who waits now")
             return
         }
+        // The thread that was given up on makes sure of its call: that is no call, and may hang too.
+        line.decided(1)
+        line.comeBack(1)
+        guard case .pause(until: start + .seconds(5)) = take(0, after: 3000) else {
+            Issue.record("waits for what has not begun")
+            return
+        }
+        #expect(taken(take(0, after: 5000)) == 1)
     }
 
     @Test func `a call waits a moment for those that came together lately`() throws {

@@ -183,6 +183,8 @@ struct AuthorCase: CustomTestStringConvertible, Sendable {
             ("=?utf-16?B?//5jAGUAbwBAAG8AdABoAGUAcgAuAGUAeABhAG0AcABsAGUA?= <a@own.example>", ["other.example"]),
             ("=?UTF-7*en?q?ceo+AEA-other.example_+-?= <a@own.example>", ["other.example"]),
             ("=?utf-8?q?ceo+AEA-other.example?= <a@own.example>", []),
+            ("=?utf-16?b?AGMAZQBv/yAAbwB0AGgAZQByAC4AZQB4AGEAbQBwAGwAZQ==?= <a@own.example>", ["other.example"]),
+            ("\"Jo @ St. Mary\" <a@own.example>", []), ("\"Jo @ Acme\" <a@own.example>", []),
             ("\"ceo@bank.example\": a@own.example;", ["bank.example"]),
             ("=?utf-8?q?ceo=40bank=2Eexample?= <a@own.example>", ["bank.example"]),
             ("\"=?utf-8?Q?ceo=40bank.example?=\" <a@own.example>", ["bank.example"]),

@@ -280,23 +280,20 @@ struct SubmissionOrderTests {
             """#)
     }
 
-    @Test func `MAIL put off: what is pipelined behind it is no error of the client's`() {
-        let recipients = (1...30).map { "C RCPT TO:<\($0)@d.example>" }.joined(separator: "\n")
+    @Test func `MAIL put off: a message pipelined behind it is no error of the client's, and more than one is`() {
+        // Four recipients and DATA, as often as MAIL is tried; then it goes on without MAIL.
+        let message = (1...4).map { "C RCPT TO:<\($0)@d.example>" }.joined(separator: "\n") + "\nC DATA"
+        let refused = (1...5).map { _ in "S 503 5.5.1 Send MAIL first" }.joined(separator: "\n")
         check(
             .authenticated,
             #"""
             = sender <later@own.example> => refuse 451 4.3.0 Later.
-            C MAIL FROM:<later@own.example>
-            \#(recipients)
-            C DATA
-            C RSET
-            C MAIL FROM:<a@own.example>
-            C RCPT TO:<b@d.example>
-            S 451 4.3.0 Later.
-            \#((1...31).map { _ in "S 503 5.5.1 Send MAIL first" }.joined(separator: "\n"))
-            S 250 2.0.0 Ok
-            S 250 2.1.0 Sender ok
-            S 250 2.1.5 Recipient ok
+            \#((1...6).map { _ in "C MAIL FROM:<later@own.example>\n\(message)" }.joined(separator: "\n"))
+            \#((1...25).map { _ in "C RCPT TO:<b@d.example>" }.joined(separator: "\n"))
+            \#((1...6).map { _ in "S 451 4.3.0 Later.\n\(refused)" }.joined(separator: "\n"))
+            \#((1...19).map { _ in "S 503 5.5.1 Send MAIL first" }.joined(separator: "\n"))
+            S 421 4.7.0 Too many errors; closing
+            ! close
             """#)
     }
 

@@ -108,8 +108,8 @@ struct Desk: Sendable {
                 // Logs and clients have the names of logins, and what is done to the credential is done to all of them.
                 if let owner = names.first(where: { name.hasPrefix("\($0).") }) {
                     return Failure(
-                        "`\(name.printable)` is a login of the credential `\(owner)`, not a credential",
-                        hint: "`gatepost credential show \(owner)` lists its logins; one of a certificate ends with "
+                        "no credential `\(name.printable)`: logins of the credential `\(owner)` are named like that",
+                        hint: "`gatepost credential show \(owner)` lists them; one of a certificate ends with "
                             + "`credential certificate remove`, older secrets with `credential rotate --now`")
                 }
                 return Failure(

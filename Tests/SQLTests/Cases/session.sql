@@ -1,6 +1,6 @@
 -- What a session asks about who it is, and writes down about what it refused.
 \ir begin.psql
-SELECT plan(19);
+SELECT plan(20);
 
 INSERT INTO gatepost.login (tenant_id, credential_id, name, certificate)
 SELECT c.tenant_id, c.id, 'acme.a.tls', sha256('a certificate') FROM gatepost.credential c WHERE c.name = 'acme.a';
@@ -36,9 +36,12 @@ FROM gatepost.credential c JOIN gatepost.tenant t ON t.id = c.tenant_id
 CROSS JOIN LATERAL (VALUES (c.id, 'day', 10), (c.id, 'test', 49)) AS n (id, period, recipients)
 WHERE c.name = 'acme.a';
 SELECT is(l.remaining, 40::bigint, 'ledger.login: the month is the sum of its days') FROM ledger.login('acme.a') l;
-UPDATE gatepost.credential c SET mode = 'test', daily_cap = 50 WHERE c.name = 'acme.a';
+UPDATE gatepost.credential c SET mode = 'test', daily_cap = 50, monthly_cap = 60 WHERE c.name = 'acme.a';
 SELECT is(l.limit_name || ' ' || l.remaining, 'credential_daily 1',
     'ledger.login: in test mode what was used in test mode counts') FROM ledger.login('acme.a') l;
+UPDATE gatepost.credential c SET daily_cap = 60, monthly_cap = 51 WHERE c.name = 'acme.a';
+SELECT is(l.limit_name || ' ' || l.remaining || ' ' || l.used, 'credential_monthly 2 49',
+    'ledger.login: in the month as well') FROM ledger.login('acme.a') l;
 UPDATE gatepost.credential c SET monthly_cap = NULL, bytes_daily_cap = NULL, daily_cap = NULL WHERE c.name = 'acme.a';
 SELECT ok(l.byte_limit_name IS NULL AND l.byte_remaining IS NULL, 'ledger.login: no cap on octets, no room of them')
 FROM ledger.login('acme.a') l;
