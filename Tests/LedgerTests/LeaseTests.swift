@@ -207,7 +207,8 @@ extension LedgerSuite {
                     "SELECT ledger.owner_free(id, renewals) AS freed FROM gatepost.owner WHERE id = $1", [.uuid(id)])
                 freed = try row.first?.bool("freed") ?? false
             }
-            #expect(await eventually { owner(one, isNot: id) })
+            #expect(await eventually { events.withLock { !$0.isEmpty } })
+            #expect(owner(one, isNot: id))
             #expect(events.withLock { $0 } == ["started again"])
             #expect(try await queue.claim(maxMessages: 10, maxBytes: 1 << 20).count == 3)
             await acceptor.shutdown()

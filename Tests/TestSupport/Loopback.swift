@@ -4,24 +4,27 @@ import Glibc
 package enum Loopback {
     /// A socket that listens on a free port.
     package static func listen(backlog: Int32 = 128) -> (socket: Int32, port: Int) {
-        let (listener, port) = bound()
+        let port = FreePort.find()
+        guard let listener = bound(to: port) else { preconditionFailure("no port") }
         precondition(Glibc.listen(listener, backlog) == 0, "it cannot listen")
         return (listener, port)
     }
 
-    /// A socket that has a free port and does nothing with it.
-    static func bound() -> (socket: Int32, port: Int) {
+    /// A socket that has the port and does nothing with it; nil: another has it.
+    static func bound(to port: Int) -> Int32? {
         let one = stream()
         precondition(one >= 0, "no socket")
-        var address = address(port: 0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+        var address = address(port: port)
+        let isBound = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(one, $0, length) == 0 && getsockname(one, $0, &length) == 0
+                bind(one, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
             }
         }
-        precondition(isBound, "no port")
-        return (one, Int(UInt16(bigEndian: address.sin_port)))
+        guard isBound else {
+            close(one)
+            return nil
+        }
+        return one
     }
 
     package static func stream() -> Int32 { socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0) }

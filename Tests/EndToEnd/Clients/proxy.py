@@ -25,8 +25,9 @@ def is_cut():
         if not os.path.exists(switch) or chance.randrange(int(one_in)):
             return False
         cuts += 1
-        with open(switch + ".count", "w") as file:
+        with open(switch + ".counting", "w") as file:
             file.write(str(cuts))
+        os.rename(switch + ".counting", switch + ".count")  # a reader sees one number or the other, never none
         return True
 
 
