@@ -101,7 +101,8 @@ extension EndToEnd {
                 """,
             ])
             #expect(login.standardOutput.contains("235 2.7.0"), "\(login.standardOutput)\(login.standardError)")
-            #expect(server.logins(of: credential) == [mechanism])
+            let isLogged = await eventually { server.logins(of: credential) == [mechanism] }
+            #expect(isLogged, "\(server.logins(of: credential))")
             #expect(!server.log.contains(credential.secret))
         }
     }

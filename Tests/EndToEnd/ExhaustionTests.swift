@@ -36,7 +36,7 @@ extension EndToEnd {
                 "python3", Site.clients + "descriptors.py", "\(server.port)", "\(server.process.id)",
             ])
             #expect(output.standardOutput == "ok told\nok waits\n", "\(output.standardError)")
-            #expect(server.log.contains("connections wait to be accepted"))
+            #expect(await server.says("connections wait to be accepted"))
         }
     }
 }

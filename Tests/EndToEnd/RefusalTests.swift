@@ -165,7 +165,7 @@ extension EndToEnd {
             }
             #expect(isTold, "\(story)")
             #expect(story.contains("530 5.7.0 Authentication required"), "\(story)")
-            #expect(server.log.contains(id))
+            #expect(await server.says(id))
         }
 
         @Test func `to the right secret alone it is told why it may not come in`() async throws {

@@ -161,7 +161,12 @@ package final class Site: Sendable {
         /// With TLS from the first octet.
         package let tlsPort: Int
         package let logFile: String
+        /// What has been written of it so far: a line comes a moment behind what it tells of.
         package var log: String { readFile(logFile) }
+        /// Whether the log has each of the texts, now or soon.
+        package func says(_ texts: String...) async -> Bool {
+            await eventually { texts.allSatisfy { log.contains($0) } }
+        }
         package var isReady: Bool { log.contains("\"message\":\"ready\"") }
     }
 
