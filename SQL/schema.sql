@@ -82,7 +82,7 @@ CREATE FUNCTION admin.credential_suspend(os_user text, name text, reason text) R
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION admin.domain_add(os_user text, slug text, domain text, trusted boolean) RETURNS TABLE(changed boolean, token text)
+CREATE FUNCTION admin.domain_add(os_user text, slug text, domain text, trusted boolean) RETURNS TABLE(changed boolean, token text, others text[])
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
@@ -499,6 +499,13 @@ CREATE FUNCTION gatepost.event_filter(slug text, credential text, OUT tenant_id 
 CREATE FUNCTION gatepost.event_position("position" text, OUT xid xid8, OUT id uuid) RETURNS record
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    AS ...;
+
+CREATE FUNCTION gatepost.event_restored() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
     AS ...;
 
 CREATE FUNCTION gatepost.first_moment(day date, zone text) RETURNS timestamp with time zone
@@ -2159,6 +2166,8 @@ REVOKE ALL ON FUNCTION gatepost.event_bound(within timestamp with time zone, at 
 REVOKE ALL ON FUNCTION gatepost.event_filter(slug text, credential text, OUT tenant_id bigint, OUT credential_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.event_position("position" text, OUT xid xid8, OUT id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION gatepost.event_restored() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.first_moment(day date, zone text) FROM PUBLIC;
 

@@ -258,6 +258,9 @@ static const char functions_event_filter[] = {
 static const char functions_event_position[] = {
 #embed "../functions/event_position.sql" suffix(, 0)
 };
+static const char functions_event_restored[] = {
+#embed "../functions/event_restored.sql" suffix(, 0)
+};
 static const char functions_first_moment[] = {
 #embed "../functions/first_moment.sql" suffix(, 0)
 };
@@ -472,6 +475,7 @@ static const struct sql_file functions[] = {
     {"event_bound", functions_event_bound},
     {"event_filter", functions_event_filter},
     {"event_position", functions_event_position},
+    {"event_restored", functions_event_restored},
     {"first_moment", functions_first_moment},
     {"free_rows", functions_free_rows},
     {"incarnation", functions_incarnation},

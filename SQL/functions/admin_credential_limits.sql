@@ -31,7 +31,9 @@ BEGIN
     RETURN QUERY
     SELECT n.limit_name, n.own, n.tenant_value,
            CASE WHEN n.limit_name = ANY (t.own) THEN 'tenant'
-                WHEN p.limits ? n.limit_name THEN 'plan ' || p.name
+                -- (A burst that is given nowhere is the rate's, and comes from where that does: tenant, else plan.)
+                WHEN n.limit_name = 'burst' AND 'rate' = ANY (t.own) THEN 'tenant'
+                WHEN p.limits ? n.limit_name OR n.limit_name = 'burst' AND p.limits ? 'rate' THEN 'plan ' || p.name
                 ELSE 'default' END,
            least(n.own, n.tenant_value),
            CASE n.limit_name WHEN 'daily' THEN v_recipients WHEN 'monthly' THEN v_month

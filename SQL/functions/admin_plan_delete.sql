@@ -19,7 +19,8 @@ BEGIN
     SELECT count(*), (array_agg(t.slug ORDER BY t.slug))[:3] INTO v_count, v_tenants
     FROM gatepost.tenant t WHERE t.plan_id = v_id;
     IF v_count > 0 THEN
-        RAISE EXCEPTION '% tenants have the plan "%": %', v_count, plan_delete.name,
+        RAISE EXCEPTION '% the plan "%": %',
+            CASE v_count WHEN 1 THEN '1 tenant has' ELSE v_count || ' tenants have' END, plan_delete.name,
             array_to_string(v_tenants, ', ') || CASE WHEN v_count > 3 THEN ', …' ELSE '' END
             USING ERRCODE = 'GP005', HINT = 'gatepost tenant set TENANT --plan none';
     END IF;

@@ -27,7 +27,8 @@ package struct Migrator: Sendable {
 
     /// Reads what the database has; changes nothing.
     package func plan(_ connection: DatabaseConnection) async throws -> Plan {
-        try plan(against: await applied(connection))
+        try await refuseLostRoles(connection)
+        return try plan(against: await applied(connection))
     }
 
     /// Does what `plan` says. `progress` is told each file before it is applied.
@@ -71,6 +72,21 @@ package struct Migrator: Sendable {
                 "the database's function \(stale.name) is not this binary's (gatepost \(release))",
                 hint: "bring it up to date with `gatepost migrate`")
         }
+    }
+
+    /// A dump says to whom each object belongs, and brings nobody: where it was restored before the roles were there, all of
+    /// it is the restorer's, and nothing is granted. No migration mends that.
+    private func refuseLostRoles(_ connection: DatabaseConnection) async throws {
+        let rows = try await connection.query(
+            """
+            SELECT pg_get_userbyid(n.nspowner) AS owner FROM pg_catalog.pg_namespace n
+            WHERE n.nspname = 'ledger' AND to_regclass('gatepost.tenant') IS NOT NULL
+            """)
+        guard let owner = try rows.first?.string("owner"), owner != "gatepost_owner" else { return }
+        throw MigrationError(
+            "the schema belongs to \(owner), not to gatepost_owner: a dump was restored before its roles were there",
+            hint: "restore the roles first (`pg_dumpall --roles-only` of the old cluster), then the dump into an empty "
+                + "database")
     }
 
     // MARK: What is there
@@ -141,7 +157,7 @@ package struct Migrator: Sendable {
     private func apply(
         _ connection: DatabaseConnection, _ progress: @Sendable (SchemaFile) -> Void
     ) async throws -> Plan {
-        let plan = try plan(against: await applied(connection))
+        let plan = try await plan(connection)
         if plan.isEmpty { return plan }
         try await connection.script(Self.bootstrap)
         for migration in plan.migrations {

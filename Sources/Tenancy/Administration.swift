@@ -71,16 +71,18 @@ package struct Administration: Sendable {
     // MARK: Sender domains
 
     /// - Parameter trusted: the operator vouches for it. Otherwise accept refuses it until it is verified.
-    /// - Returns: the token to be published in DNS, where it is to be verified so.
+    /// - Returns: the token to be published in DNS, where it is to be verified so; `others`: tenants who may send from it too.
     package func addDomain(
         _ domain: String, to slug: String, trusted: Bool
-    ) async throws(AdministrationError) -> (changed: Bool, token: String?) {
+    ) async throws(AdministrationError) -> (changed: Bool, token: String?, others: [String]) {
         let answer = try await repeated(
-            "SELECT changed, token FROM admin.domain_add($1, $2, $3, $4)",
+            "SELECT changed, token, others FROM admin.domain_add($1, $2, $3, $4)",
             [.text(user), .text(slug), .text(domain), .bool(trusted)])
         do {
             guard let row = answer.rows.first else { throw AdministrationError.failed("the database gave no answer") }
-            return (try row.bool("changed") || answer.wasInDoubt, try row.stringOrNil("token"))
+            return (
+                try row.bool("changed") || answer.wasInDoubt, try row.stringOrNil("token"), try row.strings("others")
+            )
         } catch {
             throw Self.translated(error)
         }

@@ -169,7 +169,7 @@ import Testing
         try await plan("small", "{}", fixture)
         try await fixture.set(#"{"plan": "small"}"#)
         await #expect { try await fixture.main.query("SELECT admin.plan_delete('tester', 'small')") } throws: {
-            "\($0)".contains("1 tenants have the plan \"small\": acme")
+            "\($0)".contains("1 tenant has the plan \"small\": acme")
         }
         try await fixture.set(#"{"plan": null}"#)
         #expect(try await fixture.text("SELECT admin.plan_delete('tester', 'small')") == "true")

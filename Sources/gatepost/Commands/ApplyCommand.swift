@@ -50,7 +50,7 @@ struct ApplyCommand: AsyncParsableCommand {
             }
             for (number, change) in difference.changes.enumerated() {
                 do {
-                    try await make(change, desk.administration)
+                    try await make(change, desk)
                 } catch {
                     desk.output.note(
                         "\(number) of \(difference.changes.count) changes made; give the same command again to go on")
@@ -196,14 +196,16 @@ struct ApplyCommand: AsyncParsableCommand {
         }
     }
 
-    private func make(_ change: StateDifference.Change, _ administration: Administration) async throws {
+    private func make(_ change: StateDifference.Change, _ desk: Desk) async throws {
+        let administration = desk.administration
         switch change {
         case .createPlan(let name, let limits): try await administration.createPlan(name, limits)
         case .setPlan(let name, let changes, _): _ = try await administration.setPlan(name, changes)
         case .createTenant(let slug, let settings): try await administration.createTenant(slug, settings)
         case .setTenant(let slug, let changes, _): _ = try await administration.setTenant(slug, changes)
         case .addDomain(let domain, let slug, let trusted):
-            _ = try await administration.addDomain(domain, to: slug, trusted: trusted)
+            let others = try await administration.addDomain(domain, to: slug, trusted: trusted).others
+            if !others.isEmpty { desk.output.remark("\(slug): \(remark(onSharing: domain, with: others))") }
         case .distrustDomain(let domain, let slug):
             _ = try await administration.removeDomain(domain, from: slug)
             _ = try await administration.addDomain(domain, to: slug, trusted: false)

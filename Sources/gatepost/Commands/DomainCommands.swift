@@ -42,6 +42,9 @@ struct DomainCommands: ParsableCommand {
                     record?.json ?? .null,
                     "domain \(domain) \(answer.changed ? "added to" : "was there already for") \(tenant)"
                         + (isVerified ? "\n" : ", not verified\n"))
+                if !answer.others.isEmpty {
+                    desk.output.remark(remark(onSharing: domain, with: answer.others))
+                }
                 if !isVerified {
                     let proof = DomainProof(domain: domain, token: record?.token ?? "")
                     desk.output.note(
@@ -123,4 +126,10 @@ extension DomainRecord {
             "created_at": createdAt.json,
         ]
     }
+}
+
+/// One domain of two tenants may be meant, and may be a slip that lets one send as the other.
+func remark(onSharing domain: String, with others: [String]) -> String {
+    let more = others.count > 3 ? " and \(others.count - 3) more" : ""
+    return "note: \(others.prefix(3).joined(separator: ", "))\(more) may send from \(domain) too"
 }

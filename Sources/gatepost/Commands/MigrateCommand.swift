@@ -8,7 +8,8 @@ struct MigrateCommand: AsyncParsableCommand {
         commandName: "migrate", abstract: "Bring the database up to this version.",
         discussion: """
             Connects as database.owner-url says: gatepost_owner, or for the first time a role that may create roles. \
-            Run again it changes nothing. `serve` never migrates.
+            Run again it changes nothing, but where a dump was restored into another cluster: there it puts the events \
+            of before first, so that lists and readers of events go on in their order. `serve` never migrates.
 
             Examples:
               gatepost migrate --dry-run
@@ -30,6 +31,10 @@ struct MigrateCommand: AsyncParsableCommand {
             } else {
                 let plan = try await Migrator.embedded.migrate(connection) { file in
                     output.note("applying \(file.kind.rawValue) \(file.name)")
+                }
+                let restored = try await connection.query("SELECT gatepost.event_restored() AS events")
+                if let events = try restored.first?.int64("events"), events > 0 {
+                    output.note("\(events) events of a restored dump stand before all that come from now on")
                 }
                 output.show(
                     Self.json("applied", plan),
