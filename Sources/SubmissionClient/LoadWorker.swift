@@ -37,7 +37,13 @@ final class LoadWorker {
         if let next = waiting.popLast() { wantsConnection(next) }
     }
 
+    /// The reason that several connections have in common: Gatepost's refusals end with an id of each one's own.
+    private static func withoutID(_ reason: String) -> String {
+        guard reason.hasSuffix(")"), let id = reason.ranges(of: " (id ").last else { return reason }
+        return String(reason[..<id.lowerBound])
+    }
+
     func count(failure: any Error) {
-        tally.failures["\(failure)", default: 0] += 1
+        tally.failures[Self.withoutID("\(failure)"), default: 0] += 1
     }
 }

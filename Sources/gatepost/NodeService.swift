@@ -53,7 +53,7 @@ final class NodeService: Service {
         group = MultiThreadedEventLoopGroup(numberOfThreads: settings.submission.threads ?? System.coreCount)
         threads = NIOThreadPool(numberOfThreads: 4)
         budget = BodyBudget(limit: settings.submission.bodyMemory)
-        if roles.contains(.submission) || roles.contains(.forwarder) { _ = try settings.database(as: .node) }
+        try settings.require(roles)
     }
 
     func run() async throws {
@@ -148,15 +148,21 @@ final class NodeService: Service {
         let (submission, isReady) = serving.withLock { $0 }
         if isReady { ServiceManager.reloading() }
         defer { if isReady { ServiceManager.ready() } }
+        let before = settings
         let new: Settings
         do {
             new = try load()
+            try new.require(roles)
+            live.replace(by: new)
+            // A path that leads nowhere is a fault of the settings: nothing of them is taken then. (Files that are no good
+            // under the paths of before are none.)
+            if Settings.changes(from: before, to: new) != ([], []) { try watched.attempt() }
         } catch {
-            logger.error("settings could not be read; those of before stay", metadata: ["reason": "\(error)"])
+            live.replace(by: before)
+            logger.error("settings could not be taken; those of before stay", metadata: ["reason": "\(error)"])
             return watched.reload(logger: logger)
         }
-        let changes = Settings.changes(from: settings, to: new)
-        live.replace(by: new)
+        let changes = Settings.changes(from: before, to: new)
         new.log.apply()
         budget.setLimit(new.submission.bodyMemory)
         await submission?.reconfigure(new.submission.configuration)
@@ -177,10 +183,6 @@ final class NodeService: Service {
 
     private func makeRelay() throws(Failure) -> RelayServer {
         let relay = settings.relay
-        _ = try relay.certificate.required("relay.certificate", "the relay's own certificate")
-        _ = try relay.privateKey.required("relay.private-key", "the key of relay.certificate")
-        _ = try relay.authorities.required(
-            "relay.authorities", "the pool's authority, which says whose mail is taken")
         let tls: TLSContextSource
         let route = try makeRoute(relay, threads: threads, on: group.next(), logger: logger)
         do {
@@ -254,9 +256,6 @@ final class NodeService: Service {
         acceptor: Acceptor, directory: Directory, refusals: RefusalJournal, tickets: TicketKeys
     ) throws(Failure) -> SubmissionServer {
         let submission = settings.submission
-        _ = try submission.certificate.required("submission.certificate", "the server's certificate")
-        _ = try submission.privateKey.required(
-            "submission.private-key", "the key of submission.certificate")
         let tls: TLSContextSource
         let sasl: SASLServer
         do {
@@ -293,11 +292,6 @@ final class NodeService: Service {
         _ database: DatabaseConfiguration, _ pools: PoolDirectory, _ clock: DatabaseClock
     ) throws(Failure) -> Delivery {
         let forwarder = settings.forwarder
-        _ = try forwarder.certificate.required(
-            "forwarder.certificate", "the certificate that relays know this node by")
-        _ = try forwarder.privateKey.required("forwarder.private-key", "the key of forwarder.certificate")
-        _ = try forwarder.authorities.required(
-            "forwarder.authorities", "the pool's authority, which says what a relay is")
         let tls: NextHopTLS
         do {
             let mutual = try TLSContextSource { [live] before throws(TLSError) in

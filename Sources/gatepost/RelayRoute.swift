@@ -17,8 +17,7 @@ func makeRoute(
 ) throws(Failure) -> any Route {
     switch relay.route {
     case .file:
-        let directory = try relay.fileDirectory.required(
-            "relay.file-directory", "the folder that the route `file` writes to")
+        let directory = try relay.routeDirectory()
         do {
             return try FileRoute(directory: directory, threads: threads, logger: logger)
         } catch {
@@ -36,6 +35,18 @@ func makeRoute(
 }
 
 extension Settings.Relay {
+    /// - Throws: where the route lacks what it needs.
+    func requireRoute() throws(Failure) {
+        switch route {
+        case .file: _ = try routeDirectory()
+        case .smarthost: _ = try smarthostHop()
+        }
+    }
+
+    fileprivate func routeDirectory() throws(Failure) -> String {
+        try fileDirectory.required("relay.file-directory", "the folder that the route `file` writes to")
+    }
+
     /// The server of the route `smarthost`.
     func smarthostHop() throws(Failure) -> NextHop {
         let text = try smarthost.required("relay.smarthost", "the mail server that the route `smarthost` sends to")

@@ -13,6 +13,13 @@ final class WatchedCertificates: Sendable {
 
     func add(_ source: TLSContextSource, _ role: String) { sources.withLock { $0.append((source, role)) } }
 
+    /// Reads all files as they are to be read now, and changes nothing.
+    ///
+    /// - Throws: the first fault.
+    func attempt() throws(TLSError) {
+        for (source, _) in sources.withLock({ $0 }) { try source.attempt() }
+    }
+
     /// Reads all files again. Where some are no good, what was read before goes on, and the log says which.
     func reload(logger: Logger) {
         defer { hasReloaded.withLock { $0 = true } }

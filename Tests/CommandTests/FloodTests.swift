@@ -22,11 +22,12 @@ import Testing
     @Test func `what became of mail and logins has no source, and errors neither`() {
         let metadata: Logger.Metadata = ["client": "192.0.2.1"]
         #expect(FloodSummary.source(.info, "login refused", metadata) == "192.0.2.1")
-        for message in ["accepted", "login", "relayed", "delivered", "outcome unknown"] {
+        for message in ["accepted", "login", "relayed", "delivered", "waiting for a relay", "outcome unknown"] {
             #expect(FloodSummary.source(.info, message, metadata) == nil)
         }
         #expect(FloodSummary.source(.error, "anything", metadata) == nil)
         #expect(FloodSummary.source(.info, "ready", [:]) == nil)
+        #expect(FloodSummary.source(.info, "a report's, which has no client", ["client": ""]) == nil)
     }
 
     @Test func `more sources than can be counted share one count`() {

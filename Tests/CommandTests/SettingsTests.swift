@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import TLS
 import Testing
 
 @testable import gatepost
@@ -30,6 +31,36 @@ import Testing
         #expect(settings.shutdown.grace == .seconds(30))
         #expect(settings.log.level == .info)
         #expect(settings.database.url == nil)
+    }
+
+    /// With less than a role needs it would be served with less than it began with: with whoever answers for a relay.
+    @Test func `are too few for a role that lacks a certificate, an authority or a route`() throws {
+        let whole = [
+            "database": "url: postgresql://a/b", "submission": "certificate: c, private-key: k",
+            "forwarder": "certificate: c, private-key: k, authorities: a",
+            "relay": "certificate: c, private-key: k, authorities: a, file-directory: d",
+        ]
+        func missing(_ section: String, _ rest: String) throws -> String? {
+            let text = whole.merging([section: rest]) { $1 }.map { "\($0.key): {\($0.value)}\n" }.joined()
+            let settings = try load(text)
+            do {
+                try settings.require(Set(Serve.Role.allCases))
+                return nil
+            } catch {
+                return error.message.split(separator: "`").first.map(String.init)
+            }
+        }
+        #expect(try missing("database", "url: postgresql://a/b") == nil)
+        #expect(try missing("submission", "private-key: k") == "submission.certificate")
+        #expect(try missing("submission", "certificate: c") == "submission.private-key")
+        #expect(try missing("forwarder", "certificate: c, private-key: k") == "forwarder.authorities")
+        #expect(try missing("forwarder", "authorities: a") == "forwarder.certificate")
+        #expect(try missing("relay", "certificate: c, private-key: k, file-directory: d") == "relay.authorities")
+        #expect(
+            try missing("relay", "certificate: c, private-key: k, authorities: a, route: smarthost")
+                == "relay.smarthost")
+        #expect(throws: TLSError.self) { try load("forwarder: {certificate: c, private-key: k}\n").mutualContext() }
+        #expect(throws: SettingsError.self) { try load("relay: {smarthost: nonsense}\n") }
     }
 
     @Test func `take the environment before the file`() throws {

@@ -214,6 +214,51 @@ extension EndToEnd {
             #expect(try used.first?.string("client") == "127.0.0.1")
         }
 
+        @Test func `a reload that lacks what a role needs, or leads nowhere, changes nothing`() async throws {
+            let site = try await Site()
+            let credential = try site.tenant("acme")
+            // A relay of somebody else's authority stands where a pool's is looked for.
+            let stranger = try await Site()
+            let theirs = try await stranger.serve("relay")
+            try site.gatepost("pool", "create", "taken")
+            try site.gatepost("relay", "add", "taken", "127.0.0.1:\(stranger.relayPort)")
+            let server = try await site.serve()
+            let good = readFile(site.settings)
+            let bad = [
+                ("database.url", ""),
+                ("forwarder.authorities", good.replacing("  authorities: \(site.ca)\n  retry", with: "  retry")),
+                (
+                    "nowhere.pem",
+                    good.replacing("\(site.folder)/pki/server.pem", with: "\(site.folder)/pki/nowhere.pem")
+                ),
+                ("'nonsense'", good.replacing("relay:\n", with: "relay:\n  smarthost: nonsense\n")),
+            ]
+            try site.gatepost("tenant", "set", "acme", "--pool", "taken")
+            for (number, (reason, settings)) in bad.enumerated() {
+                #expect(settings != good)
+                try settings.write(toFile: site.settings, atomically: false, encoding: .utf8)
+                server.process.signal(SIGHUP)
+                let isTold = await eventually {
+                    let refusals = server.log.split(separator: "\n").filter { $0.contains("those of before stay\"") }
+                    return refusals.count == number + 1 && refusals.last?.contains(reason) == true
+                }
+                #expect(isTold, "\(reason): \(server.log.suffix(2000))")
+            }
+            #expect(!server.log.contains("\"message\":\"reloaded\""))
+            try good.write(toFile: site.settings, atomically: false, encoding: .utf8)
+            #expect(try door("login", site, server.port, credential).first?.hasPrefix("235") == true)
+            let sent = try site.run([
+                "swaks", "--server", "localhost:\(server.port)", "--tls", "--auth", "PLAIN", "--auth-user",
+                credential.username, "--auth-password", credential.secret, "--from", "news@acme.example", "--to",
+                "a@remote.example",
+            ])
+            #expect(sent.status == 0, "\(sent.standardOutput)")
+            #expect(await server.says("is not trusted"), "\(server.log.suffix(2000))")
+            #expect(!theirs.log.contains("does not know"))
+            try site.gatepost("tenant", "set", "acme", "--pool", "default")
+            #expect(await eventually(within: .seconds(30)) { site.arrived().count == 1 }, "\(server.log.suffix(2000))")
+        }
+
         @Test func `a reload brings new names and levels, names what needs a restart, and ends no session`()
             async throws
         {

@@ -21,13 +21,18 @@ struct BenchAccept: AsyncParsableCommand {
         transform: BenchText.count)
     var batch: [Int] = []
     @Option(
-        help: ArgumentHelp("For each figure; a tenth of it in batches of one.", valueName: "n"),
+        help: ArgumentHelp(
+            "For each figure; in batches of one a tenth of it, at least 100. Default: 10000.", valueName: "n"),
         transform: BenchText.count)
     var messages = 10_000
-    @Option(help: ArgumentHelp("Of a message.", valueName: "size"), transform: BenchText.size) var size = 10_240
-    @Option(help: ArgumentHelp("The `many` of one hot tenant and many.", valueName: "n"), transform: BenchText.count)
+    @Option(help: ArgumentHelp("Of a message. Default: 10KiB.", valueName: "size"), transform: BenchText.size)
+    var size = 10_240
+    @Option(
+        help: ArgumentHelp("The `many` of one hot tenant and many, up to 1000. Default: 50.", valueName: "n"),
+        transform: BenchText.count)
     var tenants = 50
-    @Option(help: ArgumentHelp("Calls at a time.", valueName: "n"), transform: BenchText.count) var connections = 1
+    @Option(help: ArgumentHelp("Calls at a time, up to 64. Default: 1.", valueName: "n"), transform: BenchText.count)
+    var connections = 1
 
     func validate() throws {
         if tenants > 1000 { throw ValidationError("'--tenants <n>' may be at most 1000") }

@@ -33,11 +33,24 @@ extension BenchSMTP {
     }
 
     func hint(for reason: String) -> String? {
+        let reason = reason.lowercased()
+        if reason.contains("sessions open") || reason.contains("authentication: 421") {
+            return "the server lets one login have so many sessions: fewer --connections, or more logins (--logins)"
+        }
+        if reason.contains("the server offers no") {
+            return "without --mechanism the first that the server offers and this client knows is taken"
+        }
+        if reason.contains("wrong version number"), implicitTLS {
+            return "does TLS come first at \(host):\(port)? Where STARTTLS is used, leave out --implicit-tls"
+        }
+        if reason.contains("no reply within"), !implicitTLS {
+            return "is the server up at \(host):\(port)? Where TLS comes first, add --implicit-tls"
+        }
         if reason.contains("authentication") {
             if let logins { return "do the lines of \(logins) hold a login name and its secret each?" }
             return "is the secret in \(secretFile ?? "") the one of \(username ?? "")?"
         }
-        if reason.contains("TLS") || reason.contains("certificate") {
+        if reason.contains("tls") || reason.contains("certificate") {
             return "--ca names the server's authority, --server-name the name in its certificate"
         }
         return "is the server up at \(host):\(port)?"
@@ -67,12 +80,23 @@ extension BenchSMTP {
     }
 
     private func lines(of file: String) throws -> [String] {
-        let data =
-            file == "-" ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: file)
-        guard let data else {
-            throw Failure("cannot read a secret from \(file.printable)", hint: "its first line is the secret")
+        let octets: [UInt8]
+        if file == "-" {
+            octets = Array(FileHandle.standardInput.readDataToEndOfFile())
+        } else {
+            let content: (bytes: [UInt8], mode: mode_t)
+            do {
+                content = try readFile(file, limit: 256 << 20)
+            } catch {
+                throw Failure("\(error.path.printable): \(error.reason)")
+            }
+            // A measurement's login is no server's secret: it is used, and said.
+            if content.mode & S_IFMT == S_IFREG, content.mode & 0o077 != 0 {
+                write("note: \(file.printable) can be read by others; chmod 600 \(file.printable)\n", to: STDERR_FILENO)
+            }
+            octets = content.bytes
         }
-        return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
+        return octets.split { $0 == 0x0A || $0 == 0x0D }.map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Messages a second in batches of 50 of one hot tenant.

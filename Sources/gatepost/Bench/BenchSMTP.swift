@@ -27,8 +27,10 @@ struct BenchSMTP: AsyncParsableCommand {
 
     @OptionGroup var common: CommonOptions
     @Option(help: "The server.") var host = "127.0.0.1"
-    @Option(help: "Its submission port.", transform: BenchText.port) var port = 587
-    @Option(help: ArgumentHelp("At the same time.", valueName: "n"), transform: BenchText.count) var connections = 50
+    @Option(help: "Its submission port. Default: 587.", transform: BenchText.port) var port = 587
+    @Option(
+        help: ArgumentHelp("At the same time, up to 20000. Default: 50.", valueName: "n"), transform: BenchText.count)
+    var connections = 50
     @Option(
         help: ArgumentHelp("In all. Default: 10000; with --hold one of each connection.", valueName: "n"),
         transform: BenchText.count)
@@ -44,12 +46,13 @@ struct BenchSMTP: AsyncParsableCommand {
     var rate: Double?
     @Option(
         help: ArgumentHelp(
-            "Of a message; `mail` for sizes like real mail's: half of them under 12 KiB, one in a hundred over 1.5 MiB.",
+            "Of a message; `mail` for sizes like real mail's: half of them under 12 KiB, one in a hundred over 1.5 MiB. Default: 10KiB.",
             valueName: "size|mail"), transform: BenchText.sizes)
     var size = BenchText.Sizes.fixed(10_240)
     @Option(help: ArgumentHelp("Of the sizes like mail's: the same seed, the same sizes.", valueName: "n"))
     var seed: UInt64 = 1
-    @Option(help: ArgumentHelp("Of a message.", valueName: "n"), transform: BenchText.count) var recipients = 1
+    @Option(help: ArgumentHelp("Of a message. Default: 1.", valueName: "n"), transform: BenchText.count)
+    var recipients = 1
     @Option(
         help: ArgumentHelp(
             "PLAIN, LOGIN, SCRAM-SHA-256 or SCRAM-SHA-256-PLUS. Default: the first of SCRAM-SHA-256, PLAIN and LOGIN that the server offers.",
@@ -66,7 +69,8 @@ struct BenchSMTP: AsyncParsableCommand {
         help: ArgumentHelp("The sender, whose domain is the tenant's.", valueName: "address"),
         transform: BenchText.address)
     var from: String
-    @Option(help: "The recipients' domain.", transform: BenchText.domain) var toDomain = "bench.invalid"
+    @Option(help: "The recipients' domain. Default: bench.invalid.", transform: BenchText.domain)
+    var toDomain = "bench.invalid"
     @Option(help: ArgumentHelp("Authorities to check the server's certificate by, PEM.", valueName: "file")) var ca:
         String?
     @Option(help: "The name in its certificate. Default: --host.") var serverName: String?
@@ -79,10 +83,13 @@ struct BenchSMTP: AsyncParsableCommand {
             "When each connection has sent its share, hold all of them open and silent for so long; 0: until Ctrl-C.",
             valueName: "seconds"), transform: BenchText.holdSeconds)
     var hold: Int?
-    @Option(help: ArgumentHelp("Event loops of this client.", valueName: "n"), transform: BenchText.count) var threads =
-        1
     @Option(
-        help: ArgumentHelp("A connection is given up after so long without a reply.", valueName: "seconds"),
+        help: ArgumentHelp("Event loops of this client, up to 64. Default: 1.", valueName: "n"),
+        transform: BenchText.count)
+    var threads = 1
+    @Option(
+        help: ArgumentHelp(
+            "A connection is given up after so long without a reply. Default: 60.", valueName: "seconds"),
         transform: BenchText.count)
     var timeout = 60
     @Flag(help: "Measure accept() alone too, before and after, and print the share (needs --config).") var accept =
@@ -133,6 +140,9 @@ struct BenchSMTP: AsyncParsableCommand {
         Output(isJSON: common.json).show(result.json, result.text)
         if let fatal = report.fatal {
             throw Failure("the run ended early: \(fatal.printable)", hint: hint(for: fatal))
+        }
+        if report.accepted == 0, !report.isInterrupted {
+            throw Failure("not one message was accepted")
         }
         if report.isInterrupted { throw Failure("interrupted: the figures are of the part that was run") }
     }

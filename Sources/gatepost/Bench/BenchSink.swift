@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import NIOCore
 import SubmissionClient
 
 /// `gatepost bench sink`: where measured mail ends.
@@ -51,7 +52,10 @@ struct BenchSink: AsyncParsableCommand {
         do {
             bound = try await sink.start(host: host, port: port)
         } catch {
-            throw Failure("cannot listen on \(listen.printable): \("\(error)".printable)")
+            let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+            throw Failure(
+                "cannot listen on \(listen.printable): \(reason.printable)",
+                hint: "--listen host:port; port 0 is any free one")
         }
         FileHandle.standardError.write(Data("listening on \(host):\(bound)\n".utf8))
         for await _ in ends {}

@@ -18,12 +18,14 @@ struct CertificateCheck {
         findings += namesOfTheirOwn
         findings += pair("forwarder", forwarder.certificate, forwarder.privateKey)
         findings += authorities("forwarder.authorities", forwarder.authorities)
+        findings += missing(for: .forwarder, [forwarder.certificate, forwarder.privateKey, forwarder.authorities])
         // They have a default, which only those who use it must have.
         if forwarder.certificate != nil {
             findings += authorities("forwarder.smarthost-authorities", forwarder.smarthostAuthorities)
         }
         findings += pair("relay", relay.certificate, relay.privateKey)
         findings += authorities("relay.authorities", relay.authorities)
+        findings += missing(for: .relay, [relay.certificate, relay.privateKey, relay.authorities])
         if relay.certificate != nil, relay.route == .smarthost, relay.smarthostTLS == .verify {
             findings += authorities("relay.smarthost-authorities", relay.smarthostAuthorities)
         }
@@ -34,6 +36,19 @@ struct CertificateCheck {
                     hint: "submission.certificate, forwarder.certificate, relay.certificate and their keys"))
         }
         return findings + revocations + authority
+    }
+
+    /// What a role that some settings are for cannot be served without.
+    private func missing(for role: Serve.Role, _ files: [String?]) -> [Finding] {
+        guard files.contains(where: { $0 != nil }) else { return [] }
+        do throws(Failure) {
+            try settings.require([role])
+            return []
+        } catch {
+            // Half a pair has its finding.
+            guard (files[0] == nil) == (files[1] == nil) else { return [] }
+            return [.wrong(role.rawValue, error.message, hint: error.hint)]
+        }
     }
 
     /// Those of `submission.certificates`.

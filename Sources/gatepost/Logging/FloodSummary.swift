@@ -10,7 +10,8 @@ struct FloodSummary {
 
     /// Lines that say what became of mail or of a session: never counted, whatever their source.
     private static let outcomes: Set<String> = [
-        "accepted", "relayed", "delivered", "deferred", "bounced", "reported", "login", "outcome unknown",
+        "accepted", "relayed", "delivered", "deferred", "bounced", "reported", "waiting for a relay", "login",
+        "outcome unknown",
     ]
     /// Sources counted at a time; where there are more, the others share one count.
     static let capacity = 10_000
@@ -30,8 +31,9 @@ struct FloodSummary {
 
     /// Who a line is about, if it is one that a stranger can cause as often as he likes.
     static func source(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String? {
-        guard level < .error, !outcomes.contains(message), let client = metadata["client"] else { return nil }
-        return client.description
+        guard level < .error, !outcomes.contains(message), let client = metadata["client"]?.description, !client.isEmpty
+        else { return nil }
+        return client
     }
 
     /// Whether the line is to be written. `time` in microseconds.

@@ -156,6 +156,7 @@ extension KnownKey {
         case .text: "text"
         case .path: "path"
         case .hostName: "host"
+        case .hostAndPort: "host:port"
         case .databaseURL: "connection-string"
         case .mailbox: "address"
         case .duration: "duration"

@@ -115,7 +115,7 @@ extension KnownKey {
             "relay.file-directory", .path, example: "/var/lib/gatepost/outbox",
             "Folder of the `file` route, one .eml for each message. No default: that route needs it."),
         KnownKey(
-            "relay.smarthost", .text, example: "smtp.example.net:587",
+            "relay.smarthost", .hostAndPort, example: "smtp.example.net:587",
             "Mail server of the `smarthost` route, host:port; on port 465 TLS comes first. No default: that route needs it."
         ),
         KnownKey(

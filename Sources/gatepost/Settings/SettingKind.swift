@@ -3,7 +3,7 @@ import Tenancy
 
 /// What a setting takes, and how its text becomes a value.
 enum SettingKind: Equatable, Sendable {
-    case text, path, hostName, databaseURL, mailbox
+    case text, path, hostName, hostAndPort, databaseURL, mailbox
     case duration, durations
     /// Octets.
     case size(ClosedRange<Int>)
@@ -57,6 +57,11 @@ extension SettingKind {
             return .text(text)
         case .hostName:
             guard HostPort.isHostName(text) else { throw SettingProblem(expected: "a host name like smtp.example.com") }
+            return .text(text)
+        case .hostAndPort:
+            guard HostPort(parsing: text) != nil else {
+                throw SettingProblem(expected: "host:port, like smtp.example.net:587")
+            }
             return .text(text)
         case .mailbox:
             guard let mailbox = try? Mailbox(parsing: text), !mailbox.isInternationalized else {
