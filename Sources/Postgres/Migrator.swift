@@ -48,7 +48,10 @@ package struct Migrator: Sendable {
     }
 
     /// Whether this binary may serve on the schema it finds; throws a sentence that says what to do otherwise.
-    package func checkServes(_ connection: DatabaseConnection) async throws {
+    ///
+    /// - Returns: the newest release that has changed the schema.
+    @discardableResult
+    package func checkServes(_ connection: DatabaseConnection) async throws -> Release {
         let applied = try await applied(connection)
         guard !applied.isEmpty else {
             throw MigrationError("the database has no Gatepost schema yet", hint: "create it with `gatepost migrate`")
@@ -72,6 +75,7 @@ package struct Migrator: Sendable {
                 "the database's function \(stale.name) is not this binary's (gatepost \(release))",
                 hint: "bring it up to date with `gatepost migrate`")
         }
+        return applied.values.map(\.release).max() ?? release
     }
 
     /// A dump says to whom each object belongs, and brings nobody: where it was restored before the roles were there, all of

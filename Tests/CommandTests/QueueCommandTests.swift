@@ -66,7 +66,9 @@ import Testing
         try await accept(office.database, username, id: id, recipients: ["b@example.net"])
         #expect(try office.json("queue show \(id)")["queue_held"] as? Bool == false)
         #expect(try office.run("queue retry \(id)").status == 0)
+        #expect(try office.lines("queue list").first?["queue_held"] as? Bool == false)
         #expect(try office.run("tenant suspend acme --hold-queue --yes").status == 0)
+        #expect(try office.lines("queue list").first?["queue_held"] as? Bool == true)
 
         let refused = try office.run("queue retry \(id)")
         #expect(refused.status == 1, "\(refused.output)")

@@ -43,8 +43,9 @@ struct DatabaseCheck {
 
     private func schema(_ connection: DatabaseConnection) async -> Finding {
         do {
-            try await Migrator.embedded.checkServes(connection)
-            return .ok("schema", "of gatepost \(Gatepost.version)")
+            let release = try await Migrator.embedded.checkServes(connection)
+            let mine = "\(release)" == "\(Release.current)"
+            return .ok("schema", "of gatepost \(release)" + (mine ? "" : ", which \(Gatepost.version) may serve"))
         } catch let error as MigrationError {
             return .wrong("schema", error.message, hint: error.hint)
         } catch {

@@ -36,10 +36,12 @@ struct QueueCommands: ParsableCommand {
         func run() async throws {
             try await Desk.sit(common, about: tenant.map { .tenant($0) } ?? .other) { desk in
                 var last: MessageID?
-                var waiting: Set<String> = []
+                var held: Set<String> = []
                 while true {
                     let page = try await desk.administration.queue(
                         of: tenant, everything: all, pageSize: Self.pageSize, after: last)
+                    let waiting = Set(page.lazy.filter { $0.live > 0 }.map(\.tenant))
+                    held.formUnion(try await desk.administration.heldQueues(among: waiting))
                     if last == nil || !page.isEmpty {
                         desk.output.list(
                             page,
@@ -47,14 +49,14 @@ struct QueueCommands: ParsableCommand {
                                 .key("ID"), .key("TENANT"), .left("STATE"), .right("RECIPIENTS"), .right("LEFT"),
                                 .right("SIZE"), .left("ACCEPTED"), .left("NEXT TRY"), .left("FROM"),
                             ],
-                            empty: all ? "nothing is stored" : "the queue is empty", json: \.json, row: \.row)
+                            empty: all ? "nothing is stored" : "the queue is empty",
+                            json: { $0.json(isHeld: held.contains($0.tenant)) }, row: \.row)
                     }
-                    for message in page where message.live > 0 { waiting.insert(message.tenant) }
                     guard page.count == Int(Self.pageSize), let final = page.last else { break }
                     last = final.id
                 }
-                for held in try await desk.administration.heldQueues(among: waiting) {
-                    desk.output.remark("the queue of \(held) is held; `gatepost tenant resume \(held)` lets it go")
+                for slug in held.sorted() {
+                    desk.output.remark("the queue of \(slug) is held; `gatepost tenant resume \(slug)` lets it go")
                 }
             }
         }
@@ -169,12 +171,12 @@ extension Desk {
 }
 
 extension QueueRecord {
-    var json: JSON {
+    func json(isHeld: Bool) -> JSON {
         [
             "id": .string(id.description), "tenant": .string(tenant), "credential": .string(credential),
             "state": .string(state), "recipients": .number(recipients), "left": .number(live),
             "size": .number(size), "sender": .string(sender), "accepted_at": acceptedAt.json,
-            "next_attempt": nextAttempt.json,
+            "next_attempt": nextAttempt.json, "queue_held": .bool(isHeld),
         ]
     }
 
