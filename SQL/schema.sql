@@ -501,11 +501,14 @@ CREATE FUNCTION gatepost.event_position("position" text, OUT xid xid8, OUT id uu
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS ...;
 
-CREATE FUNCTION gatepost.event_restored() RETURNS bigint
+CREATE FUNCTION gatepost.event_restored(most integer, INOUT last uuid, OUT moved bigint) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
     SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS ...;
 
 CREATE FUNCTION gatepost.first_moment(day date, zone text) RETURNS timestamp with time zone
@@ -2167,7 +2170,7 @@ REVOKE ALL ON FUNCTION gatepost.event_filter(slug text, credential text, OUT ten
 
 REVOKE ALL ON FUNCTION gatepost.event_position("position" text, OUT xid xid8, OUT id uuid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION gatepost.event_restored() FROM PUBLIC;
+REVOKE ALL ON FUNCTION gatepost.event_restored(most integer, INOUT last uuid, OUT moved bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION gatepost.first_moment(day date, zone text) FROM PUBLIC;
 

@@ -27,18 +27,23 @@ package struct Migrator: Sendable {
 
     /// Reads what the database has; changes nothing.
     package func plan(_ connection: DatabaseConnection) async throws -> Plan {
-        try await refuseLostRoles(connection)
-        return try plan(against: await applied(connection))
+        let plan = try plan(against: await applied(connection))
+        // (Until then some have not been made.)
+        if plan.migrations.isEmpty { try await refuseLostRoles(connection) }
+        return plan
     }
 
-    /// Does what `plan` says. `progress` is told each file before it is applied.
+    /// Does what `plan` says. `progress` is told each file before it is applied, `restored` how many events of a restored dump
+    /// have been put where they belong so far.
     @discardableResult
     package func migrate(
-        _ connection: DatabaseConnection, progress: @Sendable (SchemaFile) -> Void = { _ in }
+        _ connection: DatabaseConnection, progress: @Sendable (SchemaFile) -> Void = { _ in },
+        restored: @Sendable (Int64) -> Void = { _ in }
     ) async throws -> Plan {
         try await connection.query("SELECT pg_catalog.pg_advisory_lock($1)", [.int64(Self.lockKey)])
         do {
             let plan = try await apply(connection, progress)
+            try await putFirst(connection, restored)
             try await connection.query("SELECT pg_catalog.pg_advisory_unlock($1)", [.int64(Self.lockKey)])
             return plan
         } catch {
@@ -78,19 +83,65 @@ package struct Migrator: Sendable {
         return applied.values.map(\.release).max() ?? release
     }
 
-    /// A dump says to whom each object belongs, and brings nobody: where it was restored before the roles were there, all of
-    /// it is the restorer's, and nothing is granted. No migration mends that.
+    /// What a dump does not bring: roles belong to the cluster. What was restored before they were there, or without its owners
+    /// (`--no-owner`), is the restorer's, and nothing is granted. No migration mends that.
     private func refuseLostRoles(_ connection: DatabaseConnection) async throws {
         let rows = try await connection.query(
             """
-            SELECT pg_get_userbyid(n.nspowner) AS owner FROM pg_catalog.pg_namespace n
-            WHERE n.nspname = 'ledger' AND to_regclass('gatepost.tenant') IS NOT NULL
-            """)
-        guard let owner = try rows.first?.string("owner"), owner != "gatepost_owner" else { return }
+            SELECT pg_get_userbyid(n.nspowner) AS owner,
+                ARRAY(SELECT r FROM unnest($1) AS r WHERE to_regrole(r) IS NULL) AS missing,
+                ARRAY(SELECT r FROM unnest($1) AS r WHERE to_regrole(r) IS NOT NULL
+                      AND r IN ('gatepost_node', 'gatepost_admin', 'gatepost_viewer')
+                      AND NOT has_schema_privilege(r, CASE r WHEN 'gatepost_node' THEN 'ledger' ELSE 'admin' END, 'USAGE')
+                ) AS refused
+            FROM pg_catalog.pg_namespace n
+            WHERE n.nspname = 'ledger' AND to_regclass('gatepost.tenant') IS NOT NULL AND to_regnamespace('admin') IS NOT NULL
+            """, [.textArray(Self.roles)])
+        guard let row = rows.first else { return }
+        let (owner, missing, refused) = (
+            try row.string("owner"), try row.strings("missing"), try row.strings("refused")
+        )
+        let fault =
+            if !missing.isEmpty {
+                "the cluster has no role \(missing.joined(separator: ", "))"
+            } else if owner != "gatepost_owner" {
+                "the schema belongs to \(owner), not to gatepost_owner"
+            } else if !refused.isEmpty {
+                "\(refused.joined(separator: ", ")) may not use the schema"
+            } else {
+                ""
+            }
+        guard !fault.isEmpty else { return }
         throw MigrationError(
-            "the schema belongs to \(owner), not to gatepost_owner: a dump was restored before its roles were there",
-            hint: "restore the roles first (`pg_dumpall --roles-only` of the old cluster), then the dump into an empty "
+            "\(fault): a dump was restored before all of its roles were there, or without owners or grants",
+            hint:
+                "restore the roles first (`pg_dumpall --roles-only` of the old cluster), then the whole dump into an empty "
                 + "database")
+    }
+
+    private static let roles = [
+        "gatepost_owner", "gatepost_node", "gatepost_admin", "gatepost_viewer", "gatepost_report",
+        "gatepost_report_view",
+    ]
+
+    /// Events of a dump, a part at a time, each of which stays done.
+    private func putFirst(_ connection: DatabaseConnection, _ restored: @Sendable (Int64) -> Void) async throws {
+        let may = try await connection.query(
+            """
+            SELECT coalesce(has_function_privilege(to_regprocedure('gatepost.event_restored(integer, uuid)'), 'EXECUTE'), false)
+                AS may
+            """)
+        guard try may.first?.bool("may") == true else { return }
+        var last: MessageID?
+        var sum: Int64 = 0
+        while true {
+            let rows = try await connection.query(
+                "SELECT last, moved FROM gatepost.event_restored(50000, $1)", [.optional(last)])
+            guard let row = rows.first, try row.int64("moved") > 0 else { return }
+            last = try row.uuid("last")
+            sum += try row.int64("moved")
+            restored(sum)
+        }
     }
 
     // MARK: What is there

@@ -38,7 +38,8 @@ package enum AdministrationError: Error, Sendable, Equatable {
         case (.refused, "GP005"?): self = .failed(message)
         case (.refused, "42501"?): self = .denied(message)
         case (.refused, "55P03"?): self = .busy(message)
-        case (.refused, "3F000"?), (.refused, "42P01"?), (.refused, "42883"?): self = .schemaMissing(message)
+        case (.refused, "3F000"?), (.refused, "42P01"?), (.refused, "42703"?), (.refused, "42883"?):
+            self = .schemaMissing(message)
         case (.refused, _), (.unexpected, _), (.configuration, _): self = .failed(error.description)
         case (.unreachable, _): self = error.isRefusedLogin ? .loginRefused(message) : .unreachable(message)
         case (.doubt, _): self = .outcomeUnknown(message)

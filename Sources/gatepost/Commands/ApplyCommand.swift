@@ -205,7 +205,7 @@ struct ApplyCommand: AsyncParsableCommand {
         case .setTenant(let slug, let changes, _): _ = try await administration.setTenant(slug, changes)
         case .addDomain(let domain, let slug, let trusted):
             let others = try await administration.addDomain(domain, to: slug, trusted: trusted).others
-            if !others.isEmpty { desk.output.remark("\(slug): \(remark(onSharing: domain, with: others))") }
+            if trusted, !others.isEmpty { desk.output.remark("\(slug): \(remark(onSharing: domain, with: others))") }
         case .distrustDomain(let domain, let slug):
             _ = try await administration.removeDomain(domain, from: slug)
             _ = try await administration.addDomain(domain, to: slug, trusted: false)

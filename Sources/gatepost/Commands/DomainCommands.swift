@@ -42,7 +42,7 @@ struct DomainCommands: ParsableCommand {
                     record?.json ?? .null,
                     "domain \(domain) \(answer.changed ? "added to" : "was there already for") \(tenant)"
                         + (isVerified ? "\n" : ", not verified\n"))
-                if !answer.others.isEmpty {
+                if isVerified, !answer.others.isEmpty {
                     desk.output.remark(remark(onSharing: domain, with: answer.others))
                 }
                 if !isVerified {

@@ -31,9 +31,7 @@ struct MigrateCommand: AsyncParsableCommand {
             } else {
                 let plan = try await Migrator.embedded.migrate(connection) { file in
                     output.note("applying \(file.kind.rawValue) \(file.name)")
-                }
-                let restored = try await connection.query("SELECT gatepost.event_restored() AS events")
-                if let events = try restored.first?.int64("events"), events > 0 {
+                } restored: { events in
                     output.note("\(events) events of a restored dump stand before all that come from now on")
                 }
                 output.show(

@@ -1,6 +1,6 @@
 -- What is looked up: use, health, when a login was last used.
 \ir begin.psql
-SELECT plan(58);
+SELECT plan(60);
 
 SELECT is((pg_temp.send(2)).verdict, 'accepted', 'ledger.accept: two recipients');
 SELECT is(u.used || ' of ' || u.cap, '2 of 1000', 'admin.usage: the day')
@@ -163,8 +163,12 @@ FROM admin.event_list(NULL, NULL, NULL, NULL, NULL, '2026-06-01 07:30:00+00', '2
 SELECT is(count(*) || ' ' || max(e.at AT TIME ZONE 'UTC'), '12 2026-06-01 09:20:00', 'admin.event_list: of a credential')
 FROM admin.event_list(NULL, 'acme.b', NULL, NULL, NULL, '2026-06-01 07:30:00+00', '2026-06-01 09:30:00+00', 500, NULL) e;
 UPDATE gatepost.event e SET xid = '900000000000' WHERE e.credential_id = pg_temp.credential('acme.b');
-SELECT is(gatepost.event_restored(), 201::bigint, 'gatepost.event_restored: what seems yet to come is first');
-SELECT is(gatepost.event_restored(), 0::bigint, 'gatepost.event_restored: once');
+SELECT is(r.moved || ' ' || (r.last = (SELECT max(e.id::text) FROM gatepost.event e)::uuid), '2000 true',
+    'gatepost.event_restored: all that are no newer than what seems yet to come') FROM gatepost.event_restored(2000, NULL) r;
+SELECT is(r.moved, 1::bigint, 'gatepost.event_restored: a part at a time') FROM gatepost.event_restored(2000, NULL) r;
+SELECT is(r.moved, 0::bigint, 'gatepost.event_restored: once') FROM gatepost.event_restored(2000, NULL) r;
+SELECT is(count(*), 840::bigint, 'gatepost.event_restored: a time is found then')
+FROM admin.event_list(NULL, NULL, NULL, NULL, NULL, NULL, '2026-06-01 14:00:00+00', 5000, NULL) e;
 SELECT results_eq(
     $$SELECT gatepost.shell_word(w.word) FROM unnest(ARRAY['a@b.example', '10.0.0.0/8', '-x', 'o''brien@b.example',
         '"$(id)"@b.example', '`id`@b.example', 'a b', '']) WITH ORDINALITY AS w (word, place) ORDER BY w.place$$,
