@@ -75,7 +75,10 @@ final class RelayHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
-        if isMember { deadline?.move(to: Self.idleLimit) }
+        if isMember {
+            deadline?.move(to: Self.idleLimit)
+            if certificate?.hasEnded == true, ending == nil, judgeAgain() { return }
+        }
         dialogue.receive(&bytes)
         advance()
     }
@@ -99,18 +102,7 @@ final class RelayHandler: ChannelDuplexHandler {
         case TLSEvent.handshakeCompleted(let session) as TLSEvent:
             secured(session)
         case is RevocationsChanged:
-            if let certificate, certificate.isTrusted,
-                let condemnation = shared.tls.current.revocations?.condemnation(of: certificate)
-            {
-                shared.logger.warning(
-                    "connection ended: its certificate does not count any more",
-                    metadata: ["client": "\(clientAddress)", "peer": "\(peerName)"])
-                if dialogue.isAwaitingAnswer {
-                    ending = .untrusted(condemnation)
-                } else {
-                    end(with: .untrusted(condemnation))
-                }
-            }
+            judgeAgain()
         case is ShutdownRequested:
             isShuttingDown = true
             if !dialogue.isInTransaction, !dialogue.isAwaitingAnswer {
@@ -119,6 +111,23 @@ final class RelayHandler: ChannelDuplexHandler {
         default:
             context.fireUserInboundEventTriggered(event)
         }
+    }
+
+    /// Whether the connection has ended now: what its certificate was judged by is no more, and nothing is under way.
+    @discardableResult
+    private func judgeAgain() -> Bool {
+        guard let certificate, certificate.isTrusted,
+            let condemnation = shared.tls.current.condemnation(of: certificate)
+        else { return false }
+        shared.logger.warning(
+            "connection ended: its certificate does not count any more",
+            metadata: ["client": "\(clientAddress)", "peer": "\(peerName)", "reason": "\(condemnation)"])
+        if dialogue.isAwaitingAnswer {
+            ending = .untrusted(condemnation)
+            return false
+        }
+        end(with: .untrusted(condemnation))
+        return true
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -177,7 +186,7 @@ final class RelayHandler: ChannelDuplexHandler {
             case .trusted:
                 peerName = certificate.commonName ?? certificate.serial
                 // The list may be newer than the one that the handshake was judged by.
-                if shared.tls.current.revocations?.condemns(certificate) == true {
+                if shared.tls.current.condemnation(of: certificate) != nil {
                     peerName += " (its certificate does not count any more)"
                 } else {
                     peer = .poolMember

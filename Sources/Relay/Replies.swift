@@ -9,6 +9,9 @@ extension Reply {
     static let tooManyConnectionsFromAddress = Reply(
         421, EnhancedCode(4, 7, 0), "Too many connections from your address; please try again later.")
     static let certificateRevoked = Reply(421, EnhancedCode(4, 7, 0), "Your certificate has been revoked.")
+    static let certificateEnded = Reply(421, EnhancedCode(4, 7, 0), "Your certificate has ended.")
+    static let authoritiesChanged = Reply(
+        421, EnhancedCode(4, 7, 0), "The authorities trusted here have changed; please connect again.")
     static let revocationsUnreadable = Reply(
         421, EnhancedCode(4, 7, 0), "The list of revoked certificates cannot be read; please try again later.")
     static let revocationsOutOfDate = Reply(
@@ -19,6 +22,8 @@ extension Reply {
         case .revoked: .certificateRevoked
         case .unreadable: .revocationsUnreadable
         case .outOfDate: .revocationsOutOfDate
+        case .ended: .certificateEnded
+        case .otherAuthorities: .authoritiesChanged
         }
     }
     static func filed(as name: String) -> Reply {
@@ -36,6 +41,10 @@ extension ReplyGuide {
     package static let relay: [ReplyGuide] = [
         ReplyGuide(.filed(as: "20261128-1.eml"), "relay.route: file: the message is a file now"),
         ReplyGuide(.certificateRevoked, "the forwarder's certificate is on the revocation list", "`ca renew`"),
+        ReplyGuide(.certificateEnded, "the forwarder's certificate has ended since it connected", "`ca renew`"),
+        ReplyGuide(
+            .authoritiesChanged, "a reload changed relay.authorities",
+            "nothing, where one of them has certified the forwarder: it connects again"),
         ReplyGuide(
             .revocationsUnreadable, "relay.revocations is gone or cannot be read: no forwarder is trusted",
             "the list in its place, readable by the relay; `ca crl` makes it"),

@@ -28,7 +28,11 @@ extension Reply {
         case .senderAddress: self = .addressNotYours(refusal.detail ?? "")
         case .credentialNotYet: self = .notAuthorized(Self.credentialNotYet(refusal.detail))
         case .credentialSuspended: self = .notAuthorized(Self.credentialSuspended(refusal.detail))
-        case .senderDomain: self = .domainNotYours(refusal.detail ?? "", in: "The envelope sender")
+        case .senderDomain:
+            // None is named by `<>`, which was allowed when MAIL named it.
+            self =
+                refusal.detail.map { $0.isEmpty } ?? true
+                ? .nullSender : .domainNotYours(refusal.detail ?? "", in: "The envelope sender")
         case .fromDomain: self = .domainNotYours(refusal.detail ?? "", in: "The From field")
         case .tenantSuspended: self = .notAuthorized(Self.suspended(refusal.detail))
         case .credentialRevoked, .credentialUnknown, .tenantUnknown: self = .notAuthorized(Self.revoked)

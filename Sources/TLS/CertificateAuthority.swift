@@ -154,10 +154,13 @@ package struct CertificateAuthority: Sendable {
     /// Everything issued, oldest first, the authority itself included.
     package func list() throws(TLSError) -> [Entry] { try index.entries() }
 
-    /// Whether an authority in that folder has revoked a certificate, as far as can be read: then its list must be there.
+    /// Whether an authority in that folder has revoked a certificate, or may have, for its index is broken: then its list must be
+    /// there. Where there is no index, or this user may not read it, the authority is elsewhere.
     package static func hasRevoked(in folder: String) -> Bool {
-        let entries = try? CertificateIndex(path: "\(folder)/index.jsonl").entries()
-        return entries?.contains { $0.revocation != nil } ?? false
+        let path = "\(folder)/index.jsonl"
+        guard access(path, R_OK) == 0 else { return false }
+        guard let entries = try? CertificateIndex(path: path).entries() else { return true }
+        return entries.contains { $0.revocation != nil }
     }
 
     @discardableResult

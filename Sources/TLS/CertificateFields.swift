@@ -3,12 +3,13 @@ internal import Glibc
 
 extension PeerCertificate {
     /// Reads a borrowed `X509`.
-    init(_ certificate: OpaquePointer, verification: Verification) {
+    init(_ certificate: OpaquePointer, verification: Verification, authorities: [UInt8]) {
         self.init(
             names: subjectAlternativeNames(of: certificate), commonName: TLS.commonName(of: certificate),
             serial: serialNumber(of: certificate), verification: verification,
             fingerprint: TLS.fingerprint(of: certificate),
-            issuer: hexadecimal(octets: X509_get0_authority_key_id(certificate)))
+            issuer: hexadecimal(octets: X509_get0_authority_key_id(certificate)),
+            notAfter: seconds(of: X509_get0_notAfter(certificate)), authorities: authorities)
     }
 }
 

@@ -31,7 +31,7 @@ package struct Revocations: Sendable {
         self.path = path
         self.isOptional = isOptional
         (stamp, isAbsent) =
-            if let found = FileStamp(of: path) { (found, false) } else { (nil, isOptional && errno == ENOENT) }
+            if let found = FileStamp(of: path) { (found, false) } else { (nil, isOptional && Self.isNowhere(path)) }
         if isAbsent {
             (serials, nextUpdate, thisUpdate, issuers, fault) = ([], nil, nil, [], nil)
             return
@@ -65,6 +65,12 @@ package struct Revocations: Sendable {
         self.issuers = issuers
     }
 
+    /// Not even a link that leads to nothing.
+    private static func isNowhere(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) != 0 && errno == ENOENT
+    }
+
     private static func issuer(of list: OpaquePointer) -> String? {
         guard let extensions = X509_CRL_get_ext_d2i(list, NID_authority_key_identifier, nil, nil) else { return nil }
         let identifier = extensions.assumingMemoryBound(to: AUTHORITY_KEYID.self)
@@ -82,6 +88,10 @@ package struct Revocations: Sendable {
         case unreadable
         /// Past its next update.
         case outOfDate
+        /// The certificate's own time is over.
+        case ended
+        /// The file of authorities is another one now.
+        case otherAuthorities
     }
 
     /// Nil: the peer may stay.
@@ -96,8 +106,6 @@ package struct Revocations: Sendable {
         return .outOfDate
     }
 
-    /// Whether a peer that was trusted by an earlier list must go.
-    package func condemns(_ peer: PeerCertificate) -> Bool { condemnation(of: peer) != nil }
 }
 
 /// What tells one state of a file from the next without reading it.
@@ -143,4 +151,9 @@ func readRevocationLists(_ path: String) throws(TLSError) -> [RevocationListPoin
     guard isAtEnd else { throw .file(path: path, reason: "a revocation list in it is broken or cut short (\(reason))") }
     guard !lists.isEmpty else { throw .file(path: path, reason: "there is no revocation list in it") }
     return lists
+}
+
+extension PeerCertificate {
+    /// Whether its time is over.
+    package var hasEnded: Bool { notAfter.map { $0 < Int64(time(nil)) } ?? false }
 }

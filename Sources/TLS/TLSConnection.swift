@@ -142,7 +142,7 @@ final class TLSConnection {
         var peer: PeerCertificate?
         if let certificate = SSL_get0_peer_certificate(ssl) {
             let verification = judgement?.verification ?? .untrusted(reason: "no authorities to judge it by")
-            peer = PeerCertificate(certificate, verification: verification)
+            peer = PeerCertificate(certificate, verification: verification, authorities: context.authorities)
         }
         return TLSSession(version: version, cipher: cipher, peer: peer)
     }

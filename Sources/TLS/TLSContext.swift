@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import Cryptography
 internal import Glibc
 internal import Synchronization
 
@@ -21,6 +22,8 @@ package final class TLSContext: @unchecked Sendable {
     let pointer: OpaquePointer
     /// Whether peers' certificates can be judged.
     let hasAuthorities: Bool
+    /// SHA-256 of the authorities' file; empty where there is none, or it is no plain file.
+    let authorities: [UInt8]
     /// DNS names and IP addresses of our own certificate.
     package let certificateNames: [String]
     /// When our own certificate ends, in seconds since the Unix epoch.
@@ -157,6 +160,14 @@ package final class TLSContext: @unchecked Sendable {
         return context
     }
 
+    /// Why a peer whose certificate was good when it connected may not stay, as of now; nil: it may.
+    package func condemnation(of peer: PeerCertificate) -> Revocations.Condemnation? {
+        if peer.hasEnded { return .ended }
+        // Whether one of today's authorities would have it is for a new handshake to say.
+        if !authorities.isEmpty, !peer.authorities.isEmpty, peer.authorities != authorities { return .otherAuthorities }
+        return revocations?.condemnation(of: peer)
+    }
+
     /// The list as the file is now, beside certificates that stay as they were. Handshakes go on judging by the list they
     /// were made with: who asks for ``revocations`` after each has the word.
     func readRevocationsAlone() {
@@ -175,6 +186,7 @@ package final class TLSContext: @unchecked Sendable {
         }
         self.pointer = pointer
         hasAuthorities = authorities != nil
+        self.authorities = authorities.flatMap { try? readFile($0) }.map { SHA256.hash($0) } ?? []
         certificateFile = identity?.chain
         var names: [String] = []
         var expiry: Int64?

@@ -26,9 +26,6 @@ package final class TLSContextSource: Sendable {
 
     package var current: TLSContext { state.withLock { $0 } }
 
-    /// Whether `reload()` would succeed now.
-    package func attempt() throws(TLSError) { _ = try make(current) }
-
     /// Reads the files again. Throws where they are no good, and then nothing has changed.
     package func reload() throws(TLSError) {
         let made = try make(current)

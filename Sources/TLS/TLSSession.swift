@@ -32,12 +32,16 @@ package struct PeerCertificate: Sendable, Hashable {
     package let fingerprint: [UInt8]
     /// Which key signed it (RFC 5280 §4.2.1.1), in hexadecimal: names of authorities are often the same. Nil: it does not say.
     let issuer: String?
+    /// When it ends, in seconds since the Unix epoch; nil: that cannot be read.
+    package let notAfter: Int64?
+    /// By which authorities it was judged: SHA-256 of their file; empty: not known.
+    let authorities: [UInt8]
 
     package var isTrusted: Bool { verification == .trusted }
 
     package init(
         names: [String], commonName: String?, serial: String, verification: Verification, fingerprint: [UInt8] = [],
-        issuer: String? = nil
+        issuer: String? = nil, notAfter: Int64? = nil, authorities: [UInt8] = []
     ) {
         self.names = names
         self.commonName = commonName
@@ -45,6 +49,8 @@ package struct PeerCertificate: Sendable, Hashable {
         self.verification = verification
         self.fingerprint = fingerprint
         self.issuer = issuer
+        self.notAfter = notAfter
+        self.authorities = authorities
     }
 }
 

@@ -153,16 +153,13 @@ final class NodeService: Service {
         do {
             new = try load()
             try new.require(roles)
-            live.replace(by: new)
-            // A path that leads nowhere is a fault of the settings: nothing of them is taken then. (Files that are no good
-            // under the paths of before are none.)
-            if Settings.changes(from: before, to: new) != ([], []) { try watched.attempt() }
+            try new.refuseWorse(than: before, roles, inUse: watched.inUse)
         } catch {
-            live.replace(by: before)
             logger.error("settings could not be taken; those of before stay", metadata: ["reason": "\(error)"])
             return watched.reload(logger: logger)
         }
         let changes = Settings.changes(from: before, to: new)
+        live.replace(by: new)
         new.log.apply()
         budget.setLimit(new.submission.bodyMemory)
         await submission?.reconfigure(new.submission.configuration)
@@ -184,27 +181,24 @@ final class NodeService: Service {
     private func makeRelay() throws(Failure) -> RelayServer {
         let relay = settings.relay
         let tls: TLSContextSource
-        let route = try makeRoute(relay, threads: threads, on: group.next(), logger: logger)
+        let verified: TLSContextSource?
         do {
+            verified =
+                relay.verifiesSmarthost
+                ? try TLSContextSource { [live] _ throws(TLSError) in try live.current.relay.smarthostContext() } : nil
             tls = try TLSContextSource { [live] before throws(TLSError) in
-                let (relay, pki) = (live.current.relay, live.current.pki)
-                // A list that was there once does not become optional by going away.
-                let hadList = before?.revocations?.isAbsent == false
-                return try TLSContext.server(
-                    certificateChain: relay.certificate ?? "", privateKey: relay.privateKey ?? "",
-                    clientAuthorities: relay.authorities ?? "", minimum: .tls13,
-                    revocations: relay.revocations ?? "\(pki.directory)/crl.pem",
-                    revocationsAreOptional: relay.revocations == nil && !hadList
-                        && !CertificateAuthority.hasRevoked(in: pki.directory))
+                try live.current.relayContext(before: before)
             }
         } catch {
             throw Failure(
                 "\(error)",
                 hint:
-                    "see relay.certificate, relay.private-key, relay.authorities, relay.revocations; `gatepost check` looks at each"
+                    "see relay.certificate, relay.private-key, relay.authorities, relay.revocations, relay.smarthost-authorities; `gatepost check` looks at each"
             )
         }
         watched.add(tls, "relay")
+        if let verified { watched.add(verified, "relay to its smarthost") }
+        let route = try makeRoute(relay, threads: threads, on: group.next(), verified: verified, logger: logger)
         return RelayServer(
             configuration: .init(listen: addresses("relay", relay.listen), hostname: relay.hostname), tls: tls,
             route: route, group: group, logger: Logger(label: "relay"))
@@ -260,13 +254,7 @@ final class NodeService: Service {
         let sasl: SASLServer
         do {
             tls = try TLSContextSource { [live] before throws(TLSError) in
-                let submission = live.current.submission
-                let folder = submission.certificates
-                return try TLSContext.server(
-                    certificateChain: submission.certificate ?? "", privateKey: submission.privateKey ?? "",
-                    alternatives: try folder.map { folder throws(TLSError) in try TLSIdentity.all(in: folder) } ?? [],
-                    before: before,
-                    asksForCertificates: submission.asksForCertificates, ticketKeys: tickets)
+                try live.current.submissionContext(before: before, ticketKeys: tickets)
             }
             sasl = try SASLServer.shared()
         } catch let error as TLSError {
@@ -295,10 +283,10 @@ final class NodeService: Service {
         let tls: NextHopTLS
         do {
             let mutual = try TLSContextSource { [live] before throws(TLSError) in
-                try live.current.mutualContext(hadRevocations: before?.revocations?.isAbsent == false)
+                try live.current.mutualContext(before: before)
             }
             let verified = try TLSContextSource { [live] _ throws(TLSError) in
-                try TLSContext.client(authorities: live.current.forwarder.smarthostAuthorities)
+                try live.current.smarthostContext()
             }
             let unverified = try TLSContext.client(authorities: nil)
             watched.add(mutual, "forwarder")

@@ -13,11 +13,9 @@ final class WatchedCertificates: Sendable {
 
     func add(_ source: TLSContextSource, _ role: String) { sources.withLock { $0.append((source, role)) } }
 
-    /// Reads all files as they are to be read now, and changes nothing.
-    ///
-    /// - Throws: the first fault.
-    func attempt() throws(TLSError) {
-        for (source, _) in sources.withLock({ $0 }) { try source.attempt() }
+    /// The contexts of now, by role.
+    var inUse: [String: TLSContext] {
+        Dictionary(sources.withLock { $0 }.map { ($0.role, $0.source.current) }) { $1 }
     }
 
     /// Reads all files again. Where some are no good, what was read before goes on, and the log says which.
@@ -32,6 +30,7 @@ final class WatchedCertificates: Sendable {
                         "role": "\(role)", "files": .array(source.current.certificates.map { .string($0.file) }),
                     ])
                 Self.tell(source, role, logger)
+                if let fault = source.current.revocations?.fault { Self.complain(of: fault, role, logger) }
             } catch {
                 logger.error(
                     "certificates could not be read; those of before stay in use",

@@ -100,6 +100,39 @@ extension EndToEnd {
             #expect(site.arrived().count == 2)
         }
 
+        @Test func `other authorities end the connections that those of before let in, and let no new one in`()
+            async throws
+        {
+            let site = try await Site()
+            let stranger = try await Site()
+            let credential = try site.tenant("acme")
+            let authorities = "\(site.folder)/authorities.pem"
+            func trust(_ site: Site) throws {
+                try readFile("\(site.folder)/pki/ca.pem").write(toFile: authorities, atomically: true, encoding: .utf8)
+            }
+            try trust(site)
+            let relay = try await site.serve("relay", environment: ["GATEPOST_RELAY_AUTHORITIES=\(authorities)"])
+            let front = try await site.serve("submission")
+            let forwarder = try await site.serve("forwarder")
+            func send() throws {
+                try site.client(
+                    "load.py", "\(site.folder)/journal", site.ca, credential.username, credential.secretFile, "1", "1",
+                    "60", "news@acme.example", "\(front.port)"
+                ).wait()
+            }
+            try send()
+            #expect(await eventually(within: .seconds(30)) { site.arrived().count == 1 }, "\(forwarder.log)")
+            try trust(stranger)
+            relay.process.signal(SIGHUP)
+            #expect(await relay.says("does not count any more", "otherAuthorities"), "\(relay.log)")
+            try send()
+            #expect(await forwarder.says("does not know this forwarder's certificate"), "\(forwarder.log)")
+            #expect(site.arrived().count == 1)
+            try trust(site)
+            relay.process.signal(SIGHUP)
+            #expect(await eventually(within: .seconds(30)) { site.arrived().count == 2 }, "\(forwarder.log)")
+        }
+
         @Test func `a certificate is revoked while a message is being taken: it is told, and not sent again`()
             async throws
         {

@@ -154,10 +154,10 @@ import Testing
         let pair = try Pair(certificates.server(), source.current)
         pair.run()
         let peer = try #require(pair.clientEnd.session?.peer)
-        #expect(source.current.revocations?.condemns(peer) == false)
+        #expect(source.current.condemnation(of: peer) == nil)
         try openssl.writeList(list, revoking: ["server"])
         #expect(source.reloadIfRevocationsChanged().word == "read")
-        #expect(source.current.revocations?.condemns(peer) == true)
+        #expect(source.current.condemnation(of: peer) != nil)
     }
 
     @Test func `a list that changed condemns whom it was trusting`() throws {
@@ -173,7 +173,7 @@ import Testing
         pair.run()
         let peer = try #require(pair.serverEnd.session?.peer)
         #expect(peer.isTrusted)
-        #expect(source.current.revocations?.condemns(peer) == false)
+        #expect(source.current.condemnation(of: peer) == nil)
         #expect(source.reloadIfRevocationsChanged().word == "unchanged")
         try openssl.writeList(list, revoking: ["forwarder"])
         #expect(source.reloadIfRevocationsChanged().word == "read")
@@ -190,6 +190,27 @@ import Testing
         _ = try certificates.folder.write(readFile(stranger.authority.folder + "/crl.pem"), "crl.pem")
         #expect(source.reloadIfRevocationsChanged().word == "read")
         #expect(source.current.revocations?.condemnation(of: peer) == .unreadable)
+    }
+
+    @Test func `other authorities, and the end of its time, condemn whom a handshake had trusted`() throws {
+        let (certificate, key) = (authority.certificateFile(of: "server"), authority.keyFile(of: "server"))
+        let ca = try certificates.folder.write(readFile(authority.certificateFile), "authorities.pem")
+        let source = try TLSContextSource { _ throws(TLSError) in
+            try .server(certificateChain: certificate, privateKey: key, clientAuthorities: ca)
+        }
+        let pair = try Pair(source.current, certificates.client(as: "forwarder"))
+        pair.run()
+        let peer = try #require(pair.serverEnd.session?.peer)
+        #expect(peer.isTrusted && !peer.hasEnded)
+        try source.reload()
+        #expect(source.current.condemnation(of: peer) == nil)
+        let stranger = try Certificates()
+        _ = try certificates.folder.write(readFile(stranger.authority.certificateFile), "authorities.pem")
+        #expect(source.current.condemnation(of: peer) == nil, "what was not read again is not known")
+        try source.reload()
+        #expect(source.current.condemnation(of: peer) == .otherAuthorities)
+        let past = PeerCertificate(names: [], commonName: nil, serial: "1", verification: .trusted, notAfter: 1)
+        #expect(past.hasEnded && source.current.condemnation(of: past) == .ended)
     }
 
     @Test func `a list counts although the role's own key is no good, and is made whole when that is mended`() throws {
@@ -215,7 +236,7 @@ import Testing
         #expect(source.reloadIfRevocationsChanged().word == "read alone")
         #expect(source.current.revocations?.condemnation(of: peer) == .revoked)
         // The handshake still goes by the list it was made with; the one in force is asked for after it.
-        #expect(source.current.revocations?.condemns(try connect()) == true)
+        #expect(source.current.condemnation(of: try connect()) != nil)
         #expect(source.reloadIfRevocationsChanged().word == "unchanged")
         unlink(list)
         #expect(source.reloadIfRevocationsChanged().word == "read alone")

@@ -4,10 +4,13 @@ import Glibc
 package enum Loopback {
     /// A socket that listens on a free port.
     package static func listen(backlog: Int32 = 128) -> (socket: Int32, port: Int) {
-        let port = FreePort.find()
-        guard let listener = bound(to: port) else { preconditionFailure("no port") }
-        precondition(Glibc.listen(listener, backlog) == 0, "it cannot listen")
-        return (listener, port)
+        while true {
+            let port = FreePort.find()
+            // (A stranger may have been faster.)
+            guard let listener = bound(to: port) else { continue }
+            precondition(Glibc.listen(listener, backlog) == 0, "it cannot listen")
+            return (listener, port)
+        }
     }
 
     /// A socket that has the port and does nothing with it; nil: another has it.

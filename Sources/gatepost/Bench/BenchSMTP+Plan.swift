@@ -37,7 +37,7 @@ extension BenchSMTP {
         if reason.contains("sessions open") || reason.contains("authentication: 421") {
             return "the server lets one login have so many sessions: fewer --connections, or more logins (--logins)"
         }
-        if reason.contains("the server offers no") {
+        if reason.contains("the server offers no auth") {
             return "without --mechanism the first that the server offers and this client knows is taken"
         }
         if reason.contains("wrong version number"), implicitTLS {

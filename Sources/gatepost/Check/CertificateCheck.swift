@@ -42,7 +42,7 @@ struct CertificateCheck {
     private func missing(for role: Serve.Role, _ files: [String?]) -> [Finding] {
         guard files.contains(where: { $0 != nil }) else { return [] }
         do throws(Failure) {
-            try settings.require([role])
+            try settings.requireFiles([role])
             return []
         } catch {
             // Half a pair has its finding.

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Glibc
 import Postgres
 import Synchronization
@@ -269,7 +270,12 @@ struct CredentialFile {
         ("expires", { text, now, row in row.terms.expires = try ArgumentText.end(text, now: now) }),
     ]
 
-    private static func words(_ text: String) -> [String] { text.split(separator: " ").map(String.init) }
+    /// A cell that is not empty says something: blanks alone would be any network, any sender.
+    private static func words(_ text: String) throws -> [String] {
+        let words = text.split(separator: " ").map(String.init)
+        guard !words.isEmpty else { throw ValidationError("expected words apart by blanks, or nothing") }
+        return words
+    }
 
     private static func columns(_ names: [String], _ path: String) throws(Failure) -> [(
         name: String, understand: Understanding

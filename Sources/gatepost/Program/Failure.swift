@@ -14,7 +14,7 @@ enum ExitStatus: Int32, Sendable {
 }
 
 /// Why a command did not do what it was told: what is wrong, and what helps.
-struct Failure: Error, Equatable {
+struct Failure: Error, Equatable, CustomStringConvertible {
     /// Goes on after `error: `; names from outside are already `printable`.
     var message: String
     /// The command or the change that helps, after `hint: `.
@@ -26,6 +26,9 @@ struct Failure: Error, Equatable {
         self.hint = hint
         self.status = status
     }
+
+    /// In one line, for a log.
+    var description: String { hint.map { "\(message) (\($0))" } ?? message }
 
     /// `error: …`, a blank line, `hint: …`.
     var text: String {

@@ -33,7 +33,8 @@ final class QuickstartFolder: Sendable {
     func lock() throws {
         try Self.refuseForeign(path)
         do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
         } catch {
             throw Failure("cannot make the folder \(path.printable): \(error.localizedDescription)")
         }

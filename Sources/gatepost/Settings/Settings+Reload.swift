@@ -6,6 +6,7 @@ extension Settings {
         switch key {
         case "submission.listen", "submission.listen-tls", "submission.threads": false
         case "relay.certificate", "relay.private-key", "relay.authorities", "relay.revocations",
+            "relay.smarthost-authorities",
             "forwarder.certificate", "forwarder.private-key", "forwarder.authorities", "forwarder.revocations",
             "forwarder.smarthost-authorities",
             "pki.directory", "log.level", "log.refusals-per-minute",
