@@ -70,8 +70,8 @@ package final class DeliveryConnection: Hop {
 
     package func deliver(_ transaction: DeliveryDialogue.Transaction) {
         guard let handler else { return report(.failed(reason: "the connection was closed")) }
-        // The authorities or the list by which its certificate was good may be others by now.
-        if let peer = handler.peer, tls.context(for: hop.tls)?.condemnation(of: peer) != nil {
+        // The list by which its certificate was good may be another one by now.
+        if let peer = handler.peer, tls.context(for: hop.tls)?.revocations?.condemnation(of: peer) != nil {
             return handler.fail("TLS: the certificate of \(hop.serverName) does not count any more")
         }
         handler.deliver(transaction)

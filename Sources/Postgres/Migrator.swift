@@ -28,8 +28,9 @@ package struct Migrator: Sendable {
     /// Reads what the database has; changes nothing.
     package func plan(_ connection: DatabaseConnection) async throws -> Plan {
         let plan = try plan(against: await applied(connection))
-        // (Until then some have not been made.)
-        if plan.migrations.isEmpty { try await refuseLostRoles(connection) }
+        // (Until its migration was applied a role has not been made.)
+        let due = plan.migrations.contains { $0.name.hasPrefix("0003") } ? Array(Self.roles.prefix(3)) : Self.roles
+        try await refuseLostRoles(connection, due)
         return plan
     }
 
@@ -85,18 +86,19 @@ package struct Migrator: Sendable {
 
     /// What a dump does not bring: roles belong to the cluster. What was restored before they were there, or without its owners
     /// (`--no-owner`), is the restorer's, and nothing is granted. No migration mends that.
-    private func refuseLostRoles(_ connection: DatabaseConnection) async throws {
+    private func refuseLostRoles(_ connection: DatabaseConnection, _ due: [String]) async throws {
         let rows = try await connection.query(
             """
             SELECT pg_get_userbyid(n.nspowner) AS owner,
                 ARRAY(SELECT r FROM unnest($1) AS r WHERE to_regrole(r) IS NULL) AS missing,
-                ARRAY(SELECT r FROM unnest($1) AS r WHERE to_regrole(r) IS NOT NULL
-                      AND r IN ('gatepost_node', 'gatepost_admin', 'gatepost_viewer')
-                      AND NOT has_schema_privilege(r, CASE r WHEN 'gatepost_node' THEN 'ledger' ELSE 'admin' END, 'USAGE')
-                ) AS refused
+                ARRAY(SELECT r FROM unnest($1) AS r
+                      WHERE CASE WHEN to_regrole(r) IS NULL THEN false
+                                 WHEN r = 'gatepost_node' THEN NOT has_schema_privilege(r, 'ledger', 'USAGE')
+                                 WHEN r = 'gatepost_admin' THEN NOT has_schema_privilege(r, 'admin', 'USAGE')
+                                 ELSE false END) AS refused
             FROM pg_catalog.pg_namespace n
             WHERE n.nspname = 'ledger' AND to_regclass('gatepost.tenant') IS NOT NULL AND to_regnamespace('admin') IS NOT NULL
-            """, [.textArray(Self.roles)])
+            """, [.textArray(due)])
         guard let row = rows.first else { return }
         let (owner, missing, refused) = (
             try row.string("owner"), try row.strings("missing"), try row.strings("refused")
@@ -124,6 +126,8 @@ package struct Migrator: Sendable {
         "gatepost_report_view",
     ]
 
+    private static let most: Int32 = 50_000
+
     /// Events of a dump, a part at a time, each of which stays done.
     private func putFirst(_ connection: DatabaseConnection, _ restored: @Sendable (Int64) -> Void) async throws {
         let may = try await connection.query(
@@ -136,11 +140,13 @@ package struct Migrator: Sendable {
         var sum: Int64 = 0
         while true {
             let rows = try await connection.query(
-                "SELECT last, moved FROM gatepost.event_restored(50000, $1)", [.optional(last)])
-            guard let row = rows.first, try row.int64("moved") > 0 else { return }
+                "SELECT last, moved FROM gatepost.event_restored($1, $2)", [.int32(Self.most), .optional(last)])
+            guard let row = rows.first, case let moved = try row.int64("moved"), moved > 0 else { return }
             last = try row.uuid("last")
-            sum += try row.int64("moved")
+            sum += moved
             restored(sum)
+            // (Less than a part is the last: what nodes write meanwhile is not run after.)
+            if moved < Int64(Self.most) { return }
         }
     }
 

@@ -113,19 +113,24 @@ final class RelayHandler: ChannelDuplexHandler {
         }
     }
 
-    /// Whether the connection has ended now: what its certificate was judged by is no more, and nothing is under way.
+    /// Whether the connection has ended now: what its certificate was judged by is no more. Where nobody has taken that back, a
+    /// message under way is finished first.
     @discardableResult
     private func judgeAgain() -> Bool {
         guard let certificate, certificate.isTrusted,
             let condemnation = shared.tls.current.condemnation(of: certificate)
         else { return false }
-        shared.logger.warning(
-            "connection ended: its certificate does not count any more",
-            metadata: ["client": "\(clientAddress)", "peer": "\(peerName)", "reason": "\(condemnation)"])
-        if dialogue.isAwaitingAnswer {
-            ending = .untrusted(condemnation)
-            return false
+        let goesOn = dialogue.isAwaitingAnswer || condemnation.spares && dialogue.isInTransaction
+        if ending == nil || !goesOn {
+            shared.logger.warning(
+                "connection ended: its certificate does not count any more",
+                metadata: [
+                    "client": "\(clientAddress)", "peer": "\(peerName)", "reason": "\(condemnation)",
+                    "after": goesOn ? "its message" : "nothing",
+                ])
         }
+        ending = .untrusted(condemnation)
+        if goesOn { return false }
         end(with: .untrusted(condemnation))
         return true
     }
@@ -159,6 +164,7 @@ final class RelayHandler: ChannelDuplexHandler {
             }
         }
         write(output)
+        if let ending, !dialogue.isInTransaction, !dialogue.isAwaitingAnswer { return end(with: ending) }
         if isShuttingDown, !dialogue.isInTransaction { end(with: .shuttingDown) }
     }
 

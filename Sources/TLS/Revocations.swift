@@ -92,6 +92,9 @@ package struct Revocations: Sendable {
         case ended
         /// The file of authorities is another one now.
         case otherAuthorities
+
+        /// Nobody has taken it back: a message under way may be finished.
+        package var spares: Bool { self == .ended || self == .otherAuthorities }
     }
 
     /// Nil: the peer may stay.

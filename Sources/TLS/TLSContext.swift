@@ -160,12 +160,14 @@ package final class TLSContext: @unchecked Sendable {
         return context
     }
 
-    /// Why a peer whose certificate was good when it connected may not stay, as of now; nil: it may.
+    /// Why a client whose certificate was good when it connected may not stay, as of now; nil: it may.
     package func condemnation(of peer: PeerCertificate) -> Revocations.Condemnation? {
+        guard peer.isTrusted else { return nil }
+        if let taken = revocations?.condemnation(of: peer) { return taken }
         if peer.hasEnded { return .ended }
         // Whether one of today's authorities would have it is for a new handshake to say.
-        if !authorities.isEmpty, !peer.authorities.isEmpty, peer.authorities != authorities { return .otherAuthorities }
-        return revocations?.condemnation(of: peer)
+        let isOfOthers = !authorities.isEmpty && !peer.authorities.isEmpty && peer.authorities != authorities
+        return isOfOthers ? .otherAuthorities : nil
     }
 
     /// The list as the file is now, beside certificates that stay as they were. Handshakes go on judging by the list they

@@ -32,6 +32,22 @@ import Testing
         try await second.checkServes(connection)
     }
 
+    @Test func `a schema whose owner or whose grants a restore has lost is not up to date`() async throws {
+        let connection = try await PrivateDatabase.create().connection()
+        try await Migrator.embedded.migrate(connection)
+        for (loss, words) in [
+            ("ALTER SCHEMA ledger OWNER TO postgres", "the schema belongs to postgres, not to gatepost_owner"),
+            ("REVOKE USAGE ON SCHEMA admin FROM gatepost_admin", "gatepost_admin may not use the schema"),
+        ] {
+            try await connection.query("BEGIN")
+            try await connection.query(loss)
+            let error = await #expect(throws: MigrationError.self) { _ = try await Migrator.embedded.plan(connection) }
+            #expect(error?.message.hasPrefix(words) == true, "\(String(describing: error))")
+            try await connection.query("ROLLBACK")
+        }
+        #expect(try await Migrator.embedded.plan(connection).isEmpty)
+    }
+
     @Test func `twenty migrations at once do it once`() async throws {
         let database = try await PrivateDatabase.createEmpty()
         let migrator = Migrator(migrations: [Self.roles, Self.table], functions: [Self.function(returning: 1)])

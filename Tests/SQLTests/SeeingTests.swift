@@ -1,3 +1,4 @@
+import Foundation
 import Postgres
 import TestSupport
 import Testing
@@ -172,18 +173,21 @@ import Testing
     }
 
     @Test func `events of a dump, whose transactions seem yet to come, stand before what comes`() async throws {
+        // In the first minutes of a day of UTC nothing could be hidden: what is looked for has ten minutes to spare.
+        let minutes = Int(Date().timeIntervalSince1970) % 86_400 / 60
+        guard minutes > 11 else { return }
         let fixture = try await Fixture()
         try await fixture.main.query(
             """
             INSERT INTO gatepost.event (tenant_id, id, at, kind, xid)
-            SELECT 1, gatepost.uuid_floor(clock_timestamp() - n * interval '1 minute'), clock_timestamp(), 'relay_changed',
-                CASE n WHEN 20 THEN '5' ELSE (100000000 - n)::text END::xid8 FROM generate_series(0, 20) n
+            SELECT 1, gatepost.uuid_floor(date_trunc('day', now(), 'UTC') + n * interval '1 second'), now(), 'relay_changed',
+                CASE n WHEN 0 THEN '5' ELSE (100000000 + n)::text END::xid8 FROM generate_series(0, 20) n
             """)
         func list(_ since: String, _ kind: String) async throws -> Int64 {
             try await fixture.number(
                 """
                 SELECT count(*) FROM admin.event_list(
-                    NULL, NULL, NULL, NULL, NULL, clock_timestamp() - interval '\(since)', NULL, 100, NULL) e
+                    NULL, NULL, NULL, NULL, NULL, date_trunc('day', now(), 'UTC') + interval '\(since)', NULL, 100, NULL) e
                 WHERE e.kind = '\(kind)'
                 """)
         }
@@ -191,14 +195,14 @@ import Testing
             try await fixture.text(
                 "SELECT position FROM admin.event_after(NULL, 10, NULL, NULL, NULL, NULL, NULL)"))
         try await fixture.main.query("SELECT admin.tenant_set('tester', 'acme', '{\"daily\": 5}')")
-        let hidden = try await list("5 minutes", "tenant_changed")
+        let hidden = try await list("10 minutes 10 seconds", "tenant_changed")
         #expect(hidden == 0, "\(hidden): the dump's newest hides what is new, and this is what is mended")
         #expect(try await fixture.number("SELECT moved FROM gatepost.event_restored(1000, NULL)") >= 21)
         #expect(try await fixture.number("SELECT moved FROM gatepost.event_restored(1000, NULL)") == 0)
-        #expect(try await list("1 day", "relay_changed") == 21)
-        #expect(try await list("5 minutes", "tenant_changed") > 0)
+        #expect(try await list("0", "relay_changed") == 21)
+        #expect(try await list("10 minutes 10 seconds", "tenant_changed") > 0)
         // (Transactions that are open beside it are waited for, whoever's they are.)
-        let isAlone = try await eventually {
+        let isAlone = try await eventually(within: .seconds(60)) {
             try await fixture.number(
                 "SELECT count(*) FROM admin.event_after('\(begun)', 100, NULL, NULL, NULL, NULL, NULL)") == 1
         }

@@ -1,4 +1,3 @@
-import ArgumentParser
 import Glibc
 import Postgres
 import Synchronization
@@ -273,7 +272,7 @@ struct CredentialFile {
     /// A cell that is not empty says something: blanks alone would be any network, any sender.
     private static func words(_ text: String) throws -> [String] {
         let words = text.split(separator: " ").map(String.init)
-        guard !words.isEmpty else { throw ValidationError("expected words apart by blanks, or nothing") }
+        guard !words.isEmpty else { throw ArgumentProblem("expected words apart by blanks, or nothing") }
         return words
     }
 

@@ -28,8 +28,7 @@ struct ManCommand: ParsableCommand {
             for page in pages {
                 let folder = "\(directory)/man\(page.section)"
                 do {
-                    try FileManager.default.createDirectory(
-                        atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+                    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
                     try page.source.write(toFile: "\(folder)/\(page.fileName)", atomically: true, encoding: .utf8)
                 } catch {
                     throw Failure("\(folder.printable): \(error.localizedDescription.printable)")

@@ -32,7 +32,7 @@ struct MigrateCommand: AsyncParsableCommand {
                 let plan = try await Migrator.embedded.migrate(connection) { file in
                     output.note("applying \(file.kind.rawValue) \(file.name)")
                 } restored: { events in
-                    output.note("\(events) events of a restored dump stand before all that come from now on")
+                    output.note("events of a restored dump put before all that come from now on: \(events) so far")
                 }
                 output.show(
                     Self.json("applied", plan),

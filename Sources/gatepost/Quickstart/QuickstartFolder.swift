@@ -33,8 +33,11 @@ final class QuickstartFolder: Sendable {
     func lock() throws {
         try Self.refuseForeign(path)
         do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+            let isNew = access(path, F_OK) != 0
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            // Whatever the umask, nobody else puts settings or secrets of his own here.
+            var status = stat()
+            if isNew, stat(path, &status) == 0, status.st_mode & 0o022 != 0 { chmod(path, status.st_mode & 0o755) }
         } catch {
             throw Failure("cannot make the folder \(path.printable): \(error.localizedDescription)")
         }

@@ -87,7 +87,8 @@ extension Settings {
         var makers: [(role: String, make: Maker)] = []
         if roles.contains(.relay) {
             makers.append(("relay", { new, before throws(TLSError) in try new.relayContext(before: before) }))
-            if relay.verifiesSmarthost {
+            // (Whether it is verified is for a restart to change.)
+            if inUse["relay to its smarthost"] != nil {
                 makers.append(
                     ("relay to its smarthost", { new, _ throws(TLSError) in try new.relay.smarthostContext() }))
             }
