@@ -152,6 +152,10 @@ final class Scene: Sendable {
         return verdict
     }
 
+    /// Every recipient that is stored, wherever: upkeep moves those that wait out of partitions whose time is over.
+    static let recipients =
+        "(SELECT * FROM gatepost.recipient UNION ALL SELECT * FROM gatepost.recipient_straggler)"
+
     /// How many recipients are neither delivered nor bounced nor cancelled; nil: the database does not say.
     ///
     /// - Parameters:
@@ -160,7 +164,7 @@ final class Scene: Sendable {
     func waiting(isMarked: Bool, before limit: Date = .distantFuture) async -> Int64? {
         let rows = try? await site.sql.query(
             """
-            SELECT count(*) AS n FROM gatepost.recipient r
+            SELECT count(*) AS n FROM \(Self.recipients) r
             WHERE r.state IN ('queued', 'deferred') AND (r.mark IS NOT NULL) = $1
               AND r.message_id < gatepost.uuid_floor(to_timestamp($2))
             """, [.bool(isMarked), .double(limit.timeIntervalSince1970)])
@@ -188,7 +192,7 @@ final class Scene: Sendable {
             SELECT format('%s of %s: %s, owner %s (%s), mark %s, due in %s s, %s attempts, %s', r.address, r.message_id,
                           r.state, r.owner_id, o.node, r.mark, extract(epoch FROM r.next_attempt - clock_timestamp())::int,
                           r.attempts, r.reply_code) AS what
-            FROM gatepost.recipient r LEFT JOIN gatepost.owner o ON o.id = r.owner_id
+            FROM \(Self.recipients) r LEFT JOIN gatepost.owner o ON o.id = r.owner_id
             WHERE r.state IN ('queued', 'deferred') LIMIT 5
             """)
         guard let rows else { return leg.say("the database does not say what waits") }

@@ -125,7 +125,7 @@ struct Clocks: Sendable {
             guard let load = scene.load, load.isStopping else { continue }
             try? await database.set(
                 to: """
-                    coalesce((SELECT max(next_attempt) FROM gatepost.recipient WHERE state IN ('queued', 'deferred')),
+                    coalesce((SELECT max(next_attempt) FROM \(Scene.recipients) r WHERE state IN ('queued', 'deferred')),
                              ledger.clock()) + interval '1 minute'
                     """)
         }
@@ -176,8 +176,12 @@ struct Clocks: Sendable {
         }
         let deferred = try await sql.query("SELECT count(*) AS n FROM gatepost.event WHERE kind = 'deferred'")
         verdict.count("deferrals", Int(try deferred.first?.int64("n") ?? 0))
+        let moved = try await sql.query("SELECT count(*) AS n FROM gatepost.recipient_straggler")
+        verdict.count("stragglers", Int(try moved.first?.int64("n") ?? 0))
         for row in try await sql.query(
-            "SELECT r.message_id FROM gatepost.recipient r WHERE r.state = 'bounced' AND r.domain <> 'bounce.example'")
+            """
+            SELECT r.message_id FROM \(Scene.recipients) r WHERE r.state = 'bounced' AND r.domain <> 'bounce.example'
+            """)
         { verdict.add(.lost, "\(try row.uuid("message_id")) was given up before its time") }
     }
 }
