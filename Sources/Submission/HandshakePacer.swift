@@ -7,7 +7,8 @@ import Postgres
 /// key exchange and a signature.
 ///
 /// Where the loop has to wait for a processor, handshakes get a fifth of its time, those from addresses that have logged
-/// in before first, and strangers half of that; elsewhere they begin at once. One per event loop, and bound to it.
+/// in before first, and strangers half of that; elsewhere they begin at once. Whoever then logs in was no flood: what that
+/// handshake took is given back. One per event loop, and bound to it.
 final class HandshakePacer {
     /// Time on a processor that may be spent, in nanoseconds: a share of an event loop's time, of which so much is saved up
     /// that a crowd's handshakes begin at once.
@@ -21,6 +22,21 @@ final class HandshakePacer {
         }
 
         mutating func spend(_ used: Int64) { left = max(-Self.most, left - used) }
+
+        mutating func giveBack(_ used: Int64) { left = min(Self.most, left + used) }
+    }
+
+    /// What one handshake has taken.
+    final class Toll {
+        fileprivate var time: Int64 = 0
+        fileprivate let isKnown: Bool
+
+        fileprivate init(isKnown: Bool) { self.isKnown = isKnown }
+    }
+
+    private struct Waiting {
+        let begin: () -> Void
+        let toll: Toll
     }
 
     private static let pause = TimeAmount.milliseconds(5)
@@ -31,8 +47,8 @@ final class HandshakePacer {
     private var everyones = Credit(share: 0.2)
     private var strangers = Credit(share: 0.1)
     private var added: NIODeadline
-    private var waitingKnown: Deque<() -> Void> = []
-    private var waitingStrangers: Deque<() -> Void> = []
+    private var waitingKnown: Deque<Waiting> = []
+    private var waitingStrangers: Deque<Waiting> = []
     private var isScheduled = false
 
     /// What it is, and what the loop's thread has had of a processor, in nanoseconds.
@@ -54,9 +70,19 @@ final class HandshakePacer {
     }
 
     /// - Parameter begin: called now or later; of one whose client has gone it does nothing, and costs nothing.
-    func take(isKnown: Bool, _ begin: @escaping () -> Void) {
-        if isKnown { waitingKnown.append(begin) } else { waitingStrangers.append(begin) }
+    /// - Returns: for ``giveBack(_:)``.
+    func take(isKnown: Bool, _ begin: @escaping () -> Void) -> Toll {
+        let waiting = Waiting(begin: begin, toll: Toll(isKnown: isKnown))
+        if isKnown { waitingKnown.append(waiting) } else { waitingStrangers.append(waiting) }
         if !isScheduled { work() }
+        return waiting.toll
+    }
+
+    /// Its client has logged in.
+    func giveBack(_ toll: Toll) {
+        everyones.giveBack(toll.time)
+        if !toll.isKnown { strangers.giveBack(toll.time) }
+        toll.time = 0
     }
 
     private func work() {
@@ -66,17 +92,14 @@ final class HandshakePacer {
         added = now
         let isPaced = isScarce()
         while !isPaced || everyones.left > 0 {
+            let next = waitingKnown.popFirst() ?? (!isPaced || strangers.left > 0 ? waitingStrangers.popFirst() : nil)
+            guard let next else { break }
             let before = time.used()
-            if let begin = waitingKnown.popFirst() {
-                begin()
-                everyones.spend(time.used() - before)
-            } else if !isPaced || strangers.left > 0, let begin = waitingStrangers.popFirst() {
-                begin()
-                everyones.spend(time.used() - before)
-                strangers.spend(time.used() - before)
-            } else {
-                break
-            }
+            next.begin()
+            let used = time.used() - before
+            next.toll.time = used
+            everyones.spend(used)
+            if !next.toll.isKnown { strangers.spend(used) }
         }
         guard !(waitingKnown.isEmpty && waitingStrangers.isEmpty) else { return }
         isScheduled = true

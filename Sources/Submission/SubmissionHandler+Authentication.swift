@@ -264,6 +264,8 @@ extension SubmissionHandler {
         if shared.directory.generation != askedAt { shared.open.recheck(login.name) }
         watchEnd()
         visit.authenticated(as: login.name, shared.doorkeeper)
+        if let toll { shared.pacers.pacer(of: eventLoop).giveBack(toll) }
+        toll = nil
         shared.directory.uses.note(login, from: clientAddress, at: shared.acceptor.clock.now)
         dialogue.authenticated(limits: limits(of: login), naming: { refusals.name($0) }, into: &output)
         moveDeadline()

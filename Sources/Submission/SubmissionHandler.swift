@@ -62,6 +62,10 @@ final class SubmissionHandler: ChannelDuplexHandler {
     /// What a handshake takes of the heap for a moment: OpenSSL's two record buffers and its keys.
     private static let handshakeChurn = 48 * 1024
     private var isReadHeld = false
+    /// Something has come since an answer is awaited.
+    private var hasReadAhead = false
+    /// What the handshake took of the time for handshakes, until there is a login.
+    var toll: HandshakePacer.Toll?
     /// Nothing more will come.
     private var hasInputEnded = false
     private var hasReceived = false
@@ -149,6 +153,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
         }
         hasReceived = true
         body.received(bytes.readableBytes)
+        hasReadAhead = isAwaitingAnswer
         dialogue.receive(&bytes)
         isUnanswered = true
         advance()
@@ -168,11 +173,13 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     private static let quickAcknowledgement = NIOBSDSocket.Option(rawValue: TCP_QUICKACK)
 
-    /// No more is read while an answer is awaited or replies wait unread: memory stays bounded.
+    /// No more is read while an answer is awaited or replies wait unread: memory stays bounded. Only when something has come
+    /// meanwhile, that is: most clients say nothing before they are answered, and to take the socket out of the loop's
+    /// interest and into it again would be two system calls for each message.
     func read(context: ChannelHandlerContext) {
         if isClosing {
             readSlowly(context)
-        } else if isAwaitingAnswer || body.isHeld || !context.channel.isWritable {
+        } else if mustHoldRead(context) {
             isReadHeld = true
         } else {
             context.read()
@@ -359,7 +366,9 @@ final class SubmissionHandler: ChannelDuplexHandler {
         TLSHandler(context: shared.tls.current, mode: .server) { [self] decide in
             guard let context else { return decide(false) }
             let isKnown = shared.doorkeeper.knows(visit.group)
-            shared.pacers.pacer(of: context.eventLoop).take(isKnown: isKnown) { decide(self.beginHandshake()) }
+            toll = shared.pacers.pacer(of: context.eventLoop).take(isKnown: isKnown) {
+                decide(self.beginHandshake())
+            }
         }
     }
 
@@ -392,10 +401,12 @@ final class SubmissionHandler: ChannelDuplexHandler {
         }
     }
 
+    private func mustHoldRead(_ context: ChannelHandlerContext) -> Bool {
+        (isAwaitingAnswer && hasReadAhead) || body.isHeld || !context.channel.isWritable
+    }
+
     private func releaseRead() {
-        guard let context, isReadHeld,
-            isClosing || (!isAwaitingAnswer && !body.isHeld && context.channel.isWritable)
-        else { return }
+        guard let context, isReadHeld, isClosing || !mustHoldRead(context) else { return }
         isReadHeld = false
         context.read()
     }

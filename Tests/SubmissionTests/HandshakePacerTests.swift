@@ -14,7 +14,7 @@ import Testing
         let pacer = HandshakePacer(eventLoop, time: time) { isScarce }
         var begun: [Int] = []
         func take(_ number: Int, isKnown: Bool, costing milliseconds: Int64 = 0) {
-            pacer.take(isKnown: isKnown) {
+            _ = pacer.take(isKnown: isKnown) {
                 begun.append(number)
                 used += milliseconds * 1_000_000
             }
@@ -42,5 +42,34 @@ import Testing
         #expect(begun.last == 5)
         for number in 6...9 { take(number, isKnown: false, costing: 30) }
         #expect(begun.suffix(4) == [6, 7, 8, 9], "nobody waits where there is time")
+    }
+
+    @Test(arguments: [true, false])
+    func `what a login's handshake took is given back, once`(isKnown: Bool) {
+        let eventLoop = EmbeddedEventLoop()
+        var used: Int64 = 0
+        let now = NIODeadline.uptimeNanoseconds(1_000_000_000)
+        let pacer = HandshakePacer(eventLoop, time: .init(now: { now }, used: { used })) { true }
+        var begun = 0
+        func take() -> HandshakePacer.Toll {
+            pacer.take(isKnown: isKnown) {
+                begun += 1
+                used += 60_000_000
+            }
+        }
+        for number in 1...3 {
+            let toll = take()
+            #expect(begun == number, "all that was saved up is there again")
+            pacer.giveBack(toll)
+        }
+        let last = take()
+        #expect(begun == 4)
+        _ = take()
+        #expect(begun == 4, "that one has not logged in")
+        pacer.giveBack(last)
+        pacer.giveBack(last)
+        _ = take()
+        eventLoop.advanceTime(by: .milliseconds(5))
+        #expect(begun == 5, "of the two that wait one finds something left")
     }
 }
