@@ -25,6 +25,9 @@ package struct AttemptRules: Sendable {
     /// Pools, their relays and what helps are the operator's.
     private static let noRelayForSender = "no server was available to pass it on"
 
+    /// After the first attempt, where the connection was lost before all of the message was sent.
+    private static let firstPause = Duration.seconds(2)
+
     package let schedule: RetrySchedule
 
     package init(schedule: RetrySchedule) { self.schedule = schedule }
@@ -82,10 +85,9 @@ package struct AttemptRules: Sendable {
             case .bounced: settled = .bounced
             case .deferred:
                 let attempts = Int(recipient.attempts) + 1
-                // A relay that died in the middle is back soon: the first tries need not wait for the schedule.
                 let wait =
-                    isInterruption && attempts <= 3
-                    ? Duration.seconds(1 << attempts)
+                    isInterruption
+                    ? waitOnceInterrupted(attempts, outcome.reply, jitter: jitter)
                     : schedule.wait(after: attempts, jitter: jitter)
                 let isTooLate = isExpired(message, now: now)
                 settled = isTooLate ? .bounced : .deferred(until: now.advanced(by: wait))
@@ -95,6 +97,17 @@ package struct AttemptRules: Sendable {
                 recipient: recipient, outcome: settled, reply: outcome.reply,
                 wordsForSender: outcome.reply.isAboutRelay ? Self.noRelayForSender : nil, givenUpAfter: givenUpAfter)
         }
+    }
+
+    /// A relay that died in the middle is back soon, so the first try need not wait for the schedule, nor does it count in it.
+    /// Not so where the server itself would have us go (`421`), nor where all of the message was sent: it may have been
+    /// taken, and each try may be one more copy (RFC 5321 §4.5.4.1).
+    private func waitOnceInterrupted(_ attempts: Int, _ reply: RemoteReply, jitter: Double) -> Duration {
+        guard reply.isOurs || reply.isFromOurRelay, reply.command != RemoteReply.endOfData else {
+            return schedule.wait(after: attempts, jitter: jitter)
+        }
+        let wait = schedule.wait(after: max(attempts - 1, 1), jitter: jitter)
+        return attempts == 1 ? min(Self.firstPause, wait) : wait
     }
 
     private func isExpired(_ message: QueuedMessage, now: Instant) -> Bool {

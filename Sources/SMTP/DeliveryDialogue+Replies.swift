@@ -16,7 +16,7 @@ extension DeliveryDialogue {
             case .mail: "MAIL FROM"
             case .recipient: "RCPT TO"
             case .data, .content: "DATA"
-            case .final, .emptyFinal: "end of data"
+            case .final, .emptyFinal: RemoteReply.endOfData
             }
         }
     }
@@ -204,7 +204,8 @@ extension DeliveryDialogue {
         let isOurs =
             (530..<540).contains(reply.code)
             || reply.saysRelayingDenied
-                && (reply.command == "MAIL FROM" || transaction.submitter != nil && reply.command != "end of data")
+                && (reply.command == "MAIL FROM"
+                    || transaction.submitter != nil && reply.command != RemoteReply.endOfData)
         let isTooMany = reply.code == 552 && reply.command == "RCPT TO"
         return reply.code < 500 || isOurs || isTooMany ? .deferred(reply) : .bounced(reply)
     }
@@ -216,7 +217,8 @@ extension DeliveryDialogue {
         let said = line.dropFirst(4)
         let enhanced = EnhancedCode(prefixOf: said)
         let text = enhanced == nil ? said : said.drop { $0 != 0x20 }.dropFirst()
-        return RemoteReply(code: 421, enhanced: enhanced, lines: [Array(text)], command: awaited)
+        return RemoteReply(
+            code: 421, enhanced: enhanced, lines: [Array(text)], command: awaited, isFromOurRelay: isToOurRelay)
     }
 
     /// The connection is over: whoever has no outcome yet is deferred.

@@ -217,7 +217,7 @@ package struct DeliveryDialogue {
     }
 
     /// Our own relays alone are told a submitter.
-    private var isToOurRelay: Bool {
+    var isToOurRelay: Bool {
         if case .transfer(_, let transfer) = state { transfer.transaction.submitter != nil } else { false }
     }
 

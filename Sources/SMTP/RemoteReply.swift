@@ -14,6 +14,8 @@ package struct RemoteReply: Hashable, Sendable, CustomStringConvertible {
     private let isFromReporter: Bool
 
     package static let maxTextLength = 1000
+    /// ``command`` where all of the message has been sent: it may have been taken, if this is no reply of the server's.
+    package static let endOfData = "end of data"
 
     package init(
         code: Int, enhanced: EnhancedCode?, text: String, command: String, isOurs: Bool = false,
