@@ -28,7 +28,8 @@ struct MailArgument: Equatable {
 
     init(parsing argument: ArraySlice<UInt8>, submitter rule: SubmitterRule = .optional) throws(CommandFault) {
         guard argument.startsIgnoringCase("FROM:") else { throw CommandFault(.mailSyntax) }
-        let (path, rest) = try splitPath(argument.dropFirst(5), orThrow: .sender(.malformed))
+        let (path, rest) = try splitPath(
+            argument.dropFirst(5), orThrow: .sender(.malformed), unbegun: .senderWithoutBrackets)
         // Wherever SMTPUTF8 stands behind it, it decides what the path may be.
         let isInternationalized = rest.split(separator: .space).contains { $0.equalsIgnoringCase("SMTPUTF8") }
         do throws(AddressError) {
@@ -62,7 +63,9 @@ struct MailArgument: Equatable {
             parameters.envelopeID = try parameter.parsed(DeliveryStatusParameters.envelopeID)
         } else if parameter.keyword.equalsIgnoringCase("AUTH") {
             submitter = parameter.value.flatMap(Self.submitter)
-            if submitter == nil, rule == .optional { throw CommandFault(.malformedParameter) }
+            if submitter == nil, rule == .optional, !parameter.hasBracketedMailbox {
+                throw CommandFault(.malformedParameter)
+            }
         } else {
             throw CommandFault(.unknownParameter)
         }
@@ -86,7 +89,8 @@ struct RecipientArgument: Equatable {
     /// `isInternationalized`: MAIL had SMTPUTF8.
     init(parsing argument: ArraySlice<UInt8>, isInternationalized: Bool = false) throws(CommandFault) {
         guard argument.startsIgnoringCase("TO:") else { throw CommandFault(.recipientSyntax) }
-        let (path, rest) = try splitPath(argument.dropFirst(3), orThrow: .recipient(.malformed))
+        let (path, rest) = try splitPath(
+            argument.dropFirst(3), orThrow: .recipient(.malformed), unbegun: .recipientWithoutBrackets)
         let isPostmaster = path.equalsIgnoringCase("Postmaster")
         do throws(AddressError) {
             guard !isPostmaster else { throw .withoutDomain }
@@ -110,11 +114,12 @@ struct RecipientArgument: Equatable {
     }
 }
 
-/// `<path>` and what follows it; angle brackets inside a quoted local part do not end it.
+/// `<path>` and what follows it; angle brackets inside a quoted local part do not end it. `unbegun`: there is a blank in
+/// front of it, or no bracket.
 private func splitPath(
-    _ text: ArraySlice<UInt8>, orThrow reply: @autoclosure () -> Reply
+    _ text: ArraySlice<UInt8>, orThrow reply: @autoclosure () -> Reply, unbegun: @autoclosure () -> Reply
 ) throws(CommandFault) -> (path: ArraySlice<UInt8>, rest: ArraySlice<UInt8>) {
-    guard text.first == UInt8(ascii: "<") else { throw CommandFault(reply()) }
+    guard text.first == UInt8(ascii: "<") else { throw CommandFault(unbegun()) }
     var quoted = false
     var index = text.startIndex + 1
     while index < text.endIndex {
@@ -142,6 +147,12 @@ private func mailbox(in path: ArraySlice<UInt8>, isInternationalized: Bool) thro
 private struct Parameter {
     let keyword: [UInt8]  // upper case
     let value: ArraySlice<UInt8>?
+
+    /// As curl's `--mail-auth` says it. Nobody here goes by whom a client names, so that it does no harm.
+    var hasBracketedMailbox: Bool {
+        guard let value, value.first == UInt8(ascii: "<"), value.last == UInt8(ascii: ">") else { return false }
+        return (try? Mailbox(parsing: value.dropFirst().dropLast())) != nil
+    }
 
     /// The value as `parse` reads it; one that is missing or that it cannot read is a fault.
     func parsed<Value>(_ parse: (ArraySlice<UInt8>) -> Value?) throws(CommandFault) -> Value {

@@ -87,6 +87,11 @@ extension Reply {
                 + (defect.octet == .nul ? "no message holds one" : "lines must end in CRLF"))
     }
 
+    static let senderWithoutBrackets = Reply(
+        501, EnhancedCode(5, 1, 7), "Sender address must stand in < and >, right behind MAIL FROM:")
+    static let recipientWithoutBrackets = Reply(
+        501, EnhancedCode(5, 1, 3), "Recipient address must stand in < and >, right behind RCPT TO:")
+
     /// The answer to an address in MAIL.
     static func sender(_ error: AddressError) -> Reply {
         switch error {

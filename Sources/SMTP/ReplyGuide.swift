@@ -52,6 +52,8 @@ package struct ReplyGuide: Sendable {
         ReplyGuide(.badHello, "EHLO without a name", "the client's host name"),
         ReplyGuide(.mailSyntax, "MAIL cannot be read", "the client"),
         ReplyGuide(.recipientSyntax, "RCPT cannot be read", "the client"),
+        ReplyGuide(.senderWithoutBrackets, "MAIL without <>, or with a blank in front of it", "the client"),
+        ReplyGuide(.recipientWithoutBrackets, "RCPT without <>, or with a blank in front of it", "the client"),
         ReplyGuide(.verifySyntax, "VRFY without an address", "the client"),
         ReplyGuide(.malformedParameter, "a parameter of MAIL or RCPT is malformed or given twice", "the client"),
         ReplyGuide(.unknownParameter, "a parameter that EHLO did not offer", "the client"),

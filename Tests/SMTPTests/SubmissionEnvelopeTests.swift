@@ -47,10 +47,13 @@ struct SubmissionEnvelopeTests {
 
     @Test(arguments: malformed)
     func `what is no path is refused with the code of its command`(_ path: String) {
-        if path != "<>" {
-            check(.authenticated, "C MAIL FROM:\(path)\nS 501 5.1.7 Sender address is malformed")
+        func fault(_ command: String) -> String {
+            path.hasPrefix("<") ? "is malformed" : "must stand in < and >, right behind \(command):"
         }
-        check(.transaction, "C RCPT TO:\(path)\nS 501 5.1.3 Recipient address is malformed")
+        if path != "<>" {
+            check(.authenticated, "C MAIL FROM:\(path)\nS 501 5.1.7 Sender address \(fault("MAIL FROM"))")
+        }
+        check(.transaction, "C RCPT TO:\(path)\nS 501 5.1.3 Recipient address \(fault("RCPT TO"))")
     }
 
     @Test func `MAIL and RCPT need FROM and TO`() {
@@ -277,6 +280,12 @@ struct SubmissionEnvelopeTests {
     @Test func `a client's AUTH parameter is told, and is no identity`() throws {
         let argument = try MailArgument(parsing: Array("FROM:<a@own.example> AUTH=e+3Dmc2@else.example".utf8)[...])
         #expect(argument.submitter == "e=mc2@else.example")
+        // As curl says it.
+        let bracketed = try MailArgument(parsing: Array("FROM:<a@own.example> AUTH=<b@else.example>".utf8)[...])
+        #expect(bracketed.submitter == nil)
+        check(
+            .authenticated,
+            "C MAIL FROM:<a@own.example> AUTH=<b@else.example\nS 501 5.5.4 Malformed or repeated parameter")
     }
 
     // MARK: Recipients

@@ -48,7 +48,10 @@ struct ThreatEnvelopeTests {
         + ["a@", "@c.example", "a@b..c", "a@-b", "a@b.", "a b@c", "a"].map {
             sender("no mailbox", "<\($0)>", "501 5.1.7 Sender address is malformed")
         }
-        + [recipient("missing <>", "a@c.example", "501 5.1.3 Recipient address is malformed")]
+        + [
+            recipient(
+                "missing <>", "a@c.example", "501 5.1.3 Recipient address must stand in < and >, right behind RCPT TO:")
+        ]
         + ["a@[127.0.0.1]", "a@[IPv6:::1]", "a@127.0.0.1"].map {
             recipient("address literal", "<\($0)>", "550 5.1.2 Recipient address must have a domain name")
         }
