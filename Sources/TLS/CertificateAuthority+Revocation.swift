@@ -61,7 +61,13 @@ extension CertificateAuthority {
                 ended.append(entry)
             }
             // Also where nothing was left to end: an interrupted command may have left the list behind.
-            try writeRevocations(days: nil)
+            do throws(TLSError) {
+                try writeRevocations(days: nil)
+            } catch {
+                throw .authority(
+                    reason: "\(error): it is written down that \(nameOrSerial) is revoked, but the list that relays and"
+                        + " forwarders read does not say so; when that can be written, make it with: gatepost ca crl")
+            }
             return ended
         }
     }

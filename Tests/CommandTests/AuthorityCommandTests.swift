@@ -83,6 +83,25 @@ import Testing
         #expect(swapped.contains("--kind forwarder`") && swapped.contains("--kind relay`"), "\(swapped)")
     }
 
+    @Test func `let check say who is revoked and not in the list`() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "gatepost-ca-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        func run(_ line: String) throws -> Run {
+            try Run(line.split(separator: " ").map(String.init), environment: ["GATEPOST_PKI_DIRECTORY": folder])
+        }
+        for line in ["ca init", "ca issue forwarder-1 --kind forwarder", "ca crl"] {
+            try #require(try run(line).status == 0)
+        }
+        let list = URL(filePath: "\(folder)/crl.pem")
+        let before = try Data(contentsOf: list)
+        try #require(try run("ca revoke forwarder-1 --yes").status == 0)
+        #expect(!(try run("check").output.contains("not in it")))
+        try before.write(to: list)
+        let check = try run("check").output
+        #expect(check.contains("forwarder-1 (serial ") && check.contains("is revoked, and not in it"), "\(check)")
+        #expect(check.contains("`gatepost ca crl`"), "\(check)")
+    }
+
     @Test func `renew and revoke, ask first, and say what is near`() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "gatepost-ca-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }

@@ -22,10 +22,15 @@ import Testing
     @Test func `what became of mail and logins has no source, and errors neither`() {
         let metadata: Logger.Metadata = ["client": "192.0.2.1"]
         #expect(FloodSummary.source(.info, "login refused", metadata) == "192.0.2.1")
-        for message in ["accepted", "login", "relayed", "delivered", "waiting for a relay", "outcome unknown"] {
+        for message in ["accepted", "login", "relayed", "delivered", "outcome unknown"] {
             #expect(FloodSummary.source(.info, message, metadata) == nil)
         }
         #expect(FloodSummary.source(.error, "anything", metadata) == nil)
+        for client in ["192.0.2.1", ""] {
+            #expect(
+                FloodSummary.source(.info, "waiting for a relay", ["client": "\(client)"]) == FloodSummary.waiting,
+                "as many lines as recipients wait, every two seconds: and none is the client's fault")
+        }
         #expect(FloodSummary.source(.info, "ready", [:]) == nil)
         #expect(FloodSummary.source(.info, "a report's, which has no client", ["client": ""]) == nil)
     }

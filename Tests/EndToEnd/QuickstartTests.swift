@@ -51,6 +51,22 @@ extension EndToEnd {
             #expect(access("\(site.folder)/.gatepost/credential", F_OK) == 0)
         }
 
+        @Test func `nobody who reads its output leaves nothing running, and an apostrophe in the path is a letter`()
+            throws
+        {
+            let site = try Quickstarted(named: "it's")
+            let process = try ChildProcess(
+                [
+                    "bash", "-c", "cd \"$0\" && \"$1\" quickstart --once | head -2; exit ${PIPESTATUS[0]}", site.folder,
+                    Site.binary,
+                ],
+                log: "\(site.folder)/log")
+            #expect(process.wait() == 1)
+            #expect(readFile("\(site.folder)/log").contains("error: standard output: Broken pipe"))
+            #expect(!site.isServing)
+            #expect(site.used(try site.once()) == 2, "the first one has done all it does")
+        }
+
         @Test func `a first run that is interrupted leaves nothing behind`() throws {
             let site = try Quickstarted()
             let process = try ChildProcess(
@@ -144,8 +160,8 @@ private final class Quickstarted {
         }
     }
 
-    init() throws {
-        var template = Array("/tmp/gatepost-quickstart-XXXXXX\0".utf8).map { CChar(bitPattern: $0) }
+    init(named name: String = "quickstart") throws {
+        var template = Array("/tmp/gatepost-\(name)-XXXXXX\0".utf8).map { CChar(bitPattern: $0) }
         folder = try #require(mkdtemp(&template).map { String(cString: $0) })
         chmod(folder, 0o755)
     }

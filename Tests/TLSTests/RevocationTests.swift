@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import TLS
 import TestSupport
@@ -94,6 +95,21 @@ import Testing
         #expect(try authority.revocationList() == nil)
         _ = try authority.renewRevocations()
         #expect(try authority.refreshRevocations() == false)
+    }
+
+    @Test func `a list that cannot be written is told, and made later`() throws {
+        let entry = try authority.issue("forwarder-1", .forwarder)
+        _ = try authority.renewRevocations()
+        let obstacle = authority.revocationFile + ".new"
+        try FileManager.default.createDirectory(atPath: obstacle, withIntermediateDirectories: false)
+        let error = #expect(throws: TLSError.self) { try authority.revoke("forwarder-1", .keyCompromise) }
+        #expect(
+            error.map { "\($0)" }?.contains("make it with: gatepost ca crl") == true, "\(String(describing: error))")
+        #expect(try authority.revocationList()?.serials == [])
+        #expect(try authority.list().last?.revocation != nil)
+        try FileManager.default.removeItem(atPath: obstacle)
+        _ = try authority.renewRevocations()
+        #expect(try authority.revocationList()?.serials == [entry.serial])
     }
 
     @Test func `neither the authority nor a stranger can be revoked`() throws {

@@ -129,7 +129,7 @@ struct BenchSMTP: AsyncParsableCommand {
             progress.show($0)
         } holding: {
             progress.end()
-            FileHandle.standardError.write(Data("holding \(plan.connections) sessions\n".utf8))
+            write("holding \(plan.connections) sessions\n", to: STDERR_FILENO)
         }
         interrupt.cancel()
         progress.end()

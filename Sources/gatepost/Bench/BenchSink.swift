@@ -16,7 +16,7 @@ struct BenchSink: AsyncParsableCommand {
             Examples:
               gatepost bench sink --listen 127.0.0.1:2526
               gatepost bench sink --listen 127.0.0.1:2526 --messages 10000 --json
-              gatepost relay add default 127.0.0.1:2526 --protocol smtp    deliver to it
+              gatepost relay add default 127.0.0.1:2526 --protocol smtp --tls none    deliver to it
             """)
 
     @OptionGroup var common: CommonOptions
@@ -57,7 +57,7 @@ struct BenchSink: AsyncParsableCommand {
                 "cannot listen on \(listen.printable): \(reason.printable)",
                 hint: "--listen host:port; port 0 is any free one")
         }
-        FileHandle.standardError.write(Data("listening on \(host):\(bound)\n".utf8))
+        write("listening on \(host):\(bound)\n", to: STDERR_FILENO)
         for await _ in ends {}
         interrupt.cancel()
         let counts = sink.counts

@@ -146,5 +146,5 @@ final class ProgressLine: Sendable {
 
     func end() { if isTerminal { write("\r\u{1B}[K") } }
 
-    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private func write(_ text: String) { gatepost.write(text, to: STDERR_FILENO) }
 }

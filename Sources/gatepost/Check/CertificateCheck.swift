@@ -184,6 +184,10 @@ struct CertificateCheck {
                     .wrong(
                         "revocations", "\(text): it is of none of the authorities in \(stranger): nobody is believed",
                         hint: remedy(key, path))
+                } else if key == nil, let missing = missing(in: list) {
+                    .wrong(
+                        "revocations", "\(text): \(missing) is revoked, and not in it",
+                        hint: "`gatepost ca crl` makes it anew")
                 } else if list.isPastHalf {
                     .note("revocations", text, hint: "`gatepost ca crl` makes it anew")
                 } else {
@@ -193,6 +197,16 @@ struct CertificateCheck {
         } catch {
             return [.wrong("revocations", "\(name)\(error)", hint: remedy(key, path))]
         }
+    }
+
+    /// Whom the authority's index has as revoked, and its list has not: the list could not be written then.
+    private func missing(in list: RevocationList) -> String? {
+        let authority = try? CertificateAuthority(existing: settings.pki.directory)
+        let now = UTCTime.now().microseconds / 1_000_000
+        let entry = try? authority?.list().first {
+            $0.revocation != nil && $0.notAfter > now && !list.serials.contains($0.serial)
+        }
+        return entry.map { "\($0.name.printable) (serial \($0.serial))" }
     }
 
     /// The file of authorities that a role believes who looks at the lists in `path`, where none of these is of one of them.

@@ -60,7 +60,7 @@ struct AuditCommands: ParsableCommand {
                         desk.output.list(
                             page,
                             [
-                                .key("AT"), .left("BY"), .left("ROLE"), .left("ACTION"), .key("OBJECT"),
+                                .time("AT"), .left("BY"), .left("ROLE"), .left("ACTION"), .key("OBJECT"),
                                 .left("DETAIL"),
                             ],
                             empty: "no changes", json: \.json, row: \.row)

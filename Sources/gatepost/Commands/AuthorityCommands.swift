@@ -136,7 +136,7 @@ struct AuthorityCommands: ParsableCommand {
                 output.list(
                     try authority.list(),
                     [
-                        .key("NAME"), .left("KIND"), .left("STATE"), .right("DAYS LEFT"), .left("GOOD UNTIL"),
+                        .key("NAME"), .left("KIND"), .left("STATE"), .right("DAYS LEFT"), .time("GOOD UNTIL"),
                         .key("SERIAL"), .left("HOSTS"),
                     ],
                     empty: "nothing was issued", json: { .object($0.members) },

@@ -104,7 +104,7 @@ extension CredentialCommands {
                     _ = try await desk.administration.credential(credential)
                     let logins = try await desk.administration.logins(of: credential).filter { $0.certificate != nil }
                     desk.output.list(
-                        logins, [.key("LOGIN"), .left("STATE"), .left("UNTIL"), .left("LAST USED"), .left("SHA256")],
+                        logins, [.key("LOGIN"), .left("STATE"), .time("UNTIL"), .time("LAST USED"), .left("SHA256")],
                         empty: "no certificates; add one with `gatepost credential certificate add \(credential)`",
                         json: { login in
                             [

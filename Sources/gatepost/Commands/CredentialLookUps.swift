@@ -50,8 +50,8 @@ extension CredentialCommands {
                         desk.output.list(
                             page,
                             [
-                                .key("CREDENTIAL"), .left("STATE"), .right("DAILY"), .left("EXPIRES"),
-                                .left("LAST USED"), .left("LABEL"),
+                                .key("CREDENTIAL"), .left("STATE"), .right("DAILY"), .time("EXPIRES"),
+                                .time("LAST USED"), .left("LABEL"),
                             ],
                             empty: isFiltered ? "no such credentials" : "no credentials yet; " + issue, json: \.json
                         ) { credential in
@@ -193,7 +193,7 @@ private struct Details {
             ])
         }
         var loginTable = Table([
-            .key("LOGIN"), .left("KIND"), .left("STATE"), .left("UNTIL"), .left("MADE"), .left("LAST USED"),
+            .key("LOGIN"), .left("KIND"), .left("STATE"), .time("UNTIL"), .time("MADE"), .time("LAST USED"),
         ])
         for login in logins {
             loginTable.add([

@@ -85,7 +85,7 @@ struct EventCommands: ParsableCommand {
                     if last == nil || !page.isEmpty {
                         desk.output.list(
                             page,
-                            [.key("AT"), .left("KIND"), .key("TENANT"), .key("MESSAGE"), .left("WHAT")],
+                            [.time("AT"), .left("KIND"), .key("TENANT"), .key("MESSAGE"), .left("WHAT")],
                             empty: "no such events", json: \.json, row: \.row)
                     }
                     guard found.count > page.count, let final = page.last else { return }

@@ -136,7 +136,7 @@ struct Rehearsed {
     }
 
     var text: String {
-        var table = Table([.left("AT"), .left("RULE"), .left("IN FORCE"), .left("NOW"), .left("RESULT")])
+        var table = Table([.time("AT"), .left("RULE"), .left("IN FORCE"), .left("NOW"), .left("RESULT")])
         for step in steps {
             let result: String
             switch step.passes {

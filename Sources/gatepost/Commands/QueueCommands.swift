@@ -47,7 +47,7 @@ struct QueueCommands: ParsableCommand {
                             page,
                             [
                                 .key("ID"), .key("TENANT"), .left("STATE"), .right("RECIPIENTS"), .right("LEFT"),
-                                .right("SIZE"), .left("ACCEPTED"), .left("NEXT TRY"), .left("FROM"),
+                                .right("SIZE"), .time("ACCEPTED"), .time("NEXT TRY"), .left("FROM"),
                             ],
                             empty: all ? "nothing is stored" : "the queue is empty",
                             json: { $0.json(isHeld: held.contains($0.tenant)) }, row: \.row)
@@ -201,7 +201,7 @@ extension QueueMessage {
 
     var text: String {
         var table = Table([
-            .right("NO"), .left("RECIPIENT"), .left("STATE"), .right("TRIES"), .left("LAST"), .left("NEXT"),
+            .right("NO"), .left("RECIPIENT"), .left("STATE"), .right("TRIES"), .time("LAST"), .time("NEXT"),
             .left("REPLY"),
         ])
         for recipient in recipients {

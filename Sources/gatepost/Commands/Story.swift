@@ -70,7 +70,7 @@ enum Story {
     }
 
     static func timeline(_ entries: [TimelineEntry]) -> String {
-        var table = Table([.key("AT"), .left("WHAT"), .left("DETAIL")])
+        var table = Table([.time("AT"), .left("WHAT"), .left("DETAIL")])
         for entry in entries { table.add([Show.time(entry.at.microseconds), entry.what, entry.detail]) }
         return table.text(for: .output)
     }

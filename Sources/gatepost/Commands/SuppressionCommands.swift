@@ -239,7 +239,7 @@ struct SuppressionCommands: ParsableCommand {
 
         private func print(_ page: [SuppressionRecord], _ output: Output) {
             output.list(
-                page, [.key("ADDRESS"), .left("REASON"), .left("SINCE"), .left("UNTIL")],
+                page, [.key("ADDRESS"), .left("REASON"), .time("SINCE"), .time("UNTIL")],
                 empty: address == nil && after == nil
                     ? "\(tenant) suppresses nobody" : "no such suppression", json: \.json
             ) { record in

@@ -264,7 +264,7 @@ enum UsageTable {
     static func text(_ records: [UsageRecord]) -> String {
         var table = Table([
             .key("WHAT"), .key("FROM"), .right("USED"), .right("CAP"), .left(""), .right("MESSAGES"), .right("SIZE"),
-            .left("RESETS"),
+            .time("RESETS"),
         ])
         for record in records {
             table.add([

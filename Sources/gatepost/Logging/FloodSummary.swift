@@ -10,9 +10,11 @@ struct FloodSummary {
 
     /// Lines that say what became of mail or of a session: never counted, whatever their source.
     private static let outcomes: Set<String> = [
-        "accepted", "relayed", "delivered", "deferred", "bounced", "reported", "waiting for a relay", "login",
-        "outcome unknown",
+        "accepted", "relayed", "delivered", "deferred", "bounced", "reported", "login", "outcome unknown",
     ]
+    /// Each recipient of a pool that is away says so every two seconds, whoever its client was: a source of its own, so that
+    /// an outage neither fills a disk nor hides what a client is refused.
+    static let waiting = "waiting for a relay"
     /// Sources counted at a time; where there are more, the others share one count.
     static let capacity = 10_000
     private static let minute: Int64 = 60_000_000
@@ -29,8 +31,9 @@ struct FloodSummary {
 
     init(linesPerMinute: Int) { self.linesPerMinute = linesPerMinute }
 
-    /// Who a line is about, if it is one that a stranger can cause as often as he likes.
+    /// Who a line is about, if it is one that a stranger can cause as often as he likes, or an outage does.
     static func source(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) -> String? {
+        guard message != waiting else { return waiting }
         guard level < .error, !outcomes.contains(message), let client = metadata["client"]?.description, !client.isEmpty
         else { return nil }
         return client

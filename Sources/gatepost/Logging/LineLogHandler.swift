@@ -79,7 +79,8 @@ extension Settings.Log {
         LogLevel.set(level)
         let writer = LogWriter.standardError
         writer.start(linesPerMinute: refusalsPerMinute) { source, count in
-            let metadata: Logger.Metadata = ["client": "\(source)", "lines": .stringConvertible(count)]
+            var metadata: Logger.Metadata = ["lines": .stringConvertible(count)]
+            metadata[source == FloodSummary.waiting ? "about" : "client"] = "\(source)"
             let make = isJSON ? LogLine.json : LogLine.text
             return make(.now(), .warning, "log", "lines left out", metadata)
         }

@@ -9,11 +9,12 @@ struct Table {
     struct Column {
         var title: String
         var alignment: Alignment
-        /// What other commands are given, or a time by which the rows are told apart: cut short it would be of no use.
+        /// What other commands are given, or a time: cut short it would be of no use.
         var isKey = false
 
         static func left(_ title: String) -> Column { Column(title: title, alignment: .left) }
         static func right(_ title: String) -> Column { Column(title: title, alignment: .right) }
+        static func time(_ title: String) -> Column { Column(title: title, alignment: .left, isKey: true) }
         static func key(_ title: String) -> Column { Column(title: title, alignment: .left, isKey: true) }
     }
 

@@ -32,7 +32,12 @@ struct PrivatePostgres: Sendable {
     private var log: String { place + "/log" }
 
     func url(user: String, database: String = Self.database) -> String {
-        "host='\(place)' port=\(Self.port) user=\(user) dbname=\(database)"
+        "host='\(Self.escaped(place))' port=\(Self.port) user=\(user) dbname=\(database)"
+    }
+
+    /// Within apostrophes (PostgreSQL, "Connection Strings").
+    private static func escaped(_ text: String) -> String {
+        text.reduce(into: "") { $0 += $1 == "'" || $1 == "\\" ? "\\\($1)" : "\($1)" }
     }
 
     // MARK: Up

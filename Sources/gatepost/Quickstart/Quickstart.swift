@@ -73,6 +73,8 @@ final class EndSignal: Sendable {
     init() {
         let isReceived = Flag()
         self.isReceived = isReceived
+        // A reader who goes away (`| head`) is no reason to leave what was started behind.
+        signal(SIGPIPE, SIG_IGN)
         sources = [SIGINT, SIGTERM, SIGHUP].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
@@ -137,7 +139,7 @@ final class Steps: Sendable {
 
     /// On the standard error with --json, for the standard output has the one value then.
     func say(_ text: String) {
-        (isJSON ? FileHandle.standardError : FileHandle.standardOutput).write(Data((text + "\n").utf8))
+        write(text + "\n", to: isJSON ? STDERR_FILENO : STDOUT_FILENO)
     }
 
     var elapsed: String { Self.text(ContinuousClock.now - begun) }

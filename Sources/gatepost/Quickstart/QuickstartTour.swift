@@ -289,7 +289,7 @@ final class QuickstartTour: Sendable {
                 "settings": .string(folder.settings), "id": .string(result.queueID), "arrived": .string(result.arrived),
                 "stranger": .string(result.stranger), "usage": UsageTable.json(Self.tenant, result.usage),
             ]
-            FileHandle.standardOutput.write(Data((json.text + "\n").utf8))
+            write(json.text + "\n", to: STDOUT_FILENO)
         }
         steps.say(
             """

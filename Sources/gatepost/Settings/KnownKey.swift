@@ -158,7 +158,8 @@ extension KnownKey {
             "Least severity to log."),
         KnownKey(
             "log.refusals-per-minute", .count(1...1_000_000), "60",
-            "Lines a minute about refused input from one address; what goes beyond is counted and summed up."),
+            "Lines a minute about refused input from one address, and about all mail that waits for a relay; what goes "
+                + "beyond is counted and summed up."),
 
         KnownKey(
             "shutdown.grace", .duration, "30s",
