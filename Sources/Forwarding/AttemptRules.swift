@@ -99,11 +99,11 @@ package struct AttemptRules: Sendable {
         }
     }
 
-    /// A relay that died in the middle is back soon, so the first try need not wait for the schedule, nor does it count in it.
-    /// Not so where the server itself would have us go (`421`), nor where all of the message was sent: it may have been
-    /// taken, and each try may be one more copy (RFC 5321 §4.5.4.1).
+    /// A relay that died in the middle, or said its goodbye, is back soon, so the first wait is short; one more interruption
+    /// is followed by the schedule from its beginning. Not so where a server that is not ours would have us go (`421`), nor
+    /// where all of the message was sent: it may have been taken, and each try may be one more copy (RFC 5321 §4.5.4.1).
     private func waitOnceInterrupted(_ attempts: Int, _ reply: RemoteReply, jitter: Double) -> Duration {
-        guard reply.isOurs || reply.isFromOurRelay, reply.command != RemoteReply.endOfData else {
+        guard reply.code == 421, reply.isOurs || reply.isFromOurRelay, !reply.mayHaveBeenTaken else {
             return schedule.wait(after: attempts, jitter: jitter)
         }
         let wait = schedule.wait(after: max(attempts - 1, 1), jitter: jitter)

@@ -9,6 +9,9 @@ import SMTP
 extension Forwarder {
     private typealias Answer = AttemptRules.Verdict
 
+    /// What the log says of a recipient that no relay could be asked for, each time.
+    package static let waiting = "waiting for a relay"
+
     /// Who answered.
     private struct Speaker {
         /// `host:port`; nil: we did.
@@ -59,7 +62,7 @@ extension Forwarder {
             case .delivered: ("delivered", .info)
             case .bounced: ("bounced", .notice)
             case .deferred: ("deferred", .info)
-            case .released: ("waiting for a relay", .info)
+            case .released: (Self.waiting, .info)
             case .unreadable: ("unreadable", .error)
             }
         logger.log(

@@ -131,10 +131,7 @@ package final class ForwarderCore {
                 given.append(job.delivery.part(gone))
                 let rest = job.delivery.recipients.indices.filter { !gone.contains($0) }
                 guard !rest.isEmpty else { continue }
-                if let (outcomes, relay) = job.interruption {
-                    job.interruption = (rest.map { outcomes[$0] }, relay)
-                }
-                job.delivery = job.delivery.part(rest)
+                job.narrow(to: rest)
                 kept.append(job)
             }
             state.waiting = kept
@@ -337,7 +334,7 @@ package final class ForwarderCore {
             return hasProgressed && outcome.isLackOfRoom
         }
         guard !unasked.isEmpty else { return }
-        job.delivery = job.delivery.part(unasked)
+        job.narrow(to: unasked)
         connection.job = job
     }
 
@@ -382,9 +379,8 @@ package final class ForwarderCore {
                 pump(pool)
                 return completeStop()
             }
-            job.delivery = job.delivery.part(open)
-            let interrupted = open.compactMap { outcomes[$0] }
-            if interrupted.count == open.count { job.interruption = (interrupted, member.name) }
+            job.interrupted(outcomes, by: member.name)
+            job.narrow(to: open)
         }
         putBack(job, of: pool)
     }

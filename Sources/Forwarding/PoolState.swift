@@ -9,12 +9,30 @@ import Tenancy
 final class PoolState {
     /// A delivery, and which members have failed it since it was taken up.
     struct Job {
-        var delivery: QueuedMessage
+        private(set) var delivery: QueuedMessage
         var failedAt: Set<Int64> = []
         /// Times it was put back because an idle connection turned out to be dead, which is nobody's fault.
         var restarts = 0
         /// What the last broken connection came to, where one broke in the middle of this job.
-        var interruption: (outcomes: [DeliveryDialogue.Outcome], relay: String)?
+        private(set) var interruption: (outcomes: [DeliveryDialogue.Outcome], relay: String)?
+
+        init(delivery: QueuedMessage) { self.delivery = delivery }
+
+        /// - Parameter outcomes: of each recipient; nil: it was not asked about.
+        mutating func interrupted(_ outcomes: [DeliveryDialogue.Outcome?], by relay: String) {
+            let known = outcomes.indices.compactMap { place in
+                // What one member may have taken may have been taken, whatever came of the next.
+                let earlier = interruption?.outcomes[place]
+                return earlier?.reply.mayHaveBeenTaken == true ? earlier : outcomes[place] ?? earlier
+            }
+            if known.count == delivery.recipients.count { interruption = (known, relay) }
+        }
+
+        /// Goes on with some of its recipients.
+        mutating func narrow(to places: [Int]) {
+            delivery = delivery.part(places)
+            if let (outcomes, relay) = interruption { interruption = (places.map { outcomes[$0] }, relay) }
+        }
     }
 
     /// One connection to a member, opening, idle or busy.

@@ -18,7 +18,7 @@ package struct ReceiveAllocator: RecvByteBufferAllocator {
     package init(outlook: ReceiveOutlook? = nil) { self.outlook = outlook }
 
     package func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
-        allocator.buffer(capacity: outlook?.isLong == true ? max(size, Self.record) : size)
+        allocator.buffer(capacity: outlook?.isLong == true ? max(size, Self.record) : min(size, Self.largest))
     }
 
     package mutating func record(actualReadBytes: Int) -> Bool {

@@ -4,7 +4,7 @@ package struct RemoteReply: Hashable, Sendable, CustomStringConvertible {
     package let enhanced: EnhancedCode?
     /// Printable ASCII, escaped, at most ``maxTextLength`` octets; several lines are joined by blanks.
     package let text: String
-    /// What it answers: a verb, `greeting`, or `end of data`.
+    /// What it answers: a verb (`DATA` also while the content is sent), `greeting`, `end of data`, or `nothing`.
     package let command: String
     /// Nobody said it: we did not ask, or heard nothing, or nothing that could be used. Its text is a sentence of ours.
     package let isOurs: Bool
@@ -14,7 +14,7 @@ package struct RemoteReply: Hashable, Sendable, CustomStringConvertible {
     private let isFromReporter: Bool
 
     package static let maxTextLength = 1000
-    /// ``command`` where all of the message has been sent: it may have been taken, if this is no reply of the server's.
+    /// ``command`` where all of the message has been sent.
     package static let endOfData = "end of data"
 
     package init(
@@ -52,6 +52,9 @@ package struct RemoteReply: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension RemoteReply {
+    /// All of the message was sent, and nothing was heard of it.
+    package var mayHaveBeenTaken: Bool { isOurs && command == Self.endOfData }
+
     /// What our own relay says of a message that goes no further: it is filed where its recipients find it.
     package static let filedText = "Ok: filed as "
 

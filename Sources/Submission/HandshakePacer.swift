@@ -7,8 +7,9 @@ import Postgres
 /// key exchange and a signature.
 ///
 /// Where the loop has to wait for a processor, handshakes get a fifth of its time, those from addresses that have logged
-/// in before first, and strangers half of that; elsewhere they begin at once. Whoever then logs in was no flood: what that
-/// handshake took is given back. One per event loop, and bound to it.
+/// in before first, and strangers half of that; elsewhere they begin at once. Whoever then logs in was no flood of
+/// strangers': what that handshake took is given back. (What a login does with its sessions is its tenant's, whom an operator
+/// knows.) One per event loop, and bound to it.
 final class HandshakePacer {
     /// Time on a processor that may be spent, in nanoseconds: a share of an event loop's time, of which so much is saved up
     /// that a crowd's handshakes begin at once.
@@ -21,22 +22,26 @@ final class HandshakePacer {
             left = min(Self.most, left + Int64(Double(passed.nanoseconds) * share))
         }
 
-        mutating func spend(_ used: Int64) { left = max(-Self.most, left - used) }
+        /// How much of it was there to be spent.
+        mutating func spend(_ used: Int64) -> Int64 {
+            let before = left
+            left = max(-Self.most, left - used)
+            return before - left
+        }
 
         mutating func giveBack(_ used: Int64) { left = min(Self.most, left + used) }
     }
 
     /// What one handshake has taken.
     final class Toll {
-        fileprivate var time: Int64 = 0
-        fileprivate let isKnown: Bool
-
-        fileprivate init(isKnown: Bool) { self.isKnown = isKnown }
+        fileprivate var everyones: Int64 = 0
+        fileprivate var strangers: Int64 = 0
     }
 
     private struct Waiting {
+        let isKnown: Bool
         let begin: () -> Void
-        let toll: Toll
+        let toll = Toll()
     }
 
     private static let pause = TimeAmount.milliseconds(5)
@@ -72,7 +77,7 @@ final class HandshakePacer {
     /// - Parameter begin: called now or later; of one whose client has gone it does nothing, and costs nothing.
     /// - Returns: for ``giveBack(_:)``.
     func take(isKnown: Bool, _ begin: @escaping () -> Void) -> Toll {
-        let waiting = Waiting(begin: begin, toll: Toll(isKnown: isKnown))
+        let waiting = Waiting(isKnown: isKnown, begin: begin)
         if isKnown { waitingKnown.append(waiting) } else { waitingStrangers.append(waiting) }
         if !isScheduled { work() }
         return waiting.toll
@@ -80,9 +85,9 @@ final class HandshakePacer {
 
     /// Its client has logged in.
     func giveBack(_ toll: Toll) {
-        everyones.giveBack(toll.time)
-        if !toll.isKnown { strangers.giveBack(toll.time) }
-        toll.time = 0
+        everyones.giveBack(toll.everyones)
+        strangers.giveBack(toll.strangers)
+        (toll.everyones, toll.strangers) = (0, 0)
     }
 
     private func work() {
@@ -97,9 +102,8 @@ final class HandshakePacer {
             let before = time.used()
             next.begin()
             let used = time.used() - before
-            next.toll.time = used
-            everyones.spend(used)
-            if !next.toll.isKnown { strangers.spend(used) }
+            next.toll.everyones = everyones.spend(used)
+            if !next.isKnown { next.toll.strangers = strangers.spend(used) }
         }
         guard !(waitingKnown.isEmpty && waitingStrangers.isEmpty) else { return }
         isScheduled = true

@@ -323,21 +323,22 @@ extension SubmissionHandler {
             session: visit.session, fromAddresses: prepared.authorAddresses)
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         shared.acceptor.submit(request, on: eventLoop) { verdict in
-            bound.value.decided(verdict, envelope, size: size, prepared)
+            bound.value.decided(verdict, envelope, size: size, prepared, login)
         }
     }
 
     private func decided(
-        _ verdict: AcceptVerdict, _ envelope: SubmissionDialogue.Envelope, size: Int, _ message: PreparedMessage
+        _ verdict: AcceptVerdict, _ envelope: SubmissionDialogue.Envelope, size: Int, _ message: PreparedMessage,
+        _ login: Login
     ) {
         let id: MessageID
         switch verdict {
         case .accepted(let queueID, let remaining):
             id = queueID
-            if let login { shared.directory.remember(remaining: remaining, octets: Int64(size), for: login) }
+            shared.directory.remember(remaining: remaining, octets: Int64(size), for: login)
         case .resubmitted(let first): id = first
         case .refused(let refusal):
-            if let login, let (room, isOfOctets) = refusal.room {
+            if let (room, isOfOctets) = refusal.room {
                 shared.directory.remember(room, isOfOctets: isOfOctets, for: login)
             }
             return refused(refusal)
@@ -349,18 +350,18 @@ extension SubmissionHandler {
             return closeWithoutReply()
         }
         var metadata: Logger.Metadata = [
-            "id": "\(id)", "tenant": "\(login?.tenant ?? "")",
-            "credential": "\(login?.credential ?? "")", "client": "\(clientAddress)",
+            "id": "\(id)", "tenant": "\(login.tenant)", "credential": "\(login.credential)",
+            "client": "\(clientAddress)",
             "sender": "\(envelope.sender)", "recipients": .stringConvertible(envelope.recipients.count),
             "size": .stringConvertible(size),
             "message-id": "\(message.messageID)",
         ]
         // What readers may be misled by, though the author is the tenant's.
-        if let login, let domain = foreignName(message, login) {
+        if let domain = foreignName(message, login) {
             metadata["from"] = "a display name or a comment shows an address of \(domain)"
         }
         logger.info("accepted", metadata: metadata)
-        let reply = login?.isTest == true ? Reply.heldForTest(as: "\(id)") : .queued(as: "\(id)")
+        let reply = login.isTest ? Reply.heldForTest(as: "\(id)") : .queued(as: "\(id)")
         answer { output in dialogue.accepted(reply, into: &output) }
     }
 

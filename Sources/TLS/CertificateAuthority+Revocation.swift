@@ -64,6 +64,7 @@ extension CertificateAuthority {
             do throws(TLSError) {
                 try writeRevocations(days: nil)
             } catch {
+                guard !ended.isEmpty || meant.contains(where: { $0.revocation != nil }) else { throw error }
                 throw .authority(
                     reason: "\(error): it is written down that \(nameOrSerial) is revoked, but the list that relays and"
                         + " forwarders read does not say so; when that can be written, make it with: gatepost ca crl")

@@ -89,7 +89,9 @@ package struct CertificateAuthority: Sendable {
     package init(existing folder: String) throws(TLSError) {
         self.folder = folder
         guard exists(certificateFile), exists(keyFile) else {
-            if errno == EACCES { throw .authority(reason: "\(folder) may not be read by this user") }
+            if access(folder, X_OK) != 0, errno == EACCES {
+                throw .authority(reason: "\(folder) may not be read by this user")
+            }
             throw .authority(
                 reason: "there is no certificate authority in \(folder); make one with: gatepost ca init")
         }

@@ -57,7 +57,8 @@ extension EndToEnd {
             let site = try Quickstarted(named: "it's")
             let process = try ChildProcess(
                 [
-                    "bash", "-c", "cd \"$0\" && \"$1\" quickstart --once | head -2; exit ${PIPESTATUS[0]}", site.folder,
+                    "env", "--default-signal=PIPE", "bash", "-c",
+                    "cd \"$0\" && \"$1\" quickstart --once | head -2; exit ${PIPESTATUS[0]}", site.folder,
                     Site.binary,
                 ],
                 log: "\(site.folder)/log")

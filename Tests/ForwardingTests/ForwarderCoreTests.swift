@@ -261,6 +261,26 @@ import Testing
         if case .interrupted = scene.results.last {} else { Issue.record("\(scene.results)") }
     }
 
+    @Test func `what one member may have taken may have been taken, whatever the next one says`() throws {
+        func lost(at command: String) -> DeliveryDialogue.Outcome {
+            .deferred(RemoteReply(code: 421, enhanced: nil, text: "lost", command: command, isOurs: true))
+        }
+        let scene = Scene(members: 2)
+        try scene.take(1)
+        scene.hops[0].become(.ready)
+        scene.hops[0].become(.outcomes([lost(at: RemoteReply.endOfData)]))
+        scene.hops[0].become(.failed(reason: "the connection was closed"))
+        try #require(scene.hops.count == 2, "the other member")
+        scene.hops[1].become(.ready)
+        scene.hops[1].become(.outcomes([lost(at: "MAIL FROM")]))
+        scene.hops[1].become(.failed(reason: "the connection was closed"))
+        guard case .interrupted(let outcomes, _) = scene.results.last else {
+            Issue.record("\(scene.results)")
+            return
+        }
+        #expect(outcomes == [lost(at: RemoteReply.endOfData)])
+    }
+
     @Test func `one that must wait for a member is waited for by none that another member takes`() throws {
         let scene = Scene(members: 2, connectionsPerMember: 1)
         // One member answers nothing for now, the other loses one message.

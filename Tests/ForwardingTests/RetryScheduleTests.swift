@@ -72,6 +72,9 @@ import Testing
         }
         #expect(try waits(goodbye(isFromOurRelay: false)) == schedule)
         #expect(try waits(goodbye(isFromOurRelay: true)).first == .seconds(2))
+        let busy = RemoteReply(
+            code: 450, enhanced: nil, text: "not this one now", command: "RCPT TO", isFromOurRelay: true)
+        #expect(try waits(busy) == schedule, "an answer of its own, though the connection was lost later")
     }
 
     @Test func `an answer is followed by the schedule`() throws {

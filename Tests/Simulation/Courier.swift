@@ -123,8 +123,8 @@ final class Courier {
     private func check(_ wait: Moment, _ verdict: AttemptRules.Verdict, isInterrupted: Bool) {
         var attempts = Int(verdict.recipient.attempts) + 1
         let reply = verdict.reply
-        if isInterrupted, reply.isOurs || reply.isFromOurRelay, reply.command != "end of data" {
-            guard attempts > 1 else { return world.check(wait <= 2_000_000, "\(wait) µs after the first interruption") }
+        if isInterrupted, reply.code == 421, reply.isOurs || reply.isFromOurRelay, !reply.mayHaveBeenTaken {
+            guard attempts > 1 else { return world.check(wait == 2_000_000, "\(wait) µs after the first interruption") }
             attempts -= 1
         }
         let planned = rules.schedule.waits[min(attempts, rules.schedule.waits.count) - 1].inMicroseconds

@@ -45,31 +45,38 @@ import Testing
     }
 
     @Test(arguments: [true, false])
-    func `what a login's handshake took is given back, once`(isKnown: Bool) {
+    func `what a login's handshake took is given back, once, and no more than it took`(isKnown: Bool) {
         let eventLoop = EmbeddedEventLoop()
         var used: Int64 = 0
+        var isScarce = true
         let now = NIODeadline.uptimeNanoseconds(1_000_000_000)
-        let pacer = HandshakePacer(eventLoop, time: .init(now: { now }, used: { used })) { true }
+        let pacer = HandshakePacer(eventLoop, time: .init(now: { now }, used: { used })) { isScarce }
         var begun = 0
-        func take() -> HandshakePacer.Toll {
+        func take(costing milliseconds: Int64) -> HandshakePacer.Toll {
             pacer.take(isKnown: isKnown) {
                 begun += 1
-                used += 60_000_000
+                used += milliseconds * 1_000_000
             }
         }
         for number in 1...3 {
-            let toll = take()
+            let toll = take(costing: 60)
             #expect(begun == number, "all that was saved up is there again")
             pacer.giveBack(toll)
         }
-        let last = take()
-        #expect(begun == 4)
-        _ = take()
-        #expect(begun == 4, "that one has not logged in")
-        pacer.giveBack(last)
-        pacer.giveBack(last)
-        _ = take()
-        eventLoop.advanceTime(by: .milliseconds(5))
-        #expect(begun == 5, "of the two that wait one finds something left")
+        // As deep in debt as can be: of the last only 5 of 45 milliseconds could be spent.
+        isScarce = false
+        let first = take(costing: 45)
+        _ = take(costing: 50)
+        let last = take(costing: 45)
+        #expect(begun == 6)
+        isScarce = true
+        _ = take(costing: 1)
+        func mayBegin() -> Bool {
+            eventLoop.advanceTime(by: .milliseconds(5))
+            return begun > 6
+        }
+        #expect(!mayBegin())
+        for toll in [last, first, first, last] { pacer.giveBack(toll) }
+        #expect(!mayBegin(), "50 of debt, less 5 and 45")
     }
 }

@@ -37,17 +37,20 @@ extension BenchSMTP {
         if reason.contains("sessions open") || reason.contains("authentication: 421") {
             return "the server lets one login have so many sessions: fewer --connections, or more logins (--logins)"
         }
-        if reason.contains("no auth by a mechanism known here (it offers: )") {
-            return "is this a port for submission, and does its server take a login there?"
-        }
-        if reason.contains("no auth by a mechanism known here") || reason.contains("the server offers no auth") {
-            return "without --mechanism the first that the server offers and this client knows is taken"
+        if reason.contains("the server offers no auth") {
+            if reason.hasSuffix("(it offers: )") {
+                return "is this a port for submission, and does its server take a login there?"
+            }
+            return mechanism == nil
+                ? "this client knows PLAIN, LOGIN, SCRAM-SHA-256 and SCRAM-SHA-256-PLUS"
+                : "without --mechanism the first that the server offers and this client knows is taken"
         }
         if reason.contains("this port begins with tls") {
             return "add --implicit-tls, or take the port of STARTTLS"
         }
-        if reason.contains("offers no starttls") {
-            return "add --implicit-tls where TLS comes first; a login in the clear is not tried"
+        if reason.contains("the server offers no starttls") {
+            return
+                "has it another port, for STARTTLS or, with --implicit-tls, for TLS? A login in the clear is not tried"
         }
         if reason.contains("wrong version number"), implicitTLS {
             return "does TLS come first at \(host):\(port)? Where STARTTLS is used, leave out --implicit-tls"

@@ -184,10 +184,12 @@ struct CertificateCheck {
                     .wrong(
                         "revocations", "\(text): it is of none of the authorities in \(stranger): nobody is believed",
                         hint: remedy(key, path))
-                } else if key == nil, let missing = missing(in: list) {
+                } else if let missing = missing(in: list, at: path) {
                     .wrong(
                         "revocations", "\(text): \(missing) is revoked, and not in it",
-                        hint: "`gatepost ca crl` makes it anew")
+                        hint:
+                            "`gatepost ca crl` makes \(ownList) anew\(path == ownList ? "" : ", of which this is to be a copy")"
+                    )
                 } else if list.isPastHalf {
                     .note("revocations", text, hint: "`gatepost ca crl` makes it anew")
                 } else {
@@ -199,11 +201,14 @@ struct CertificateCheck {
         }
     }
 
-    /// Whom the authority's index has as revoked, and its list has not: the list could not be written then.
-    private func missing(in list: RevocationList) -> String? {
-        let authority = try? CertificateAuthority(existing: settings.pki.directory)
+    /// Whom the authority's index has as revoked, and a list of its own has not: it could not be written then, or was not
+    /// copied since.
+    private func missing(in list: RevocationList, at path: String) -> String? {
+        guard let authority = try? CertificateAuthority(existing: settings.pki.directory),
+            (try? RevocationList.isThere(in: path, ofAuthorityIn: [authority.certificateFile])) == true
+        else { return nil }
         let now = UTCTime.now().microseconds / 1_000_000
-        let entry = try? authority?.list().first {
+        let entry = try? authority.list().first {
             $0.revocation != nil && $0.notAfter > now && !list.serials.contains($0.serial)
         }
         return entry.map { "\($0.name.printable) (serial \($0.serial))" }

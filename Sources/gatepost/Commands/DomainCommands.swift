@@ -76,7 +76,7 @@ struct DomainCommands: ParsableCommand {
             try await Desk.sit(common, about: .tenant(tenant)) { desk in
                 desk.output.list(
                     try await desk.administration.domains(of: tenant),
-                    [.key("DOMAIN"), .left("VERIFIED"), .left("BY"), .left("ADDED")],
+                    [.key("DOMAIN"), .time("VERIFIED"), .left("BY"), .time("ADDED")],
                     empty: "no domains yet; add one with `gatepost domain add \(tenant) DOMAIN --trust`", json: \.json
                 ) { domain in
                     [

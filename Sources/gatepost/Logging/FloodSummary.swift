@@ -1,7 +1,9 @@
+import Forwarding
 import Logging
 
 /// Refused input of one source, counted: so many lines a minute are written, what goes beyond is summed up in one line
-/// a minute (CWE-779). What was accepted, and what became of it, is never among it. Pure: time is an argument.
+/// a minute (CWE-779). What was accepted, and what became of it, is never among it; that it waits is. Pure: time is an
+/// argument.
 struct FloodSummary {
     struct Summary: Equatable {
         var source: String
@@ -14,7 +16,7 @@ struct FloodSummary {
     ]
     /// Each recipient of a pool that is away says so every two seconds, whoever its client was: a source of its own, so that
     /// an outage neither fills a disk nor hides what a client is refused.
-    static let waiting = "waiting for a relay"
+    static let waiting = Forwarder.waiting
     /// Sources counted at a time; where there are more, the others share one count.
     static let capacity = 10_000
     private static let minute: Int64 = 60_000_000
@@ -41,7 +43,8 @@ struct FloodSummary {
 
     /// Whether the line is to be written. `time` in microseconds.
     mutating func admits(_ source: String, at time: Int64) -> Bool {
-        let key = counts[source] != nil || counts.count < Self.capacity ? source : Self.others
+        let isCounted = counts[source] != nil || counts.count < Self.capacity || source == Self.waiting
+        let key = isCounted ? source : Self.others
         var count = counts[key] ?? Count(since: time)
         defer { counts[key] = count }
         guard count.lines < linesPerMinute else {

@@ -1,7 +1,7 @@
 /// Rows for people: columns aligned, numbers to the right, everything from outside made inert.
 ///
-/// On a terminal the texts are shortened, the widest column first, until a row takes one line of it. Figures, and the names
-/// and ids that other commands are given (`key`), are not: where they need more than a line, the row is longer than one.
+/// On a terminal the texts are shortened, the widest column first, until a row takes one line of it. Figures, times, and the
+/// names and ids that other commands are given (`key`), are not: where they need more than a line, the row is longer than one.
 /// Elsewhere everything is whole. The text may change from one release to the next; programs read `--json`.
 struct Table {
     enum Alignment { case left, right }

@@ -125,7 +125,7 @@ struct PrivatePostgres: Sendable {
             """
             listen_addresses = ''
             port = \(Self.port)
-            unix_socket_directories = '\(place.replacing("'", with: "''"))'
+            unix_socket_directories = '\(place.replacing("\\", with: "\\\\").replacing("'", with: "''"))'
             unix_socket_permissions = 0700
             jit = off
             max_wal_size = '1GB'
