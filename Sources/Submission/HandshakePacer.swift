@@ -7,7 +7,8 @@ import Postgres
 /// key exchange and a signature.
 ///
 /// Where the loop has to wait for a processor, handshakes get a fifth of its time, those from addresses that have logged
-/// in before first, and strangers half of that; elsewhere they begin at once. Whoever then logs in was no flood of
+/// in before first, and strangers half of that; elsewhere they begin at once, but for what
+/// would make a turn of the loop long. Whoever then logs in was no flood of
 /// strangers': what that handshake took is given back. (What a login does with its sessions is its tenant's, whom an operator
 /// knows.) One per event loop, and bound to it.
 final class HandshakePacer {
@@ -45,6 +46,8 @@ final class HandshakePacer {
     }
 
     private static let pause = TimeAmount.milliseconds(5)
+    /// Long enough for the loop to look at its other sessions.
+    private static let breath = TimeAmount.microseconds(100)
 
     private let eventLoop: any EventLoop
     private let isScarce: () -> Bool
@@ -55,6 +58,9 @@ final class HandshakePacer {
     private var waitingKnown: Deque<Waiting> = []
     private var waitingStrangers: Deque<Waiting> = []
     private var isScheduled = false
+    /// What handshakes have had of the loop's turn under way, and may have: its other sessions wait for its end.
+    private var turn: Int64 = 0
+    private let mostOfTurn: Int64
 
     /// What it is, and what the loop's thread has had of a processor, in nanoseconds.
     struct Time {
@@ -66,10 +72,15 @@ final class HandshakePacer {
         }
     }
 
-    /// - Parameter isScarce: ``ProcessorScarcity``
-    init(_ eventLoop: any EventLoop, time: Time = Time(), isScarce: @escaping () -> Bool) {
+    /// - Parameters:
+    ///   - mostOfTurn: nanoseconds of one turn of the loop, beyond which no handshake is begun.
+    ///   - isScarce: ``ProcessorScarcity``
+    init(
+        _ eventLoop: any EventLoop, time: Time = Time(), mostOfTurn: Int64 = 2_000_000, isScarce: @escaping () -> Bool
+    ) {
         self.eventLoop = eventLoop
         self.time = time
+        self.mostOfTurn = mostOfTurn
         self.isScarce = isScarce
         added = time.now()
     }
@@ -96,22 +107,32 @@ final class HandshakePacer {
         strangers.add(now - added)
         added = now
         let isPaced = isScarce()
-        while !isPaced || everyones.left > 0 {
+        while turn < mostOfTurn, !isPaced || everyones.left > 0 {
             let next = waitingKnown.popFirst() ?? (!isPaced || strangers.left > 0 ? waitingStrangers.popFirst() : nil)
             guard let next else { break }
             let before = time.used()
             next.begin()
             let used = time.used() - before
+            note(used)
             next.toll.everyones = everyones.spend(used)
             if !next.isKnown { next.toll.strangers = strangers.spend(used) }
         }
         guard !(waitingKnown.isEmpty && waitingStrangers.isEmpty) else { return }
         isScheduled = true
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        eventLoop.scheduleTask(in: Self.pause) {
+        eventLoop.scheduleTask(in: turn < mostOfTurn ? Self.pause : Self.breath) {
             bound.value.isScheduled = false
             bound.value.work()
         }
+    }
+
+    private func note(_ used: Int64) {
+        let isFirst = turn == 0
+        turn += max(used, 1)
+        guard isFirst else { return }
+        // What the loop does behind the sockets of this turn.
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.execute { bound.value.turn = 0 }
     }
 }
 

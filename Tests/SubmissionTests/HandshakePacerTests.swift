@@ -11,7 +11,7 @@ import Testing
         var isScarce = true
         var (now, used): (NIODeadline, Int64) = (.uptimeNanoseconds(1_000_000_000), 0)
         let time = HandshakePacer.Time(now: { now }, used: { used })
-        let pacer = HandshakePacer(eventLoop, time: time) { isScarce }
+        let pacer = HandshakePacer(eventLoop, time: time, mostOfTurn: .max) { isScarce }
         var begun: [Int] = []
         func take(_ number: Int, isKnown: Bool, costing milliseconds: Int64 = 0) {
             _ = pacer.take(isKnown: isKnown) {
@@ -50,7 +50,7 @@ import Testing
         var used: Int64 = 0
         var isScarce = true
         let now = NIODeadline.uptimeNanoseconds(1_000_000_000)
-        let pacer = HandshakePacer(eventLoop, time: .init(now: { now }, used: { used })) { isScarce }
+        let pacer = HandshakePacer(eventLoop, time: .init(now: { now }, used: { used }), mostOfTurn: .max) { isScarce }
         var begun = 0
         func take(costing milliseconds: Int64) -> HandshakePacer.Toll {
             pacer.take(isKnown: isKnown) {
@@ -78,5 +78,25 @@ import Testing
         #expect(!mayBegin())
         for toll in [last, first, first, last] { pacer.giveBack(toll) }
         #expect(!mayBegin(), "50 of debt, less 5 and 45")
+    }
+
+    @Test func `a turn of the loop has so much of handshakes and no more`() {
+        let eventLoop = EmbeddedEventLoop()
+        var used: Int64 = 0
+        let pacer = HandshakePacer(eventLoop, time: .init(used: { used }), mostOfTurn: 2_000_000) { false }
+        var begun = 0
+        for _ in 1...7 {
+            _ = pacer.take(isKnown: true) {
+                begun += 1
+                used += 900_000
+            }
+        }
+        #expect(begun == 3)
+        eventLoop.run()
+        #expect(begun == 3, "the turn's end")
+        eventLoop.advanceTime(by: .microseconds(100))
+        #expect(begun == 6)
+        eventLoop.advanceTime(by: .microseconds(100))
+        #expect(begun == 7)
     }
 }
